@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -40,6 +41,7 @@ class Crystal:
     frac_coords: FloatArray
     space_group: int
 
+    @override
     def __hash__(self) -> int:
         return hash(self.id)
 
@@ -108,7 +110,8 @@ class CrystalLibrary:
     @staticmethod
     def builtin() -> CrystalLibrary:
         """The 1,181 compounds whose elastic tensors were computed by de Jong et al., Sci. Data 2, 150009 (2015)."""
-        with resources.as_file(resources.files("envs") / LIBRARY_FILE) as path, np.load(path) as data:
+        with resources.as_file(resources.files("envs") / LIBRARY_FILE) as path, np.load(path) as archive:
+            data = {name: archive[name] for name in archive.files}
             ends = np.cumsum(data["n_atoms"])
             starts = ends - data["n_atoms"]
             return CrystalLibrary(

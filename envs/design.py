@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from typing_extensions import override
+
 FactorValue = float | str
 """A process factor's value: a number in the factor's own unit, or a category's name."""
 
@@ -28,9 +30,11 @@ class Design:
     def __post_init__(self) -> None:
         object.__setattr__(self, "process", MappingProxyType(dict(self.process)))
 
+    @override
     def __hash__(self) -> int:
         return hash((self.crystal, tuple(sorted(self.process.items()))))
 
+    @override
     def __reduce__(self) -> tuple[type[Design], tuple[str, dict[str, FactorValue]]]:
         return Design, (self.crystal, dict(self.process))
 
