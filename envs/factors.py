@@ -1,0 +1,112 @@
+"""A process factor: its unit and the levels it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from envs.design import FactorValue
+from envs.errors import ConfigError
+
+FloatArray = npt.NDArray[np.float64]
+LOG_SPAN = 10.0
+"""A positive numeric factor whose largest level is at least this many times its smallest is scaled by its logarithm."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One process factor on its grid.
+
+    Args:
+        name: key in a design's ``process``.
+        unit: UCUM unit of the levels (``Cel``, ``MPa``), ``""`` for categories.
+        levels: at least one level, distinct; numbers (ascending when ordinal) or category names.
+        ordinal: whether neighbouring levels are alike; a category that is not ordinal is one-hot encoded.
+
+    Raises:
+        ConfigError: levels are empty, repeated, mixed, not finite or not ascending.
+    """
+
+    name: str
+    unit: str
+    levels: tuple[FactorValue, ...]
+    ordinal: bool = True
+
+    def __post_init__(self) -> None:
+        key = f"factors.{self.name}.levels"
+        if not self.name:
+            raise ConfigError("factors.name", self.name, "a factor needs a name")
+        if not self.levels:
+            raise ConfigError(key, self.levels, "a factor needs at least one level")
+        numeric = [isinstance(v, int | float) and not isinstance(v, bool) for v in self.levels]
+        if not (all(numeric) or all(isinstance(v, str) for v in self.levels)):
+            raise ConfigError(key, self.levels, "levels are all numbers or all category names")
+        # Numbers become floats, so that equal designs have equal JSON and so equal digests.
+        levels = tuple(v if isinstance(v, str) else float(v) for v in self.levels)
+        object.__setattr__(self, "levels", levels)
+        if len(set(levels)) != len(levels):
+            raise ConfigError(key, self.levels, "levels must be distinct")
+        if all(numeric) and not np.isfinite(self.values).all():
+            raise ConfigError(key, self.levels, "levels must be finite")
+        if self.is_numeric and self.ordinal and (np.diff(self.values) <= 0).any():
+            raise ConfigError(key, self.levels, "the levels of an ordinal numeric factor must ascend")
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels."""
+        return len(self.levels)
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the levels are numbers."""
+        return not isinstance(self.levels[0], str)
+
+    @cached_property
+    def values(self) -> FloatArray:
+        """Numeric levels, shape ``(n_levels,)``; the rank where the levels are category names."""
+        if self.is_numeric:
+            return np.array(self.levels, dtype=np.float64)
+        return np.arange(self.n_levels, dtype=np.float64)
+
+    @cached_property
+    def rank(self) -> dict[FactorValue, int]:
+        """Level to its position."""
+        return {v: i for i, v in enumerate(self.levels)}
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the encoded columns: the factor's name, or ``name=level`` for each category."""
+        return (self.name,) if self.ordinal else tuple(f"{self.name}={v}" for v in self.levels)
+
+    @cached_property
+    def codes(self) -> FloatArray:
+        """Encoding of every level in [0, 1], shape ``(n_levels, len(columns))``.
+
+        Ordinal: linear in the value, or in its logarithm where the levels span a decade or more. Otherwise one-hot.
+        """
+        if not self.ordinal:
+            return np.eye(self.n_levels)
+        values = self.values
+        if values[0] > 0 and values[-1] / values[0] >= LOG_SPAN and self.is_numeric:
+            values = np.log(values)
+        span = values[-1] - values[0]
+        return np.asarray(((values - values[0]) / span if span > 0 else np.zeros_like(values))[:, None])
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON-ready form."""
+        return {"name": self.name, "unit": self.unit, "levels": list(self.levels), "ordinal": self.ordinal}
+
+
+def grid(start: float, stop: float, step: float) -> tuple[float, ...]:
+    """Evenly spaced levels from ``start`` to ``stop``, both included."""
+    n = round((stop - start) / step) + 1
+    return tuple(float(start + i * step) for i in range(n))
+
+
+def factor_columns(factors: Sequence[Factor]) -> tuple[str, ...]:
+    """Names of the encoded columns of several factors, in order."""
+    return tuple(c for f in factors for c in f.columns)
