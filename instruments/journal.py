@@ -1,0 +1,105 @@
+"""The device's memory of its jobs: written before it acts, read when a command comes twice or the device restarts."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Protocol
+
+from envs.errors import JournalError
+from instruments.messages import JobState
+
+
+class JobJournal(Protocol):
+    """Keeps the last state of every job; the state holds id, digest and result."""
+
+    def get(self, job: str) -> JobState | None:
+        """The last state of a job, None when it was never seen."""
+        ...
+
+    def put(self, state: JobState) -> None:
+        """Keep a state; it is durable when this returns.
+
+        Raises:
+            JournalError: when it cannot be written: then the device must not act.
+        """
+        ...
+
+    def unfinished(self) -> list[JobState]:
+        """Jobs without an end, in the order of their ids."""
+        ...
+
+    def close(self) -> None:
+        """Release the file, if there is one."""
+        ...
+
+
+class MemoryJournal:
+    """A journal that lives as long as its process: for simulations and tests."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, JobState] = {}
+
+    def get(self, job: str) -> JobState | None:
+        """The last state of a job."""
+        return self._states.get(job)
+
+    def put(self, state: JobState) -> None:
+        """Keep a state."""
+        self._states[state.job] = state
+
+    def unfinished(self) -> list[JobState]:
+        """Jobs without an end."""
+        return [state for _, state in sorted(self._states.items()) if not state.terminal]
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class SqliteJournal:
+    """A journal in one SQLite file with full synchronisation: a state survives a power cut once ``put`` has returned.
+
+    Args:
+        path: the file; made when it does not exist, in a directory that does.
+
+    Raises:
+        JournalError: when the file is no journal or cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS jobs (job TEXT PRIMARY KEY, ended INTEGER, state BLOB NOT NULL)"
+            )
+        except sqlite3.Error as error:
+            raise JournalError(f"{path} cannot be used as a device's job journal: {error}") from error
+
+    def get(self, job: str) -> JobState | None:
+        """The last state of a job."""
+        row = self._execute("SELECT state FROM jobs WHERE job = ?", (job,)).fetchone()
+        return None if row is None else JobState.parse(row[0])
+
+    def put(self, state: JobState) -> None:
+        """Keep a state durably."""
+        self._execute(
+            "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)",
+            (state.job, int(state.terminal), state.to_bytes()),
+        )
+
+    def unfinished(self) -> list[JobState]:
+        """Jobs without an end."""
+        rows = self._execute("SELECT state FROM jobs WHERE ended = 0 ORDER BY job", ()).fetchall()
+        return [JobState.parse(row[0]) for row in rows]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _execute(self, sql: str, values: tuple[object, ...]) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(sql, values)
+        except sqlite3.Error as error:
+            raise JournalError(f"the job journal {self._path} failed: {error}") from error

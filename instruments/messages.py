@@ -1,0 +1,227 @@
+"""The payloads of the instrument profile, version 1.0: the models are the source of every schema.
+
+What we write refuses unknown fields (a typing mistake must not travel); what we read ignores them, so that a newer
+minor version can talk to us: build with the constructor, read with ``parse``. Times are UTC RFC 3339;
+numbers are finite.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from envs.errors import InstrumentError
+from instruments.errors import FaultKind
+
+PROTO = "1.0"
+"""Profile version: the major one is in the topic, the minor one counts here."""
+
+Utc = Annotated[AwareDatetime, AfterValidator(lambda instant: instant.astimezone(UTC))]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
+Proto = Annotated[str, StringConstraints(pattern=r"^1\.\d+$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
+Unit = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,32}$")]
+"""A case-sensitive UCUM code: printable ASCII without blanks (UCUM section 2.1); ``1`` is the unit one."""
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Presence = Literal["online", "busy", "error", "maintenance", "offline"]
+JobPhase = Literal["accepted", "rejected", "running", "succeeded", "failed", "cancelled"]
+
+
+class MalformedMessageError(InstrumentError):
+    """A payload is not what the profile says that its topic carries."""
+
+
+class Payload(BaseModel):
+    """Base of all payloads: immutable, closed when written, open when read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Self:
+        """Read JSON, ignoring fields of newer versions.
+
+        Raises:
+            MalformedMessageError: when the payload is not JSON or breaks the model.
+        """
+        try:
+            return cls.model_validate_json(payload, extra="ignore")
+        except ValidationError as error:
+            details = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise MalformedMessageError(f"not a valid {cls.__name__}: {details}") from error
+
+    def to_bytes(self) -> bytes:
+        """UTF-8 JSON without the fields that are not set."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class Quantity(Payload):
+    """A finite number with its unit and, where known, its standard uncertainty (same unit)."""
+
+    value: Number
+    unit: Unit
+    std: Annotated[Number, Field(ge=0.0)] | None = None
+
+
+Value = Quantity | str
+"""A parameter or result: a quantity, or a word such as a category's name."""
+
+
+class ArtefactRef(Payload):
+    """Bulk data by reference; ``data:`` URIs hold at most 64 KB."""
+
+    uri: Annotated[str, Field(min_length=1, max_length=100_000)]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Field(ge=0)]
+    media_type: Annotated[str, StringConstraints(pattern=r"^[\w.+\-]+/[\w.+\-]+$")]
+
+
+class CommandDescription(Payload):
+    """One command that an instrument knows; ``parameters`` is a JSON Schema with units and limits."""
+
+    summary: str
+    parameters: dict[str, Any]
+
+
+class Description(Payload):
+    """``desc``: what an instrument is and can do. Retained."""
+
+    proto: Proto = PROTO
+    iid: Name
+    kind: Name
+    serial: str = ""
+    driver: str = ""
+    boot_id: Name
+    max_concurrency: Annotated[int, Field(ge=1)] = 1
+    commands: dict[Name, CommandDescription]
+
+
+class Status(Payload):
+    """``status``: an instrument's presence. Retained; the last will says ``offline``."""
+
+    proto: Proto = PROTO
+    state: Presence
+    boot_id: Name
+    seq: Annotated[int, Field(ge=0)]
+    ts: Utc
+    message: str = ""
+
+
+class Telemetry(Payload):
+    """``telemetry/{channel}``: one reading. Never retained, may be lost."""
+
+    proto: Proto = PROTO
+    ts: Utc
+    value: Number
+    unit: Unit
+    quality: Literal["good", "uncertain", "bad"] = "good"
+    seq: Annotated[int, Field(ge=0)]
+
+
+class Command(Payload):
+    """``cmd/{job}``: an order to do one job. Never retained; never started after ``not_after``."""
+
+    proto: Proto = PROTO
+    job: Name
+    attempt: Annotated[int, Field(ge=1)] = 1
+    command: Name
+    parameters: dict[Name, Value]
+    issued_at: Utc
+    not_after: Utc
+    approval: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what is ordered; attempts and times do not count."""
+        return digest_of(self.command, self.parameters)
+
+
+def digest_of(command: str, parameters: Mapping[str, Value]) -> str:
+    """SHA-256 of canonical JSON: sorted keys, no blanks, UTF-8, numbers in Python's shortest round-trip form."""
+    plain = {k: v if isinstance(v, str) else v.model_dump(exclude_none=True) for k, v in parameters.items()}
+    text = json.dumps(
+        {"command": command, "parameters": plain}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class JobError(Payload):
+    """Why a job was rejected or failed."""
+
+    code: Name
+    message: str
+    kind: FaultKind = "other"
+
+
+class Result(Payload):
+    """What a job found: values, and bulk data by reference."""
+
+    values: dict[Name, Value] = Field(default_factory=dict)
+    artefacts: dict[Name, ArtefactRef] = Field(default_factory=dict)
+
+
+class JobState(Payload):
+    """``job/{job}``: where a job stands; the last one is retained. ``(boot_id, seq)`` gives the order.
+
+    Attributes:
+        digest: of the command that this state answers, empty when no command is known.
+        progress: 0 to 1.
+        eta: expected end.
+        elapsed_s: duration of the job so far on the device's own clock, in seconds (simulated ones in a simulation).
+    """
+
+    proto: Proto = PROTO
+    job: Name
+    boot_id: Name
+    seq: Annotated[int, Field(ge=0)]
+    state: JobPhase
+    digest: Digest = ""
+    ts: Utc
+    progress: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    eta: Utc | None = None
+    result: Result | None = None
+    error: JobError | None = None
+    elapsed_s: Annotated[Number, Field(ge=0.0)] = 0.0
+
+    @model_validator(mode="after")
+    def _reasons_belong_to_their_states(self) -> Self:
+        if self.state in {"rejected", "failed"} and self.error is None:
+            raise ValueError(f"a job that is {self.state} says why: error is missing")
+        if self.state == "succeeded" and self.result is None:
+            raise ValueError("a job that succeeded has a result: result is missing")
+        return self
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing more will come."""
+        return self.state in {"rejected", "succeeded", "failed", "cancelled"}
+
+
+class Control(Payload):
+    """``ctl``: cancel or query a job, republish description and status, or renew the agent's lease."""
+
+    proto: Proto = PROTO
+    op: Literal["cancel", "query", "republish", "lease"]
+    job: Name | None = None
+    lease_s: Annotated[Number, Field(gt=0.0)] | None = None
+
+    @model_validator(mode="after")
+    def _operands_are_there(self) -> Self:
+        if self.op in {"cancel", "query"} and self.job is None:
+            raise ValueError(f"{self.op} needs a job")
+        if self.op == "lease" and self.lease_s is None:
+            raise ValueError("lease needs lease_s")
+        return self
