@@ -132,7 +132,7 @@ def training_sample(
     """A rendered field with its truth, for training a reader.
 
     Returns:
-        Three float32 arrays (size, size): image in 0 to 1, boundary (both pixels beside each) and pore masks of 0 and 1.
+        Three float32 arrays (size, size): image in 0 to 1, boundary (both pixels beside it) and pore masks of 0 and 1.
     """
     diameter = float(np.exp(rng.uniform(np.log(8.0), np.log(52.0))))
     porosity = 0.0 if rng.random() < 0.2 else float(0.45 * rng.random() ** 1.7)

@@ -2,7 +2,8 @@
 
 A section of a power diagram is itself a power diagram: with seeds ``(x, y, z)`` of radius ``r``, a point ``p`` of the
 plane ``z = 0`` belongs to the seed with the smallest ``|p - (x, y)|**2 + z**2 - r**2`` (Aurenhammer, SIAM J. Comput.
-16, 78, 1987). Lifting each seed to ``(x, y, sqrt(z**2 - r**2 + c))`` turns that into an ordinary nearest-neighbour search.
+16, 78, 1987). Lifting each seed to ``(x, y, sqrt(z**2 - r**2 + c))`` turns that into an ordinary search for
+the nearest neighbour.
 """
 
 from __future__ import annotations

@@ -1,0 +1,218 @@
+"""Trains the segmentation network on a stream of rendered or labelled images; stops and resumes at any checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from envs.errors import ConfigError, UserError
+from surrogates.micrograph_cnn import MicrographNet, NetworkShape, standardised
+
+Array = npt.NDArray[np.float32]
+Stream = Callable[[np.random.Generator], tuple[Array, Array, Array]]
+"""Draws one sample: image (H, W) in 0 to 1, boundary mask and pore mask of 0 and 1; the caller decides where from."""
+Progress = Callable[[int, int, float], None]
+"""Told after each step: steps done, steps in all, smoothed loss."""
+
+CHECKPOINT = "checkpoint.pt"
+BOUNDARY_WEIGHT = 2.5
+"""Weight of boundary pixels in the cross entropy: they are about one in six."""
+AVERAGING = 0.995
+"""Decay of the running mean of the weights that is shipped (Polyak and Juditsky, SIAM J. Control 30, 838, 1992)."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train.
+
+    Args:
+        steps: optimiser steps in all.
+        batch: images a step.
+        fresh: of these, how many are new draws of the stream; the rest are recent ones turned and mirrored.
+        learning_rate: peak of the one-cycle schedule (Smith and Topin, arXiv:1708.07120).
+        weight_decay: AdamW's.
+        seed: of the weights and of the stream's generator.
+        checkpoint_every: steps between checkpoints.
+        bfloat16: mixed precision, about twice as fast on processors that have it and slower on others.
+        network: widths of the network.
+    """
+
+    steps: int = 5000
+    batch: int = 8
+    fresh: int = 4
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-3
+    seed: int = 0
+    checkpoint_every: int = 200
+    bfloat16: bool = True
+    network: NetworkShape = NetworkShape()
+
+    def __post_init__(self) -> None:
+        for field in ("steps", "batch", "fresh", "checkpoint_every"):
+            if getattr(self, field) < 1:
+                raise ConfigError(f"train.sem.{field}", getattr(self, field), "a whole number of at least 1")
+        if self.fresh > self.batch:
+            raise ConfigError("train.sem.fresh", self.fresh, f"at most the batch, {self.batch}")
+        if not 0.0 < self.learning_rate < 1.0:
+            raise ConfigError("train.sem.learning_rate", self.learning_rate, "a number between 0 and 1")
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What came out: the averaged network in evaluation mode, the steps taken, whether all are done, and the loss."""
+
+    network: MicrographNet
+    steps: int
+    finished: bool
+    loss: float
+
+
+class _Run:
+    """State of one training: everything that a checkpoint has to hold."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.net = MicrographNet(config.network).to(memory_format=torch.channels_last)
+        self.average = MicrographNet(config.network)
+        self.average.load_state_dict(self.net.state_dict())
+        self.optimiser = torch.optim.AdamW(
+            self.net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, max_lr=config.learning_rate, total_steps=config.steps + 1, pct_start=0.15
+        )
+        self.rng = np.random.default_rng(config.seed)
+        self.recent: deque[tuple[Array, Array, Array]] = deque(maxlen=64 * config.batch)
+        self.step, self.loss = 0, 1.0
+
+    def save(self, path: Path, config: TrainingConfig) -> None:
+        """Write to a part file and rename, so that a kill leaves the last whole checkpoint."""
+        state = {
+            "config": json.dumps(asdict(config), sort_keys=True),
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "rng": json.dumps(self.rng.bit_generator.state),
+            "step": self.step,
+            "loss": self.loss,
+        }
+        part = path.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(path)
+
+    def load(self, path: Path, config: TrainingConfig) -> None:
+        """Continue from a checkpoint of the same configuration.
+
+        Raises:
+            UserError: when the checkpoint is damaged or belongs to another configuration.
+        """
+        try:
+            state = torch.load(path, weights_only=True)
+            other = json.loads(state["config"])
+        except Exception as error:  # noqa: BLE001 - a damaged zip raises many classes
+            raise UserError(f"{path}: the checkpoint cannot be read ({error}); delete it to start again") from error
+        mine = json.loads(json.dumps(asdict(config)))
+        changed = [field.name for field in fields(config) if other.get(field.name) != mine[field.name]]
+        if changed:
+            raise UserError(f"{path}: made with another {', '.join(changed)}; take another folder or the same settings")
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.rng.bit_generator.state = json.loads(state["rng"])
+        self.step, self.loss = int(state["step"]), float(state["loss"])
+
+
+def train(
+    stream: Stream,
+    config: TrainingConfig,
+    checkpoint_dir: Path,
+    progress: Progress = lambda *_: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> TrainingReport:
+    """Train, or continue from the checkpoint in ``checkpoint_dir``.
+
+    Args:
+        stream: source of samples; one process with one torch thread is assumed.
+        config: settings and seed.
+        checkpoint_dir: made when missing; holds one checkpoint, replaced atomically.
+        progress: called after each step.
+        should_stop: asked after each step; True ends with a checkpoint (Ctrl-C, a time limit of the caller's clock).
+
+    Raises:
+        UserError: when the folder holds a checkpoint of another configuration.
+    """
+    checkpoint_dir.mkdir(parents=True, exist_ok=True)
+    path = checkpoint_dir / CHECKPOINT
+    run = _Run(config)
+    if path.exists():
+        run.load(path, config)
+    run.net.train()
+    while run.step < config.steps:
+        _step(run, stream, config)
+        progress(run.step, config.steps, run.loss)
+        stop = should_stop()
+        if stop or run.step % config.checkpoint_every == 0 or run.step == config.steps:
+            run.save(path, config)
+        if stop:
+            break
+    network = run.average.eval().to(memory_format=torch.channels_last)
+    return TrainingReport(network, run.step, run.step >= config.steps, run.loss)
+
+
+def loss_of(logits: Tensor, truth: Tensor) -> Tensor:
+    """Weighted cross entropy plus soft Dice over boundary and pore; logits and truth are (N, 2, H, W)."""
+    weight = torch.tensor([BOUNDARY_WEIGHT, 1.0]).view(1, 2, 1, 1)
+    entropy = functional.binary_cross_entropy_with_logits(logits, truth, pos_weight=weight)
+    probability = torch.sigmoid(logits)
+    both = (probability * truth).sum(dim=(0, 2, 3))
+    dice = 1.0 - (2.0 * both + 1.0) / (probability.sum(dim=(0, 2, 3)) + truth.sum(dim=(0, 2, 3)) + 1.0)
+    return entropy + 0.5 * dice.mean()
+
+
+def _step(run: _Run, stream: Stream, config: TrainingConfig) -> None:
+    images, truth = _batch(run, stream, config)
+    run.optimiser.zero_grad(set_to_none=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.bfloat16):
+        logits = run.net(images)
+    loss = loss_of(logits.float(), truth)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(run.net.parameters(), 1.0)
+    run.optimiser.step()
+    run.schedule.step()
+    run.step += 1
+    run.loss += (loss.item() - run.loss) * 0.02
+    decay = min(AVERAGING, run.step / (run.step + 10.0))
+    with torch.no_grad():
+        for mine, new in zip(run.average.state_dict().values(), run.net.state_dict().values(), strict=True):
+            mine.lerp_(new, 1.0 - decay) if mine.is_floating_point() else mine.copy_(new)
+
+
+def _batch(run: _Run, stream: Stream, config: TrainingConfig) -> tuple[Tensor, Tensor]:
+    """Standardised images (N, 1, H, W) and masks (N, 2, H, W): fresh draws, and recent ones in another orientation."""
+    samples = [stream(run.rng) for _ in range(config.fresh)]
+    old = len(run.recent)
+    for _ in range(config.batch - config.fresh):
+        samples.append(run.recent[int(run.rng.integers(old))] if old else stream(run.rng))
+    run.recent.extend(samples[: config.fresh])
+    turned = [_turned(np.stack(sample), int(run.rng.integers(8))) for sample in samples]
+    stack = torch.from_numpy(np.stack(turned))
+    images = standardised(stack[:, :1]).contiguous(memory_format=torch.channels_last)
+    return images, stack[:, 1:].contiguous(memory_format=torch.channels_last)
+
+
+def _turned(sample: Array, which: int) -> Array:
+    """One of the eight orientations of (C, H, W)."""
+    rotated = np.rot90(sample, which % 4, axes=(1, 2))
+    return np.ascontiguousarray(rotated[:, :, ::-1] if which >= 4 else rotated)
