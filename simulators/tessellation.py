@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from envs.errors import UserError
 from simulators.pores import pore_mask
+from surrogates.stereology import boundary_mask, mean_diameter, mean_intercept
 
 Labels = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
@@ -96,48 +96,6 @@ def polycrystal(
         porosity=float(pores.mean()),
         n_grains=n_grains,
     )
-
-
-def boundary_mask(labels: Labels) -> Mask:
-    """Solid pixels, shape (H, W), whose right or lower neighbour is solid and of another grain; pores are 0."""
-    mask = np.zeros(labels.shape, dtype=np.bool_)
-    right = (labels[:, :-1] != labels[:, 1:]) & (labels[:, :-1] > 0) & (labels[:, 1:] > 0)
-    below = (labels[:-1] != labels[1:]) & (labels[:-1] > 0) & (labels[1:] > 0)
-    mask[:, :-1] |= right
-    mask[:-1] |= below
-    return mask
-
-
-def mean_intercept(labels: Labels) -> float:
-    """Mean lineal intercept in pixels over every row and column; chords cut by the frame count half (ASTM E112)."""
-    solid, chords = 0, 0.0
-    for lines in (labels, labels.T):
-        starts = lines[:, 1:] != lines[:, :-1]
-        chords += float(np.count_nonzero(starts & (lines[:, 1:] > 0)))
-        chords += 0.5 * np.count_nonzero(lines[:, 0] > 0) - 0.5 * np.count_nonzero(lines[:, -1] > 0)
-        solid += int(np.count_nonzero(lines > 0))
-    return float(solid / max(chords, 0.5))
-
-
-def mean_diameter(labels: Labels) -> float:
-    """Number-mean equivalent circular diameter in pixels, weighted for grains cut by the frame; pores are 0."""
-    height, width = labels.shape
-    areas = np.bincount(labels.ravel())
-    boxes = ndimage.find_objects(labels)
-    total, weights = 0.0, 0.0
-    for label, box in enumerate(boxes, start=1):
-        if box is None:
-            continue
-        rows, columns = box
-        if rows.start == 0 or columns.start == 0 or rows.stop == height or columns.stop == width:
-            continue
-        free = (height - (rows.stop - rows.start)) * (width - (columns.stop - columns.start))
-        weight = height * width / max(free, 1)
-        total += weight * np.sqrt(4.0 * areas[label] / np.pi)
-        weights += weight
-    if weights == 0.0:
-        return float(np.sqrt(4.0 * np.count_nonzero(labels) / np.pi))
-    return float(total / weights)
 
 
 def _check(size: float, porosity: float, pixel: float, shape: tuple[int, int], abnormal: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from envs.errors import ConfigError, UserError
-from surrogates.micrograph_cnn import MicrographNet, NetworkShape, standardised
+from surrogates.micrograph_cnn import MicrographNet, NetworkShape, channels_last, standardised
 
 Array = npt.NDArray[np.float32]
 Stream = Callable[[np.random.Generator], tuple[Array, Array, Array]]
@@ -54,12 +54,12 @@ class TrainingConfig:
     seed: int = 0
     checkpoint_every: int = 200
     bfloat16: bool = True
-    network: NetworkShape = NetworkShape()
+    network: NetworkShape = field(default_factory=NetworkShape)
 
     def __post_init__(self) -> None:
-        for field in ("steps", "batch", "fresh", "checkpoint_every"):
-            if getattr(self, field) < 1:
-                raise ConfigError(f"train.sem.{field}", getattr(self, field), "a whole number of at least 1")
+        for name in ("steps", "batch", "fresh", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"train.sem.{name}", getattr(self, name), "a whole number of at least 1")
         if self.fresh > self.batch:
             raise ConfigError("train.sem.fresh", self.fresh, f"at most the batch, {self.batch}")
         if not 0.0 < self.learning_rate < 1.0:
@@ -82,7 +82,7 @@ class _Run:
     def __init__(self, config: TrainingConfig) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.net = MicrographNet(config.network).to(memory_format=torch.channels_last)
+            self.net = channels_last(MicrographNet(config.network))
         self.average = MicrographNet(config.network)
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.AdamW(
@@ -120,10 +120,10 @@ class _Run:
         try:
             state = torch.load(path, weights_only=True)
             other = json.loads(state["config"])
-        except Exception as error:  # noqa: BLE001 - a damaged zip raises many classes
+        except Exception as error:
             raise UserError(f"{path}: the checkpoint cannot be read ({error}); delete it to start again") from error
         mine = json.loads(json.dumps(asdict(config)))
-        changed = [field.name for field in fields(config) if other.get(field.name) != mine[field.name]]
+        changed = [each.name for each in fields(config) if other.get(each.name) != mine[each.name]]
         if changed:
             raise UserError(f"{path}: made with another {', '.join(changed)}; take another folder or the same settings")
         self.net.load_state_dict(state["net"])
@@ -167,7 +167,7 @@ def train(
             run.save(path, config)
         if stop:
             break
-    network = run.average.eval().to(memory_format=torch.channels_last)
+    network = channels_last(run.average.eval())
     return TrainingReport(network, run.step, run.step >= config.steps, run.loss)
 
 
@@ -203,8 +203,8 @@ def _batch(run: _Run, stream: Stream, config: TrainingConfig) -> tuple[Tensor, T
     """Standardised images (N, 1, H, W) and masks (N, 2, H, W): fresh draws, and recent ones in another orientation."""
     samples = [stream(run.rng) for _ in range(config.fresh)]
     old = len(run.recent)
-    for _ in range(config.batch - config.fresh):
-        samples.append(run.recent[int(run.rng.integers(old))] if old else stream(run.rng))
+    repeats = config.batch - config.fresh
+    samples += [run.recent[int(run.rng.integers(old))] if old else stream(run.rng) for _ in range(repeats)]
     run.recent.extend(samples[: config.fresh])
     turned = [_turned(np.stack(sample), int(run.rng.integers(8))) for sample in samples]
     stack = torch.from_numpy(np.stack(turned))
