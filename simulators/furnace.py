@@ -1,0 +1,139 @@
+"""The virtual furnace: weighs, presses and sinters a powder, and puts what comes out on the shelf."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from envs.design import Design
+from envs.laws import KELVIN
+from instruments.commands import ParameterRule
+from instruments.device import (
+    Choice,
+    Device,
+    DeviceFault,
+    InfeasibleFault,
+    JobContext,
+    JobResult,
+    Parameter,
+    Quantity,
+    Text,
+    command,
+)
+from instruments.transport import Transport
+from simulators.samples import Sample, SampleStore, is_name, stream
+from simulators.sintering import REASONS, Outcome, furnace_hours
+from simulators.truth import ADDITIVES, LabTruth
+
+PREPARATION_H = 0.75
+"""Weighing, mixing with the additive, and pressing, h."""
+
+PROCESS: dict[str, ParameterRule] = {
+    "powder_size": Parameter(unit="um", low=0.05, high=10.0, summary="mean particle diameter"),
+    "additive": Choice(ADDITIVES, summary="sintering aid, 2 % by volume"),
+    "temperature": Parameter(unit="Cel", low=400.0, high=2200.0, summary="hold temperature"),
+    "hold": Parameter(unit="h", low=0.05, high=24.0, summary="time at temperature"),
+    "heating_rate": Parameter(unit="K/min", low=0.5, high=100.0),
+    "pressure": Parameter(unit="MPa", low=0.0, high=80.0, summary="uniaxial, 0 is pressureless"),
+}
+
+
+class Furnace(Device):
+    """A hot press that also fires without pressure; one sample at a time.
+
+    Args:
+        iid: the instrument's id.
+        transport: its own connection.
+        truth: what this laboratory hides.
+        samples: the shelf.
+        base: what ``Device`` takes.
+    """
+
+    kind = "furnace"
+    driver = "labwright virtual furnace"
+
+    def __init__(self, iid: str, transport: Transport, *, truth: LabTruth, samples: SampleStore, **base: Any) -> None:
+        super().__init__(iid, transport, **base)
+        self._truth = truth
+        self._samples = samples
+
+    @command(
+        summary="Sinter one compact of a crystal's powder",
+        parameters={
+            "sample": Text(max_length=64, summary="label of the sample to be made"),
+            "crystal": Text(max_length=64, summary="identifier of the compound in the library"),
+            **PROCESS,
+        },
+    )
+    async def sinter(
+        self,
+        job: JobContext,
+        *,
+        sample: str,
+        crystal: str,
+        powder_size: float,
+        additive: str,
+        temperature: float,
+        hold: float,
+        heating_rate: float,
+        pressure: float,
+    ) -> JobResult:
+        """Make a sample.
+
+        Raises:
+            InfeasibleFault: it melted, decomposed or cracked.
+            DeviceFault: the label is taken by another design or unfit, or the compound is not in stock.
+        """
+        design = Design(
+            crystal,
+            {
+                "powder_size": powder_size,
+                "additive": additive,
+                "temperature": temperature,
+                "hold": hold,
+                "heating_rate": heating_rate,
+                "pressure": pressure,
+            },
+        )
+        body = self._make(sample, design)
+        hours = furnace_hours(temperature + KELVIN, hold, heating_rate)
+        await job.progress(0.1, remaining_s=3600.0 * hours)
+        job.spend(3600.0 * (PREPARATION_H + hours))
+        if body.outcome is not Outcome.SINTERED:
+            raise InfeasibleFault(str(body.outcome), f"sample {sample}: {REASONS[body.outcome]}")
+        values = {
+            "peak_temperature": Quantity(value=temperature, unit="Cel", std=5.0),
+            "furnace_time": Quantity(value=hours, unit="h"),
+        }
+        return JobResult(values=values)
+
+    def _make(self, sample: str, design: Design) -> Sample:
+        """The body that this label and design give; making it again gives the same one."""
+        if not is_name(sample):
+            raise DeviceFault("bad_label", f"{sample!r} is no sample label: use letters, digits, '_', '-' and dots")
+        if design.crystal not in self._truth.library:
+            raise DeviceFault("unknown_crystal", f"no powder of {design.crystal!r} is in stock here")
+        present = self._samples.get(sample)
+        if present is not None and present.design != design:
+            raise DeviceFault("sample_exists", f"sample {sample} was made before, to another design")
+        if present is not None:
+            return present
+        batch = self._truth.batch(stream(self._truth.seed, "batch", sample))
+        result = self._truth.sinter([design], [batch])
+        made = Sample(sample, design, float(result.density[0]), float(result.grain_size[0]), result.outcome[0])
+        self._samples.put(made)
+        return made
+
+
+def body_of(samples: SampleStore, sample: str) -> Sample:
+    """A sample that can be measured.
+
+    Raises:
+        DeviceFault: there is none of that label.
+        InfeasibleFault: it did not survive its synthesis.
+    """
+    found = samples.get(sample)
+    if found is None:
+        raise DeviceFault("unknown_sample", f"no sample {sample!r} is on the shelf: sinter it first")
+    if found.outcome is not Outcome.SINTERED:
+        raise InfeasibleFault("no_body", f"sample {sample} cannot be measured: {REASONS[found.outcome]}")
+    return found

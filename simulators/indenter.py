@@ -1,0 +1,85 @@
+"""The virtual Vickers indenter: several indents on a polished section, their mean and its standard error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from instruments.device import Device, JobContext, JobResult, Parameter, Quantity, Text, command
+from instruments.transport import Transport
+from simulators.furnace import body_of
+from simulators.samples import Sample, SampleStore, stream
+from simulators.truth import LabTruth
+
+READING_NOISE = 0.03
+"""Relative standard deviation of one indent at 9.81 N: 1.5% in reading a diagonal counts twice in hardness."""
+REFERENCE_LOAD = 9.81
+LOCAL_POROSITY_SCATTER = 0.12
+"""Relative standard deviation of the porosity under one indent."""
+SAMPLE_NOISE = 0.012
+"""Relative error that all indents of one mounting share (tilt, calibration of the day)."""
+MOUNT_S, INDENT_S = 900.0, 120.0
+
+
+class Indenter(Device):
+    """A Vickers hardness tester.
+
+    Args:
+        iid: the instrument's id.
+        transport: its own connection.
+        truth: what this laboratory hides.
+        samples: the shelf.
+        base: what ``Device`` takes.
+    """
+
+    kind = "indenter"
+    driver = "labwright virtual indenter"
+
+    def __init__(self, iid: str, transport: Transport, *, truth: LabTruth, samples: SampleStore, **base: Any) -> None:
+        super().__init__(iid, transport, **base)
+        self._truth = truth
+        self._samples = samples
+
+    @command(
+        summary="Measure Vickers hardness by several indents",
+        parameters={
+            "sample": Text(max_length=64),
+            "load": Parameter(unit="N", low=0.5, high=100.0, summary="test force"),
+            "count": Parameter(unit="1", low=2, high=50, summary="number of indents"),
+        },
+    )
+    async def indent(self, job: JobContext, *, sample: str, load: float, count: float) -> JobResult:
+        """Mean hardness with its standard uncertainty, and the scatter of single indents.
+
+        The same order reads the same.
+
+        Raises:
+            InfeasibleFault: the sample did not survive its synthesis.
+            DeviceFault: there is no such sample.
+        """
+        body = body_of(self._samples, sample)
+        n = int(count)
+        readings = self._readings(body, load, n)
+        scatter = float(readings.std(ddof=1))
+        mean = float(readings.mean())
+        # Few indents estimate their own scatter badly, and what they share does not show in it at all.
+        error = float(np.hypot(max(scatter, 0.5 * READING_NOISE * mean) / np.sqrt(n), SAMPLE_NOISE * mean))
+        job.spend(MOUNT_S + INDENT_S * n)
+        values = {
+            "hardness": Quantity(value=mean, unit="GPa", std=error),
+            "scatter": Quantity(value=scatter, unit="GPa"),
+            "count": Quantity(value=n, unit="1"),
+        }
+        return JobResult(values=values)
+
+    def _readings(self, body: Sample, load: float, n: int) -> npt.NDArray[np.float64]:
+        """Hardness in GPa of each indent: local porosity, then the reading of the diagonals, worse for small ones."""
+        rng = stream(self._truth.seed, "indent", body.id, load, n)
+        porosity = np.clip((1.0 - body.density) * (1.0 + rng.normal(0.0, LOCAL_POROSITY_SCATTER, n)), 0.0, 1.0)
+        additive = str(body.design.process["additive"])
+        local = [self._truth.hardness(body.design.crystal, additive, 1.0 - p, body.grain_size) for p in porosity]
+        noise = READING_NOISE * max(1.0, (REFERENCE_LOAD / load) ** 0.25)
+        shared = 1.0 + rng.normal(0.0, SAMPLE_NOISE)
+        return np.asarray(np.array(local) * shared * (1.0 + rng.normal(0.0, noise, n)), dtype=np.float64)

@@ -1,0 +1,158 @@
+"""The virtual laboratory: furnace, microscope and indenter around one hidden truth, as instruments on a bus."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from envs.crystals import CrystalLibrary
+from envs.design import Design
+from envs.errors import JournalError
+from instruments.clock import Clock
+from instruments.device import Device
+from instruments.ids import Ids
+from instruments.journal import JobJournal, MemoryJournal, SqliteJournal
+from instruments.transport import Transport
+from simulators.furnace import Furnace
+from simulators.indenter import Indenter
+from simulators.microscope import SHAPE, Microscope
+from simulators.samples import SampleStore
+from simulators.truth import LabTruth, fingerprint
+from surrogates.datasets.elastic import Moduli
+
+FURNACE, MICROSCOPE, INDENTER = "furnace-1", "sem-1", "indenter-1"
+INSTRUMENTS = (FURNACE, MICROSCOPE, INDENTER)
+"""Ids of the instruments on the bus."""
+
+
+class VirtualLab:
+    """A laboratory whose truth is drawn from a seed.
+
+    Args:
+        seed: equal seeds, libraries and orders give equal data, in any order of the orders and after any restart.
+        library: crystals whose powders are in stock.
+        moduli: the true moduli of every one of them.
+        directory: samples, images and the devices' job journals are kept here, so that a killed campaign finds them
+            again; without one samples and journals live in memory, images in a temporary directory until ``close``.
+        clock: the devices' clocks.
+        ids: gives their boot ids.
+        lab: the laboratory's id on the bus.
+        root: first level of all topics.
+        image_shape: rows and columns of the microscope's frames.
+
+    Raises:
+        JournalError: when the directory cannot be used or belongs to a laboratory of another seed or library.
+        KeyError: when a crystal has no moduli.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        library: CrystalLibrary,
+        moduli: Mapping[str, Moduli],
+        *,
+        directory: Path | None,
+        clock: Clock,
+        ids: Ids,
+        lab: str = "virtual",
+        root: str = "labwright",
+        image_shape: tuple[int, int] = SHAPE,
+    ) -> None:
+        self._truth = LabTruth(seed, library, moduli)
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        if directory is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="virtual-lab-")
+        else:
+            _claim(directory, fingerprint(self._truth))
+        self._directory = directory
+        self._images = (directory or Path(self._temporary.name if self._temporary else ".")) / "images"
+        self._samples = SampleStore(None if directory is None else directory / "samples")
+        self._image_shape = image_shape
+        self._base: dict[str, Any] = {"clock": clock, "ids": ids, "lab": lab, "root": root}
+        self._devices: tuple[Device, ...] = ()
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """The instruments, once started."""
+        return self._devices
+
+    async def start(self, connect: Callable[[str], Transport]) -> None:
+        """Switch the instruments on.
+
+        Args:
+            connect: gives each instrument, named by its id, a connection of its own, not yet connected.
+        """
+        self._devices = (
+            Furnace(
+                FURNACE,
+                connect(FURNACE),
+                truth=self._truth,
+                samples=self._samples,
+                journal=self._journal(FURNACE),
+                **self._base,
+            ),
+            Microscope(
+                MICROSCOPE,
+                connect(MICROSCOPE),
+                seed=self._truth.seed,
+                samples=self._samples,
+                artefacts=self._images,
+                shape=self._image_shape,
+                journal=self._journal(MICROSCOPE),
+                **self._base,
+            ),
+            Indenter(
+                INDENTER,
+                connect(INDENTER),
+                truth=self._truth,
+                samples=self._samples,
+                journal=self._journal(INDENTER),
+                **self._base,
+            ),
+        )
+        for device in self._devices:
+            await device.start()
+
+    async def close(self) -> None:
+        """Switch everything off; what was kept in a temporary directory is gone."""
+        devices, self._devices = self._devices, ()
+        for device in devices:
+            await device.stop()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def reveal(self, design: Design) -> float:
+        """True expected hardness in GPa, 0 for a failed synthesis: for the report of a campaign that has ended.
+
+        Raises:
+            KeyError: when the crystal is not in the library or a process factor is missing.
+        """
+        return self._truth.true_hardness(design)
+
+    def reveal_many(self, designs: Sequence[Design]) -> npt.NDArray[np.float64]:
+        """``reveal`` of n designs at once, shape ``(n,)``."""
+        return self._truth.true_hardness_many(designs)
+
+    def _journal(self, iid: str) -> JobJournal:
+        if self._directory is None:
+            return MemoryJournal()
+        return SqliteJournal(self._directory / f"{iid}.jobs.sqlite")
+
+
+def _claim(directory: Path, identity: str) -> None:
+    """Mark a directory as this laboratory's, or check that it is."""
+    marker = directory / "laboratory"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        known = marker.read_text().strip() if marker.exists() else ""
+        if not known:
+            marker.write_text(identity + "\n")
+    except OSError as error:
+        raise JournalError(f"{directory} cannot hold a virtual laboratory: {error}") from error
+    if known and known != identity:
+        raise JournalError(f"{directory} belongs to a virtual laboratory of another seed or library: use an empty one")

@@ -1,0 +1,150 @@
+"""The shelf: samples that the furnace made, for the microscope and the indenter to find, also after a restart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from envs.design import Design
+from envs.errors import JournalError
+from simulators.sintering import Outcome
+
+_NAME = re.compile(r"^[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,63}$")
+
+
+def stream(seed: int, *parts: str | float) -> np.random.Generator:
+    """The random numbers of one act, from what it is and never from when it happens.
+
+    So a campaign gives the same data in one process, over a broker, with other samples in between, and after a restart.
+
+    Args:
+        seed: the laboratory's seed.
+        parts: names the act: sample, command, field or load.
+    """
+    digest = hashlib.sha256(json.dumps([seed, *parts]).encode()).digest()
+    return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
+
+
+def is_name(sample: str) -> bool:
+    """Whether a sample's name is fit for a label and a file: 1 to 64 letters, digits, ``_``, ``-`` and inner dots."""
+    return _NAME.match(sample) is not None
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file so that after a power cut it is either there as a whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One body that came out of the furnace, with the truth about it.
+
+    Args:
+        id: its label.
+        design: what it was made to.
+        density: relative density, 0 to 1.
+        grain_size: mean grain diameter in a section, um.
+        outcome: whether there is a body to measure.
+    """
+
+    id: str
+    design: Design
+    density: float
+    grain_size: float
+    outcome: Outcome
+
+    def to_json(self) -> bytes:
+        """UTF-8 JSON; ``from_json`` is its exact inverse."""
+        data = {
+            "id": self.id,
+            "design": self.design.to_dict(),
+            "density": self.density,
+            "grain_size": self.grain_size,
+            "outcome": str(self.outcome),
+        }
+        return json.dumps(data, sort_keys=True).encode()
+
+    @staticmethod
+    def from_json(text: bytes) -> Sample:
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            ValueError: when the text is not JSON or an outcome is unknown.
+            KeyError: when a field is missing.
+        """
+        data = json.loads(text)
+        return Sample(
+            id=data["id"],
+            design=Design.from_dict(data["design"]),
+            density=float(data["density"]),
+            grain_size=float(data["grain_size"]),
+            outcome=Outcome(data["outcome"]),
+        )
+
+
+class SampleStore:
+    """Samples by label, in memory, and in a directory when one is given.
+
+    Args:
+        directory: one file a sample is kept here; made when it does not exist.
+
+    Raises:
+        JournalError: when the directory cannot be used or holds a damaged sample.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory
+        self._samples: dict[str, Sample] = {}
+        if directory is None:
+            return
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            paths = sorted(directory.glob("*.json"))
+        except OSError as error:
+            raise JournalError(f"{directory} cannot hold samples: {error}") from error
+        for path in paths:
+            try:
+                sample = Sample.from_json(path.read_bytes())
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise JournalError(f"{path} is not a sample's record: {error}") from error
+            self._samples[sample.id] = sample
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def get(self, sample_id: str) -> Sample | None:
+        """A sample, None when there is none of that name."""
+        return self._samples.get(sample_id)
+
+    def put(self, sample: Sample) -> None:
+        """Keep a sample; it is durable when this returns.
+
+        Raises:
+            JournalError: when it cannot be written.
+            ValueError: when its label is not fit for a file.
+        """
+        if not is_name(sample.id):
+            raise ValueError(f"{sample.id!r} is no sample label: 1 to 64 letters, digits, '_', '-' and inner dots")
+        if self._directory is not None:
+            path = self._directory / f"{sample.id}.json"
+            try:
+                write_durably(path, sample.to_json())
+            except OSError as error:
+                raise JournalError(f"{path} cannot be written: {error}") from error
+        self._samples[sample.id] = sample
