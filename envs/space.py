@@ -247,7 +247,7 @@ class DesignSpace:
             slot = int(rng.integers(len(row)))
             wanted = row.copy()
             wanted[slot] = self._neighbour(slot, int(row[slot]), rng)
-            changed = self._repair(wanted, rng)
+            changed = self.repair(wanted, rng)
             if not np.array_equal(changed, row):
                 return self.designs(changed[None, :])[0]
         return design
@@ -256,7 +256,7 @@ class DesignSpace:
         """A feasible child: each slot from ``a`` or ``b`` at random, changed only where a rule forbids it."""
         rows = self.indices([a, b])
         wanted = np.where(rng.random(rows.shape[1]) < 0.5, rows[0], rows[1])
-        return self.designs(self._repair(wanted, rng)[None, :])[0]
+        return self.designs(self.repair(wanted, rng)[None, :])[0]
 
     def _neighbour(self, slot: int, current: int, rng: np.random.Generator) -> int:
         n = self.lookahead.sizes[slot]
@@ -267,8 +267,8 @@ class DesignSpace:
             return int(rng.choice(alike))
         return int(rng.integers(n))
 
-    def _repair(self, wanted: IntArray, rng: np.random.Generator) -> IntArray:
-        """The wanted row, with each choice that leads nowhere replaced by the nearest (or a random) one that does."""
+    def repair(self, wanted: IntArray, rng: np.random.Generator) -> IntArray:
+        """A row of slot indices, with each choice that leads nowhere replaced by the nearest (or a random) one that does."""
         row = wanted.copy()[None, :]
         for slot in range(len(wanted)):
             weights = self.lookahead.weights(slot, row)
