@@ -1,0 +1,198 @@
+"""Reads a micrograph: grain size and porosity with honest uncertainties in physical units, or a refusal with advice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from surrogates.micrograph_calibration import (
+    Calibration,
+    corrected,
+    porosity_features,
+    spread,
+    spread_features,
+)
+from surrogates.micrograph_cnn import MicrographNet, load_network, segment
+from surrogates.micrograph_io import Micrograph
+from surrogates.micrograph_measure import Segmentation, measure
+from surrogates.quality import (
+    LARGEST_POROSITY,
+    Problem,
+    exposure_problem,
+    focus_problem,
+    magnification_problem,
+)
+from surrogates.stereology import Mask, astm_grain_size_number
+
+SHIPPED = Path(__file__).parent / "models" / "micrograph.safetensors"
+LARGEST_DIAMETER, WANTED_DIAMETER = 52.0, 28.0
+"""Pixels: larger grains than the network was trained on are looked at once more in a reduced image."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured value with its standard uncertainty.
+
+    Args:
+        value: best estimate.
+        std: standard deviation.
+        unit: ``um``, ``px`` where the image states no scale, or ``1``.
+    """
+
+    value: float
+    std: float
+    unit: str
+
+    def interval(self) -> tuple[float, float]:
+        """The central 90%: value minus and plus 1.645 standard deviations."""
+        return self.value - 1.645 * self.std, self.value + 1.645 * self.std
+
+
+@dataclass(frozen=True)
+class MicrographReading:
+    """What one micrograph says.
+
+    Args:
+        accepted: whether the numbers may be used; when not, they are what was seen nevertheless.
+        reason: why it was refused, empty when accepted.
+        advice: what the operator should do, empty when accepted.
+        grain_size: mean equivalent circular diameter of the material.
+        intercept: mean lineal intercept (ASTM E112).
+        astm_g: ASTM E112 grain size number, or None without a scale.
+        porosity: area fraction of pores.
+        n_grains: grains counted.
+        boundary_mask: bool, shape (H, W).
+        pore_mask: bool, shape (H, W).
+    """
+
+    accepted: bool
+    reason: str
+    advice: str
+    grain_size: Estimate
+    intercept: Estimate
+    astm_g: Estimate | None
+    porosity: Estimate
+    n_grains: int
+    boundary_mask: Mask
+    pore_mask: Mask
+
+
+class MicrographReader:
+    """The network with its calibration."""
+
+    def __init__(self, network: MicrographNet, calibration: Calibration, metadata: dict[str, object]) -> None:
+        self.network = network
+        self.calibration = calibration
+        self.metadata = metadata
+
+    @staticmethod
+    def load(path: Path = SHIPPED) -> MicrographReader:
+        """The shipped reader, or one of the user's own training.
+
+        Raises:
+            UserError: when the file is missing or is not a network with its calibration.
+        """
+        network, metadata = load_network(path)
+        calibration = Calibration.from_dict(cast("dict[str, Any]", metadata["calibration"]))
+        return MicrographReader(network, calibration, metadata)
+
+    def read(self, micrograph: Micrograph) -> MicrographReading:
+        """Measure one micrograph, or refuse it with a reason and advice."""
+        image = micrograph.image
+        problem = exposure_problem(image)
+        if problem is not None:
+            return self._reading(micrograph, _nothing(image.shape), problem)
+        problem = focus_problem(image, self.calibration.sharpness_limit)
+        seen = seen_in(self.network, image)
+        return self._reading(micrograph, seen, problem or self._doubts(seen))
+
+    def _doubts(self, seen: Segmentation) -> Problem | None:
+        """What the segmentation itself says against its numbers."""
+        if seen.porosity > LARGEST_POROSITY:
+            return Problem(
+                f"porosity of {seen.porosity:.0%}: too little solid for a grain size",
+                "measure the density in another way; this body is barely sintered",
+            )
+        problem = magnification_problem(seen.n_grains, seen.diameter)
+        if problem is None and seen.doubt > self.calibration.doubt_limit:
+            return Problem(
+                f"boundaries cannot be told apart (doubt {seen.doubt:.2f}, at most {self.calibration.doubt_limit:.2f})",
+                "refocus, raise the contrast, scan more slowly, or etch again",
+            )
+        return problem
+
+    def _reading(self, micrograph: Micrograph, seen: Segmentation, problem: Problem | None) -> MicrographReading:
+        constants = self.calibration
+        scale, unit = (1.0, "px") if micrograph.pixel_size_um is None else (micrograph.pixel_size_um, "um")
+        count = max(seen.n_grains, 1)
+        features = spread_features(seen)
+        sizes = []
+        for size, bias, weights, sampling in (
+            (seen.diameter, constants.diameter_bias, constants.diameter_spread, constants.diameter_sampling),
+            (seen.intercept, constants.intercept_bias, constants.intercept_spread, constants.intercept_sampling),
+        ):
+            value = corrected(seen, size, bias) * scale
+            share = float(np.hypot(spread(features, weights), sampling / np.sqrt(count)))
+            sizes.append(Estimate(value, value * share, unit))
+        grain_size, intercept = sizes
+        astm = None
+        if unit == "um" and intercept.value > 0.0:
+            number = astm_grain_size_number(intercept.value)
+            astm = Estimate(number, 6.6439 / np.log(10.0) * intercept.std / intercept.value, "1")
+        return MicrographReading(
+            accepted=problem is None,
+            reason="" if problem is None else problem.reason,
+            advice="" if problem is None else problem.advice,
+            grain_size=grain_size,
+            intercept=intercept,
+            astm_g=astm,
+            porosity=Estimate(seen.porosity, spread(porosity_features(seen), constants.porosity_spread), "1"),
+            n_grains=seen.n_grains,
+            boundary_mask=seen.boundaries,
+            pore_mask=seen.pores,
+        )
+
+
+def seen_in(network: MicrographNet, image: npt.NDArray[np.float32]) -> Segmentation:
+    """Segment one image; one with very large grains is looked at again, reduced, and reported in its own pixels."""
+    seen = measure(segment(network, image))
+    if seen.diameter <= LARGEST_DIAMETER or min(image.shape) < 256:
+        return seen
+    factor = max(WANTED_DIAMETER / seen.diameter, 128.0 / min(image.shape))
+    smooth = ndimage.gaussian_filter(image, 0.5 * (1.0 / factor - 1.0))
+    again = measure(segment(network, ndimage.zoom(smooth, factor, order=1)))
+    pores, boundaries = (_enlarged(mask, image.shape) for mask in (again.pores, again.boundaries))
+    return replace(
+        again,
+        diameter=again.diameter / factor,
+        intercept=again.intercept / factor,
+        pores=pores,
+        boundaries=boundaries,
+    )
+
+
+def overlay(micrograph: Micrograph, reading: MicrographReading) -> npt.NDArray[np.uint8]:
+    """The micrograph with boundaries in orange and pores in blue, uint8 RGB (H, W, 3)."""
+    picture = np.repeat((micrograph.image * 255.0)[:, :, None], 3, axis=2)
+    line = ndimage.binary_dilation(reading.boundary_mask, np.ones((2, 2))) & ~reading.pore_mask
+    picture[reading.pore_mask] = 0.45 * picture[reading.pore_mask] + 0.55 * np.array([40.0, 120.0, 255.0])
+    picture[line] = 0.2 * picture[line] + 0.8 * np.array([255.0, 140.0, 0.0])
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def _enlarged(mask: Mask, shape: tuple[int, ...]) -> Mask:
+    """Nearest-neighbour copy of a mask on a larger grid."""
+    rows, columns = (np.arange(n) * m // n for n, m in zip(shape, mask.shape, strict=True))
+    return mask[np.ix_(rows, columns)]
+
+
+def _nothing(shape: tuple[int, ...]) -> Segmentation:
+    """The segmentation of a picture that shows nothing."""
+    empty = np.zeros(shape, dtype=np.bool_)
+    labels = np.zeros(shape, dtype=np.int32)
+    return Segmentation(labels, empty, empty, 0.0, 0.0, 0.0, 0.0, 0, 1.0, 1.0)
