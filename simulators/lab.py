@@ -87,36 +87,29 @@ class VirtualLab:
         Args:
             connect: gives each instrument, named by its id, a connection of its own, not yet connected.
         """
-        self._devices = (
-            Furnace(
-                FURNACE,
-                connect(FURNACE),
-                truth=self._truth,
-                samples=self._samples,
-                journal=self._journal(FURNACE),
-                **self._base,
+        made: dict[str, Callable[[Transport, JobJournal], Device]] = {
+            FURNACE: lambda t, j: Furnace(
+                FURNACE, t, truth=self._truth, samples=self._samples, journal=j, **self._base
             ),
-            Microscope(
+            MICROSCOPE: lambda t, j: Microscope(
                 MICROSCOPE,
-                connect(MICROSCOPE),
+                t,
                 seed=self._truth.seed,
                 samples=self._samples,
                 artefacts=self._images,
                 shape=self._image_shape,
-                journal=self._journal(MICROSCOPE),
+                journal=j,
                 **self._base,
             ),
-            Indenter(
-                INDENTER,
-                connect(INDENTER),
-                truth=self._truth,
-                samples=self._samples,
-                journal=self._journal(INDENTER),
-                **self._base,
+            INDENTER: lambda t, j: Indenter(
+                INDENTER, t, truth=self._truth, samples=self._samples, journal=j, **self._base
             ),
-        )
-        for device in self._devices:
+        }
+        for iid, make in made.items():
+            device = make(connect(iid), self._journal(iid))
             await device.start()
+            # Only what has started is stopped by ``close``, also when a later one finds no broker.
+            self._devices = (*self._devices, device)
 
     async def close(self) -> None:
         """Switch everything off; what was kept in a temporary directory is gone."""
