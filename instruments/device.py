@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 from envs.errors import InstrumentError, JournalError
@@ -48,6 +48,7 @@ from instruments.commands import (
 )
 from instruments.errors import DeviceFault, InfeasibleFault, RetryableFault
 from instruments.ids import Ids
+from instruments.job_context import JobContext
 from instruments.journal import JobJournal, MemoryJournal
 from instruments.messages import (
     Command,
@@ -82,44 +83,6 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
-
-
-class JobContext:
-    """One running job, as a command's function sees it.
-
-    Attributes:
-        job: the job's id.
-        command: the name of the command.
-    """
-
-    def __init__(self, device: Device, order: Command) -> None:
-        self.job = order.job
-        self.command = order.command
-        self.digest = order.digest
-        self._device = device
-        self._clock = device.clock
-        self._began = device.clock.elapsed()
-        self._spent = 0.0
-
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds that this job has taken on the device's own clock, simulated ones included."""
-        return max(0.0, self._clock.elapsed() - self._began) + self._spent
-
-    def spend(self, seconds: float) -> None:
-        """Let simulated time pass for this job; real time is not touched.
-
-        Raises:
-            ValueError: when ``seconds`` is negative or not finite.
-        """
-        if not 0.0 <= seconds < float("inf"):
-            raise ValueError(f"a job spends a finite number of seconds >= 0, not {seconds}")
-        self._spent += seconds
-
-    async def progress(self, fraction: float, *, remaining_s: float | None = None) -> None:
-        """Report how far the job is, 0 to 1, and how many seconds it will still take."""
-        eta = None if remaining_s is None else self._clock.now() + timedelta(seconds=remaining_s)
-        await self._device.report(self, "running", progress=fraction, eta=eta)
 
 
 class Device:
@@ -299,7 +262,7 @@ class Device:
         await asyncio.sleep(0)
 
     async def _work(self, order: Command) -> None:
-        context = JobContext(self, order)
+        context = JobContext(order, self.clock, self._report)
         phase, fields = await self._outcome(order, context)
         # The slot is free before the end is told: who hears of the end may send the next order at once.
         del self._tasks[order.job]
@@ -311,7 +274,7 @@ class Device:
         """Carry a job out; whatever happens in it becomes an end with a reason."""
         try:
             await self._publish_status()
-            await self.report(context, "running", progress=0.0)
+            await self._report(context, "running", progress=0.0)
             method = getattr(self, self._commands[order.command].method)
             found: JobResult = await method(context, **plain(order.parameters))
             result = Result(values=dict(found.values), artefacts=dict(found.artefacts))
@@ -328,11 +291,13 @@ class Device:
             return "failed", {"error": JobError(code="internal", message=repr(error))}
         return "succeeded", {"result": result, "progress": 1.0}
 
-    async def report(self, context: JobContext, phase: JobPhase, **fields: Any) -> None:
+    async def _report(
+        self, context: JobContext, phase: JobPhase, *, progress: float, eta: datetime | None = None
+    ) -> None:
         """Publish that a job goes on; the first time it is journalled as running."""
         last = self._live[context.job]
         check_step(last.state, phase)
-        state = self._state(phase, **_identity(last, context.elapsed_s), **fields)
+        state = self._state(phase, **_identity(last, context.elapsed_s), progress=progress, eta=eta)
         if last.state != phase:
             self.journal.put(state)
         self._live[context.job] = state
