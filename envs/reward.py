@@ -22,7 +22,7 @@ LINDEMANN = 45.0
 """Shear modulus over k_B T_melt / V_atom, the constant that Lindemann's melting rule (Phys. Z. 11, 609, 1910) gives
 for close-packed and rock-salt solids to within about a factor of two."""
 TETER = 0.151
-"""Hardness over shear modulus (Teter, MRS Bull. 23, 22, 1998)."""
+"""Hardness over shear modulus of brittle solids (Chen et al., Intermetallics 19, 1275, 2011, after Teter, 1998)."""
 DIFFUSION_ENERGY = 18.0
 """Activation energy of diffusion in units of R T_melt (Brown and Ashby, Acta Metall. 28, 1085, 1980)."""
 GREEN_POROSITY = 0.4
