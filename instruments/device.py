@@ -155,9 +155,9 @@ class Device:
         await asyncio.gather(*tasks, return_exceptions=True)
         for state in list(self._live.values()):
             await self._settle(self._state("failed", **_identity(state), error=INTERRUPTED))
-        await self._transport.publish(
-            self._topics.status(self.iid), self._status("offline", "stopped").to_bytes(), retain=True
-        )
+        if self._transport.connected:  # else the will has said it already
+            goodbye = self._status("offline", "stopped").to_bytes()
+            await self._transport.publish(self._topics.status(self.iid), goodbye, retain=True)
         await self._transport.close()
         self.journal.close()
 

@@ -1,0 +1,182 @@
+"""The embedded broker: it starts, keeps strangers out, and never stays behind."""
+
+import asyncio
+import dataclasses
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from envs.errors import MissingExtraError
+from instruments import broker
+from instruments.address import BrokerAddress
+from instruments.broker import choose_kind, embedded_broker, find_mosquitto
+from instruments.errors import TransportError
+from instruments.mqtt import MqttTransport
+from instruments.transport import Message
+
+Kind = Literal["mosquitto", "amqtt"]
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(params=["mosquitto", "amqtt"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    if request.param == "mosquitto" and find_mosquitto() is None:
+        pytest.skip("Mosquitto is not installed")
+    if request.param == "amqtt":
+        pytest.importorskip("amqtt", reason="amqtt is not installed")
+    chosen: Kind = request.param
+    return chosen
+
+
+def listening(address: BrokerAddress) -> bool:
+    try:
+        socket.create_connection((address.host, address.port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_it_is_on_loopback_with_credentials_and_gone_afterwards(kind: Kind) -> None:
+    with embedded_broker(kind) as address:
+        assert (address.on_loopback, address.kind) == (True, kind)
+        assert len(address.password) >= 32
+        assert listening(address)
+    assert not listening(address)
+
+
+def test_strangers_are_refused(kind: Kind) -> None:
+    async def knock(address: BrokerAddress) -> None:
+        transport = MqttTransport(address, client_id="stranger")
+        with pytest.raises(TransportError, match=r"refused the connection: (Not authorized|Bad user)"):
+            await transport.connect()
+
+    with embedded_broker(kind) as address:
+        asyncio.run(knock(dataclasses.replace(address, password="guess"))  # noqa: S106 - a stranger's guess)
+        asyncio.run(knock(dataclasses.replace(address, username="", password="")))
+
+
+def test_no_thread_outlives_a_closed_transport(kind: Kind) -> None:
+    async def visit(address: BrokerAddress) -> None:
+        transport = MqttTransport(address, client_id="visitor")
+        await transport.connect()
+        assert any("paho" in thread.name for thread in threading.enumerate())
+        await transport.close()
+
+    with embedded_broker(kind) as address:
+        asyncio.run(visit(address))
+        assert not any("paho" in thread.name for thread in threading.enumerate())
+
+
+def test_what_was_queued_is_sent_before_leaving(kind: Kind) -> None:
+    async def burst(address: BrokerAddress) -> None:
+        heard: list[bytes] = []
+
+        async def note(message: Message) -> None:
+            heard.append(message.payload)
+
+        listener, talker = (MqttTransport(address, client_id=name) for name in ("listener", "talker"))
+        await listener.connect()
+        await listener.subscribe("burst", note)
+        await talker.connect()
+        for number in range(300):
+            await talker.publish("burst", str(number).encode())
+        await talker.close()
+        async with asyncio.timeout(10):
+            while len(heard) < 300:  # noqa: ASYNC110 - the other side of a real network
+                await asyncio.sleep(0.005)
+        await listener.close()
+        assert heard == [str(number).encode() for number in range(300)]
+
+    with embedded_broker(kind) as address:
+        asyncio.run(burst(address))
+
+
+def test_no_broker_is_one_clear_error() -> None:
+    async def call() -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        transport = MqttTransport(BrokerAddress("127.0.0.1", port), client_id="lonely", connect_timeout_s=0.2)
+        with pytest.raises(TransportError, match=rf"no MQTT broker at 127\.0\.0\.1:{port}"):
+            await transport.connect()
+
+    asyncio.run(call())
+    assert not any("paho" in thread.name for thread in threading.enumerate())
+
+
+PARENT = """
+import sys
+from instruments.broker import embedded_broker
+with embedded_broker(sys.argv[1]) as address:
+    print(address.port, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("death", [signal.SIGINT, signal.SIGKILL])
+def test_it_does_not_outlive_its_parent(kind: Kind, death: signal.Signals) -> None:
+    with subprocess.Popen(  # noqa: S603 - our own script
+        [sys.executable, "-c", PARENT, kind],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    ) as parent:
+        assert parent.stdout is not None
+        address = BrokerAddress("127.0.0.1", int(parent.stdout.readline()))
+        assert listening(address)
+        parent.send_signal(death)
+        parent.wait(20)
+    done = threading.Event()
+    for _ in range(200):
+        if not listening(address):
+            break
+        done.wait(0.05)
+    assert not listening(address)
+
+
+def test_mosquitto_keeps_retained_messages_over_its_restart(tmp_path: Path) -> None:
+    if find_mosquitto() is None:
+        pytest.skip("Mosquitto is not installed")
+
+    async def leave(address: BrokerAddress) -> None:
+        transport = MqttTransport(address, client_id="writer")
+        await transport.connect()
+        await transport.publish("kept", b"still here", retain=True)
+        await transport.close()
+
+    async def find(address: BrokerAddress) -> Message:
+        found = asyncio.get_running_loop().create_future()
+
+        async def note(message: Message) -> None:
+            found.set_result(message)
+
+        transport = MqttTransport(address, client_id="reader")
+        await transport.connect()
+        await transport.subscribe("kept", note)
+        message: Message = await asyncio.wait_for(found, 5)
+        await transport.close()
+        return message
+
+    with embedded_broker("mosquitto", directory=tmp_path) as address:
+        asyncio.run(leave(address))
+    with embedded_broker("mosquitto", directory=tmp_path) as address:
+        assert asyncio.run(find(address)) == Message("kept", b"still here", retained=True)
+
+
+def test_without_any_broker_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "find_mosquitto", lambda: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(MissingExtraError, match=r"labwright\[lab\]"):
+        choose_kind()
+    with pytest.raises(MissingExtraError, match="amqtt"), embedded_broker("amqtt"):
+        pass
