@@ -268,7 +268,14 @@ class DesignSpace:
         return int(rng.integers(n))
 
     def repair(self, wanted: IntArray, rng: np.random.Generator) -> IntArray:
-        """A row of slot indices, with each choice that leads nowhere replaced by the nearest (or a random) one that does."""
+        """The wanted row of slot indices, each choice that leads nowhere replaced.
+
+        An ordinal factor takes the nearest level that leaves a feasible completion, any other slot a random one.
+
+        Args:
+            wanted: shape ``(1 + n_factors,)``.
+            rng: breaks the ties of categories and crystals.
+        """
         row = wanted.copy()[None, :]
         for slot in range(len(wanted)):
             weights = self.lookahead.weights(slot, row)
