@@ -216,3 +216,21 @@ def _turned(sample: Array, which: int) -> Array:
     """One of the eight orientations of (C, H, W)."""
     rotated = np.rot90(sample, which % 4, axes=(1, 2))
     return np.ascontiguousarray(rotated[:, :, ::-1] if which >= 4 else rotated)
+
+
+def checkpointed(checkpoint_dir: Path) -> tuple[MicrographNet, dict[str, object]]:
+    """The averaged network of a run's checkpoint in evaluation mode, and a JSON-ready account of the training so far.
+
+    Raises:
+        UserError: when there is no readable checkpoint.
+    """
+    path = checkpoint_dir / CHECKPOINT
+    try:
+        state = torch.load(path, weights_only=True)
+        config = dict(json.loads(state["config"]))
+        network = MicrographNet(NetworkShape(**config["network"]))
+        network.load_state_dict(state["average"])
+    except Exception as error:
+        raise UserError(f"{path}: no checkpoint that can be read ({error}); train first") from error
+    account: dict[str, object] = {"config": config, "steps": int(state["step"]), "loss": round(float(state["loss"]), 4)}
+    return channels_last(network.eval()), account
