@@ -130,14 +130,14 @@ class Device:
         self._cancelling: set[str] = set()
         self._presence: tuple[Presence, str] = ("online", "")
         self._lease_until: float | None = None
+        transport.on_reconnect(self.announce)
 
     # Life -------------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Go on the bus: settle what a restart interrupted, listen, then announce."""
+        """Go on the bus, once in an object's life: settle what a restart interrupted, listen, then announce."""
         self.boot_id, self._seq = self._ids.new(), 0
         self._transport.set_will(self._topics.status(self.iid), self._status("offline", "connection lost").to_bytes())
-        self._transport.on_reconnect(self.announce)
         await self._transport.connect()
         for state in self.journal.unfinished():
             fields = {"job": state.job, "digest": state.digest, "elapsed_s": state.elapsed_s, "error": INTERRUPTED}
@@ -149,7 +149,7 @@ class Device:
         await self.announce()
 
     async def stop(self) -> None:
-        """Leave the bus: running jobs become failed/interrupted, the presence offline."""
+        """Leave the bus: running jobs become failed/interrupted, the presence offline. The journal stays open."""
         for task in (tasks := list(self._tasks.values())):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -159,7 +159,6 @@ class Device:
             goodbye = self._status("offline", "stopped").to_bytes()
             await self._transport.publish(self._topics.status(self.iid), goodbye, retain=True)
         await self._transport.close()
-        self.journal.close()
 
     async def announce(self) -> None:
         """Publish description and status, retained; also after every reconnection."""

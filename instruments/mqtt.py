@@ -227,7 +227,10 @@ class MqttTransport:
             _log.exception("after a reconnection the broker refused the subscriptions")
             return
         for hook in self._hooks:
-            await hook()
+            try:
+                await hook()
+            except Exception:  # noqa: BLE001 - nobody awaits this task, and the next hook is not to blame
+                _log.exception("a reconnection hook failed")
 
     def _connection_refused(self, reason: str) -> None:
         self._failure = reason
@@ -238,9 +241,16 @@ class MqttTransport:
     def _connection_down(self) -> None:
         self._connected = False
         self._gone.set()
+        if self._hook_run is not None:
+            self._hook_run.cancel()
+        for agreed in self._subscribing.values():
+            if not agreed.done():
+                agreed.set_result(None)  # all patterns are subscribed to again when the connection is back
 
     def _connection_failed(self) -> None:
-        self._failure = "the address does not accept connections"
+        # paho tells no reason here; a failed TLS handshake comes this way, too.
+        tls = ", or does not accept these certificates" if self._address.tls else ""
+        self._failure = f"the address does not accept connections{tls}"
 
     def _subscribed(self, mid: int, refused: bool) -> None:
         agreed = self._subscribing.pop(mid, None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import getpass
 import importlib.util
 import os
 import signal
@@ -9,14 +10,20 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from envs.errors import MissingExtraError
 from instruments import broker
-from instruments.address import BrokerAddress
+from instruments.address import BrokerAddress, TlsOptions
 from instruments.broker import choose_kind, embedded_broker, find_mosquitto
 from instruments.errors import TransportError
 from instruments.mqtt import MqttTransport
@@ -59,7 +66,7 @@ def test_strangers_are_refused(kind: Kind) -> None:
             await transport.connect()
 
     with embedded_broker(kind) as address:
-        asyncio.run(knock(dataclasses.replace(address, password="guess"))  # noqa: S106 - a stranger's guess)
+        asyncio.run(knock(dataclasses.replace(address, password=address.password[1:])))
         asyncio.run(knock(dataclasses.replace(address, username="", password="")))
 
 
@@ -171,6 +178,77 @@ def test_mosquitto_keeps_retained_messages_over_its_restart(tmp_path: Path) -> N
         asyncio.run(leave(address))
     with embedded_broker("mosquitto", directory=tmp_path) as address:
         assert asyncio.run(find(address)) == Message("kept", b"still here", retained=True)
+
+
+def certificate(directory: Path, name: str, issuer: str = "") -> None:
+    """Write ``name.pem`` and ``name.key``, signed by ``issuer`` or by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    signer, by = key, subject
+    if issuer:
+        signer = serialization.load_pem_private_key((directory / f"{issuer}.key").read_bytes(), None)  # type: ignore[assignment]
+        by = x509.load_pem_x509_certificate((directory / f"{issuer}.pem").read_bytes()).subject
+    today = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(by, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=not issuer, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(signer, hashes.SHA256())
+    )
+    (directory / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (directory / f"{name}.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+
+
+@pytest.fixture
+def tls_broker(tmp_path: Path) -> Iterator[int]:
+    """Mosquitto with TLS that asks for client certificates."""
+    program = find_mosquitto()
+    if program is None:
+        pytest.skip("Mosquitto is not installed")
+    certificate(tmp_path, "authority")
+    certificate(tmp_path, "broker", "authority")
+    certificate(tmp_path, "client", "authority")
+    certificate(tmp_path, "stranger")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    (tmp_path / "conf").write_text(
+        f"listener {port} 127.0.0.1\ncafile {tmp_path}/authority.pem\ncertfile {tmp_path}/broker.pem\n"
+        f"keyfile {tmp_path}/broker.key\nrequire_certificate true\nallow_anonymous true\nuser {getpass.getuser()}\n"
+    )
+    with subprocess.Popen([program, "-c", str(tmp_path / "conf")], stderr=subprocess.DEVNULL) as child:  # noqa: S603
+        address, pause = BrokerAddress("127.0.0.1", port), threading.Event()
+        while not listening(address):
+            assert child.poll() is None
+            pause.wait(0.02)
+        yield port
+        child.terminate()
+
+
+def test_tls_verifies_both_sides(tls_broker: int, tmp_path: Path) -> None:
+    async def knock(tls: TlsOptions) -> None:
+        address = BrokerAddress("localhost", tls_broker, tls=tls)
+        transport = MqttTransport(address, client_id="visitor", connect_timeout_s=1.0)
+        await transport.connect()
+        await transport.publish("t", b"1")
+        await transport.close()
+
+    authority = tmp_path / "authority.pem"
+    asyncio.run(knock(TlsOptions(authority, tmp_path / "client.pem", tmp_path / "client.key")))
+    wrong = [
+        TlsOptions(authority),  # no client certificate
+        TlsOptions(authority, tmp_path / "stranger.pem", tmp_path / "stranger.key"),
+        TlsOptions(None, tmp_path / "client.pem", tmp_path / "client.key"),  # the broker's authority is unknown
+    ]
+    for options in wrong:
+        with pytest.raises(TransportError, match="no MQTT broker"):
+            asyncio.run(knock(options))
+    with pytest.raises(TransportError, match="certificates cannot be used"):
+        asyncio.run(knock(TlsOptions(tmp_path / "missing.pem")))
 
 
 def test_without_any_broker_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
