@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class PolicySettings:
 
     Args:
         episodes: episodes per environment between two updates.
-        batch_size: transitions per gradient step.
+        batch_size: transitions per gradient step, about: a rollout is cut into even parts.
         n_epochs: passes over a rollout.
         learning_rate: Adam's step size.
         entropy: weight of the entropy bonus, which keeps proposals diverse.
@@ -66,8 +67,8 @@ class TrainingResult:
 class PolicyProposer:
     """A masked PPO policy over one design space.
 
-    Everything random comes from the seed and the generators given; torch's and numpy's global generators, torch's
-    thread count and its default dtype are as before after every call.
+    Everything random comes from the seed and the generators given; the global generators of Python, numpy and
+    torch, torch's thread count and its default dtype are as before after every call.
 
     Args:
         space: the design space.
@@ -90,12 +91,14 @@ class PolicyProposer:
 
     def _build(self, seed: int) -> MaskablePPO:
         s = self.settings
+        rollout = s.episodes * self._batch.n_steps * self._batch.n
+        n_batches = max(1, round(rollout / s.batch_size))
         model = MaskablePPO(
             "MlpPolicy",
             DesignVecEnv(self._batch),
             learning_rate=s.learning_rate,
             n_steps=s.episodes * self._batch.n_steps,
-            batch_size=s.batch_size,
+            batch_size=math.ceil(rollout / n_batches),
             n_epochs=s.n_epochs,
             gamma=1.0,
             gae_lambda=0.95,
@@ -112,7 +115,8 @@ class PolicyProposer:
     def _private(self) -> Iterator[None]:
         """Run with this policy's own random state, then put the process-wide settings back."""
         threads, validate = torch.get_num_threads(), torch.distributions.Distribution._validate_args  # noqa: SLF001
-        legacy = np.random.get_state()  # noqa: NPY002 - SB3 shuffles with numpy's global generator
+        # SB3 seeds Python's global generator and shuffles with numpy's.
+        plain, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
         with torch.random.fork_rng(devices=[]):
             torch.set_num_threads(1)
             # The check costs a third of a step and its simplex test fails on float32 rounding of masked logits.
@@ -123,6 +127,7 @@ class PolicyProposer:
                 yield
             finally:
                 self._rng_state = torch.get_rng_state()
+                random.setstate(plain)
                 np.random.set_state(legacy)  # noqa: NPY002
                 torch.distributions.Distribution.set_default_validate_args(validate)
                 torch.set_num_threads(threads)

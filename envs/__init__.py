@@ -1,5 +1,7 @@
 """The design problem: what may be made, what counts as good, and the physics that joins structure to property.
 
-Reading order: ``errors``, ``crystals``, ``design``, ``space``, ``laws``, ``ports``, then the Gymnasium environments
-``material_design`` and ``sinter_control``. Nothing here imports torch; Gymnasium is imported by the environments only.
+Reading order: ``errors``, ``crystals``, ``design``, ``objective``, ``laws``, ``ports``; the space: ``factors``,
+``descriptors``, ``rules``, ``lookahead``, ``space``, ``space_config``; the environments, each a batched numpy core with a
+Gymnasium face: ``design_batch`` and ``material_design`` with ``reward``, ``sintering_kinetics``, ``sinter_batch`` and
+``sinter_control``. Gymnasium is imported by the faces only, torch by ``vector`` only (the Stable-Baselines3 adapter).
 """
