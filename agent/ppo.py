@@ -235,7 +235,7 @@ class PolicyProposer:
     def from_bytes(
         space: DesignSpace, data: bytes, n_envs: int = 64, settings: PolicySettings | None = None
     ) -> PolicyProposer:
-        """A policy that continues from ``to_bytes``.
+        """A policy that continues from ``to_bytes``, exactly when ``n_envs`` and ``settings`` are the same.
 
         Raises:
             ConfigError: the bytes are no checkpoint, or one of another space or network.

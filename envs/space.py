@@ -100,6 +100,12 @@ class DesignSpace:
         """Exact number of feasible designs (as a float: it may exceed 2^53)."""
         return self.lookahead.n_feasible
 
+    @cached_property
+    def feasible_crystals(self) -> tuple[str, ...]:
+        """Crystals with at least one feasible process, in library order; empty in a parametric space."""
+        allowed = self.lookahead.mask(0, np.zeros((1, 1), dtype=np.int64))[0]
+        return tuple(i for i, ok in zip(self.library.ids, allowed, strict=False) if ok)
+
     @property
     def n_total(self) -> float:
         """Number of combinations, feasible or not."""

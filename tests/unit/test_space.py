@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from envs.crystals import CrystalLibrary
 from envs.design import Design, FactorValue
 from envs.errors import ConfigError, InfeasibleDesignError
+from envs.laws import KELVIN
 from envs.rules import DieLimit, LinearWindow
 from envs.space import DesignSpace, Factor, flagship, grid
 
@@ -80,6 +81,10 @@ def test_flagship_is_the_ceramics_by_sintering_grid(space: DesignSpace) -> None:
     assert set(space.crystals.families) == {"oxide", "nitride", "carbide", "boride", "silicide"}
     assert space.n_total == 321 * 6 * 4 * 25 * 5 * 5 * 5
     assert 0.3 < space.n_feasible / space.n_total < 0.4
+    # Compounds that are estimated to melt below what the furnace's coolest level allows have no feasible process.
+    coolest = space.factors[2].values[0] + KELVIN
+    refractory = [i for i, t in zip(space.library.ids, space.crystals.melting, strict=True) if 0.85 * t >= coolest]
+    assert space.feasible_crystals == tuple(refractory)
 
 
 def test_samples_mutants_and_children_are_feasible(space: DesignSpace) -> None:
