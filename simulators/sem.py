@@ -80,7 +80,8 @@ def random_settings(rng: np.random.Generator) -> SemSettings:
     visible = contrast * max(abs(groove), 1.5 * channelling)
     # An operator sets the brightness so that most grains stay inside the detector's range.
     brightest = min(0.85, 0.97 - 1.7 * contrast * channelling)
-    pore_darkness = rng.uniform(0.15, 0.5) + 1.6 * channelling
+    # A pore is deeper than a groove, and darker than dark grains.
+    pore_darkness = max(rng.uniform(0.15, 0.5) + 1.6 * channelling, 0.9 * groove)
     return SemSettings(
         detector="BSE" if backscattered else "SE",
         contrast=float(contrast),
@@ -92,7 +93,7 @@ def random_settings(rng: np.random.Generator) -> SemSettings:
         groove_spread=float(rng.uniform(0.0, 0.6)),
         pore_darkness=float(pore_darkness),
         edge_brightness=float(rng.uniform(0.0, 0.15 if backscattered else 0.35)),
-        texture=float(rng.uniform(0.0, 0.035)),
+        texture=float(rng.uniform(0.0, 0.028)),
         shading=float(rng.uniform(0.0, 0.08)),
         charging=float(rng.uniform(0.0, 0.25) if rng.random() < 0.25 else 0.0),
         defocus=float(rng.uniform(0.4, 1.6)),

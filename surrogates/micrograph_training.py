@@ -93,7 +93,7 @@ class _Run:
         )
         self.rng = np.random.default_rng(config.seed)
         self.recent: deque[tuple[Array, Array, Array]] = deque(maxlen=64 * config.batch)
-        self.step, self.loss = 0, 1.0
+        self.step, self.loss = 0, 0.0
 
     def save(self, path: Path, config: TrainingConfig) -> None:
         """Write to a part file and rename, so that a kill leaves the last whole checkpoint."""
@@ -141,7 +141,7 @@ def train(
     progress: Progress = lambda *_: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> TrainingReport:
-    """Train, or continue from the checkpoint in ``checkpoint_dir``.
+    """Train, or continue from the checkpoint in ``checkpoint_dir``; the memory of recent samples is filled anew.
 
     Args:
         stream: source of samples; one process with one torch thread is assumed.
@@ -192,7 +192,7 @@ def _step(run: _Run, stream: Stream, config: TrainingConfig) -> None:
     run.optimiser.step()
     run.schedule.step()
     run.step += 1
-    run.loss += (loss.item() - run.loss) * 0.02
+    run.loss += (loss.item() - run.loss) * max(0.02, 1.0 / run.step)
     decay = min(AVERAGING, run.step / (run.step + 10.0))
     with torch.no_grad():
         for mine, new in zip(run.average.state_dict().values(), run.net.state_dict().values(), strict=True):

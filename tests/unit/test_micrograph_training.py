@@ -1,0 +1,82 @@
+"""Training learns, stops and resumes to the same weights, and its model survives a file."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from envs.errors import ConfigError, UserError
+from simulators.sem import training_sample
+from surrogates.micrograph_calibration import Calibration
+from surrogates.micrograph_cnn import MicrographNet, NetworkShape, load_network, save_network, segment
+from surrogates.micrograph_training import TrainingConfig, checkpointed, train
+
+TINY = NetworkShape(fine=4, middle=6, coarse=8)
+STREAM = partial(training_sample, size=32)
+
+
+def _config(**changes: int) -> TrainingConfig:
+    settings: dict[str, int] = {"steps": 12, "batch": 4, "fresh": 4, "seed": 3, "checkpoint_every": 6, **changes}
+    return TrainingConfig(**settings, network=TINY, bfloat16=False)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def test_a_stopped_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    whole = train(STREAM, _config(), tmp_path / "whole")
+    steps: list[int] = []
+    first = train(
+        STREAM, _config(), tmp_path / "cut", lambda done, *_: steps.append(done), should_stop=lambda: steps[-1] >= 5
+    )
+    assert (first.steps, first.finished) == (5, False)
+    second = train(STREAM, _config(), tmp_path / "cut")
+    assert (second.steps, second.finished) == (12, True)
+    for mine, other in zip(whole.network.state_dict().values(), second.network.state_dict().values(), strict=True):
+        assert torch.allclose(mine.float(), other.float(), atol=1e-5)
+
+
+def test_loss_falls(tmp_path: Path) -> None:
+    losses: list[float] = []
+    train(STREAM, _config(steps=60), tmp_path, lambda _done, _total, loss: losses.append(loss))
+    assert losses[-1] < losses[0]
+
+
+def test_another_configuration_or_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    train(STREAM, _config(steps=2), tmp_path)
+    with pytest.raises(UserError, match="another seed"):
+        train(STREAM, _config(steps=2, seed=4), tmp_path)
+    (tmp_path / "checkpoint.pt").write_bytes(b"broken")
+    with pytest.raises(UserError, match="cannot be read"):
+        train(STREAM, _config(steps=2), tmp_path)
+    with pytest.raises(UserError, match="train first"):
+        checkpointed(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("change", [{"steps": 0}, {"batch": 2, "fresh": 3}])
+def test_senseless_settings_name_their_key(change: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match=r"train\.sem\."):
+        _config(**change)
+
+
+def test_a_saved_network_reads_back_the_same(tmp_path: Path) -> None:
+    net = MicrographNet(TINY).eval()
+    path = tmp_path / "net.safetensors"
+    save_network(net, path, {"seed": 5})
+    again, metadata = load_network(path)
+    image = np.random.default_rng(0).random((50, 61), dtype=np.float32)
+    maps = segment(net, image)
+    assert maps.shape == (2, 50, 61)
+    assert np.allclose(maps, segment(again, image), atol=1e-5)
+    assert metadata == {"seed": 5}
+
+
+def test_calibration_constants_survive_their_plain_form() -> None:
+    constants = Calibration((0.1, 0.2), (0.3,), (-5.0,), (-6.0,), 0.4, 0.3, (-9.0,), 0.1, 0.6)
+    assert Calibration.from_dict(constants.to_dict()) == constants
