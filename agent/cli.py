@@ -1,0 +1,163 @@
+"""The command ``labwright``. Each command imports what it needs when it runs: help answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from envs.errors import ConfigError, LabwrightError, MissingExtraError, UserError
+
+app = typer.Typer(
+    name="labwright",
+    help="An autonomous materials lab agent: designs, has people approve, makes, images, measures and learns.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(no_args_is_help=True, help="Campaign configuration files.")
+app.add_typer(config_app, name="config")
+train_app = typer.Typer(no_args_is_help=True, help="Train the models that ship with the package again.")
+app.add_typer(train_app, name="train")
+
+INTERRUPTED = 130
+
+
+class StrategyName(StrEnum):
+    """Values of ``--strategy``."""
+
+    RANDOM = "random"
+    BO = "bo"
+    PPO = "ppo"
+    HYBRID = "hybrid"
+
+
+class BrokerName(StrEnum):
+    """Values of ``--broker``."""
+
+    NONE = "none"
+    EMBEDDED = "embedded"
+
+
+class Comparison(StrEnum):
+    """Values of ``--compare``."""
+
+    RANDOM = "random"
+    NONE = "none"
+
+
+def _needs(extra: str, command: str, module: str) -> Any:
+    """Import a module of ours that needs an extra; its absence is one clear message."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").split(".")[0]
+        if missing in {"agent", "envs", "surrogates", "instruments", "simulators"}:
+            raise
+        raise MissingExtraError(command, extra, missing) from error
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"labwright {version('labwright')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def simulate(
+    experiments: Annotated[int | None, typer.Option(help="Budget, starting experiments included [32].")] = None,
+    batch: Annotated[int | None, typer.Option(help="Experiments a round [4].")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the laboratory, the labels and every draw [0].")] = None,
+    strategy: Annotated[StrategyName | None, typer.Option(help="How designs are chosen [hybrid].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Directory for the record [campaigns/NNN].")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Continue the campaign in this directory.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Campaign file (TOML).")] = None,
+    broker: Annotated[
+        BrokerName, typer.Option(help="embedded: the instruments are MQTT clients of a broker on loopback.")
+    ] = BrokerName.NONE,
+    compare: Annotated[
+        Comparison, typer.Option(help="Spend the same budget at random too, for comparison.")
+    ] = Comparison.RANDOM,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
+) -> None:
+    """Run a campaign on the virtual laboratory: real compounds, hidden truth, no network."""
+    offline = _needs("lab", "labwright simulate", "agent.offline")
+    offline.simulate(
+        offline.Request(
+            experiments=experiments,
+            batch=batch,
+            seed=seed,
+            strategy=strategy.value if strategy else None,
+            out=out,
+            resume=resume,
+            config=config,
+            broker=broker.value,
+            compare=compare is Comparison.RANDOM,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
+def show(
+    directory: Annotated[Path, typer.Argument(help="Directory of a campaign.")],
+    experiment: Annotated[str | None, typer.Argument(help="An experiment, such as E007.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Print a campaign, or one experiment with its provenance."""
+    module = _needs("lab", "labwright show", "agent.show")
+    if experiment is None:
+        module.show_campaign(directory, as_json=as_json)
+    else:
+        module.show_experiment(directory, experiment, as_json=as_json)
+
+
+@config_app.command("check")
+def config_check(file: Annotated[Path, typer.Argument(help="Campaign file (TOML).")]) -> None:
+    """Say whether a campaign file is right, and what is wrong where."""
+    _needs("lab", "labwright config check", "agent.offline").check_config(file)
+
+
+@train_app.command("sem")
+def train_sem(
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of images and weights.")] = 0,
+    out: Annotated[Path, typer.Option(help="Directory for checkpoints and the trained model.")] = Path(
+        "checkpoints/sem"
+    ),
+) -> None:
+    """Train the micrograph network on the virtual microscope; continues from its last checkpoint."""
+    _needs("lab", "labwright train sem", "agent.training").train_sem(out, steps=steps, seed=seed)
+
+
+def main() -> None:
+    """Entry point: errors made on purpose are one line on standard error; wrong requests exit with code 2."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except LabwrightError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+__all__ = ["ConfigError", "app", "json", "main"]

@@ -1,0 +1,187 @@
+"""The journal: an append-only, hash-chained record in SQLite, with its projections in the same transaction.
+
+One process writes at a time: it holds a lock on a file beside the database, which the operating system releases
+however the process ends. Each commit is on the disk (``synchronous=FULL``) before anything acts on it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, event
+
+from agent import projections
+from agent.events import Event, parse_event
+from envs.errors import JournalError
+
+FILE = "journal.sqlite"
+STREAM = "campaign"
+GENESIS = "0" * 64
+
+_events = sa.Table(
+    "events", projections.metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True), sa.Column("stream", sa.Text),
+    sa.Column("version", sa.Integer), sa.Column("kind", sa.Text), sa.Column("at", sa.Text),
+    sa.Column("payload", sa.Text), sa.Column("hash", sa.Text),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An event as it stands in the journal."""
+
+    seq: int
+    at: datetime
+    event: Event
+
+
+class Journal:
+    """The record of one campaign in one directory.
+
+    Args:
+        directory: holds ``journal.sqlite``.
+        write: take the writer's lock; readers need none.
+
+    Raises:
+        JournalError: another process writes here, or there is no journal to read.
+    """
+
+    def __init__(self, directory: Path, *, write: bool) -> None:
+        self.path = directory / FILE
+        self._lock: IO[str] | None = None
+        if write:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._lock = _take_lock(directory / "journal.lock")
+        elif not self.path.exists():
+            raise JournalError(f"{directory} holds no campaign: there is no {FILE} in it")
+        self._engine = _engine(self.path, write=write)
+        if write:
+            _migrate(self._engine)
+        self._version, self._hash = self._tip()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database and give the lock back."""
+        self._engine.dispose()
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def append(self, happened: Sequence[Event], at: datetime) -> None:
+        """Write events and their projections in one transaction: all of them or none."""
+        version, tip = self._version, self._hash
+        with self._engine.begin() as connection:
+            for one in happened:
+                version += 1
+                payload, stamp = one.model_dump_json(), at.isoformat()
+                tip = _chain(tip, version, stamp, payload)
+                connection.execute(
+                    _events.insert().values(
+                        stream=STREAM, version=version, kind=one.kind, at=stamp, payload=payload, hash=tip
+                    )
+                )
+                projections.project(connection, one, stamp)
+        self._version, self._hash = version, tip
+
+    def read(self) -> list[Stored]:
+        """All events in order."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(_events).order_by(_events.c.seq)).all()
+        return [Stored(r.seq, datetime.fromisoformat(r.at), parse_event(r.payload)) for r in rows]
+
+    def table(self, query: sa.Select[tuple[object, ...]]) -> list[dict[str, object]]:
+        """Rows of a query on the projections."""
+        with self._engine.connect() as connection:
+            return [dict(r._mapping) for r in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public way
+
+    def rebuild(self) -> None:
+        """Make the projections again from the events."""
+        stored = [(s.event, s.at.isoformat()) for s in self.read()]
+        with self._engine.begin() as connection:
+            projections.rebuild(connection, stored)
+
+    def verify(self) -> int:
+        """Check the hash chain; returns the number of events.
+
+        Raises:
+            JournalError: an event was changed, removed or inserted; the message says which is the first that fails.
+        """
+        tip, expected = GENESIS, 0
+        with self._engine.connect() as connection:
+            for row in connection.execute(sa.select(_events).order_by(_events.c.seq)):
+                expected += 1
+                tip = _chain(tip, row.version, row.at, row.payload)
+                if row.version != expected or row.hash != tip:
+                    raise JournalError(f"{self.path}: the hash chain breaks at event {row.seq} ({row.kind})")
+        return expected
+
+    def _tip(self) -> tuple[int, str]:
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(_events).order_by(_events.c.seq.desc()).limit(1)).first()
+        return (row.version, row.hash) if row else (0, GENESIS)
+
+
+def _chain(tip: str, version: int, at: str, payload: str) -> str:
+    return hashlib.sha256(f"{tip}\n{version}\n{at}\n{payload}".encode()).hexdigest()
+
+
+def _take_lock(path: Path) -> IO[str]:
+    handle = path.open("a+")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        handle.seek(0)
+        holder = handle.read().strip() or "unknown"
+        handle.close()
+        raise JournalError(
+            f"{path.parent} is in use by another process (pid {holder}): wait for it or stop it"
+        ) from error
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle
+
+
+def _engine(path: Path, *, write: bool) -> Engine:
+    url = f"sqlite:///{path}" if write else f"sqlite:///file:{path}?mode=ro&uri=true"
+    engine = sa.create_engine(url)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        if write:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    return engine
+
+
+def _migrate(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+__all__ = ["FILE", "Connection", "Journal", "Stored"]

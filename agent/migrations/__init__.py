@@ -1,0 +1,1 @@
+"""Schema of the journal, step by step (Alembic)."""

@@ -1,0 +1,186 @@
+"""The commands ``labwright simulate`` and ``labwright config check``: what to run, what to print."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from agent.config import CampaignConfig, load_config
+from agent.progress import CampaignProgress, describe_process
+from agent.report import write_report
+from agent.simulate import (
+    UNIT,
+    CampaignResult,
+    compare_with_random,
+    fresh_directory,
+    prepare_directory,
+    run_campaign,
+    stored_config,
+)
+from agent.wiring import Broker, Problem, build_problem
+from envs.errors import UserError
+
+RESULT = "result.json"
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command line's options as given."""
+
+    experiments: int | None
+    batch: int | None
+    seed: int | None
+    strategy: str | None
+    out: Path | None
+    resume: Path | None
+    config: Path | None
+    broker: Broker
+    compare: bool
+    as_json: bool
+
+
+def simulate(request: Request) -> None:
+    """Run or continue a campaign, compare it with random, write the report and print the summary."""
+    started = time.monotonic()
+    config, directory = _start_or_resume(request)
+    problem = build_problem(config, source=str(request.config or ""))
+    console = Console(stderr=request.as_json)
+    strategy = config.campaign.strategy
+    console.print(
+        f"[bold]{config.campaign.name}[/] · strategy {strategy} · seed {config.campaign.seed} · record in {directory}"
+    )
+    with _resumable(directory, console):
+        result = _watched(problem, directory, strategy, request.broker, console)
+        random = None
+        if request.compare and strategy != "random":
+            random = _compared(problem, directory, console)
+        report = write_report(directory, problem, result, random)
+    wall_s = round(time.monotonic() - started, 1)
+    line = _summary(result, random, config, report, wall_s)
+    (directory / RESULT).write_text(json.dumps(line, indent=2) + "\n")
+    console.print(_table(result, random))
+    console.print(f"Report: {report}   Details: labwright show {directory}")
+    if request.as_json:
+        Console(soft_wrap=True, highlight=False).print(json.dumps(line), markup=False)
+
+
+def check_config(file: Path) -> None:
+    """Validate a campaign file whole: keys, limits, the space's rules, and what the virtual furnace can do."""
+    problem = build_problem(load_config(file), source=str(file))
+    space = problem.space
+    names = ", ".join(f"{f.name} ({f.n_levels})" for f in space.factors)
+    Console().print(
+        f"{file} is a valid campaign: {len(space.library)} crystals, factors {names}; "
+        f"{space.n_feasible:,.0f} of {space.n_total:,.0f} designs are feasible.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _start_or_resume(request: Request) -> tuple[CampaignConfig, Path]:
+    """The configuration and directory of this run, checked before anything is written."""
+    if request.resume is None:
+        config = load_config(
+            request.config,
+            experiments=request.experiments,
+            batch=request.batch,
+            seed=request.seed,
+            strategy=request.strategy,
+        )
+        directory = request.out or fresh_directory()
+        prepare_directory(directory)
+        return config, directory
+    fixed = {
+        "--experiments": request.experiments,
+        "--batch": request.batch,
+        "--seed": request.seed,
+        "--strategy": request.strategy,
+        "--config": request.config,
+        "--out": request.out,
+    }
+    given = [name for name, value in fixed.items() if value is not None]
+    if given:
+        raise UserError(f"--resume continues a campaign as it was started: leave out {', '.join(given)}")
+    return stored_config(request.resume), request.resume
+
+
+@contextmanager
+def _resumable(directory: Path, console: Console) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print(f"\nStopped; nothing is lost. Continue with: labwright simulate --resume {directory}")
+        raise
+
+
+def _watched(problem: Problem, directory: Path, strategy: str, broker: Broker, console: Console) -> CampaignResult:
+    total = problem.config.campaign.experiments
+    with CampaignProgress(console, total, label="Campaign") as progress:
+        return run_campaign(problem, directory, strategy=strategy, broker=broker, observer=progress)
+
+
+def _compared(problem: Problem, directory: Path, console: Console) -> CampaignResult:
+    total = problem.config.campaign.experiments
+    with CampaignProgress(console, total, label="Random, same budget", verbose=False) as progress:
+        return compare_with_random(problem, directory, progress)
+
+
+def _summary(
+    result: CampaignResult, random: CampaignResult | None, config: CampaignConfig, report: Path, wall_s: float
+) -> dict[str, object]:
+    line: dict[str, object] = {
+        **result.to_dict(),
+        "unit": UNIT,
+        "seed": config.campaign.seed,
+        "strategy": config.campaign.strategy,
+        "report": str(report),
+        "wall_s": wall_s,
+    }
+    if random is not None:
+        line["random_best"] = random.best
+        line["random_true"] = random.best_true
+    return line
+
+
+def _table(result: CampaignResult, random: CampaignResult | None) -> Table:
+    table = Table(title="Best design", title_justify="left", show_header=True)
+    table.add_column("")
+    table.add_column("this campaign", justify="right")
+    columns = [result]
+    if random is not None:
+        table.add_column("random, same budget", justify="right")
+        columns.append(random)
+    rows = {
+        "compound": [r.formula or "none" for r in columns],
+        "process": [_process(r) for r in columns],
+        "hardness, measured": [_measured(r) for r in columns],
+        "hardness, true": [f"{r.best_true:.1f} {UNIT}" if r.best_true is not None else "-" for r in columns],
+        "experiments": [_outcomes(r) for r in columns],
+        "simulated time": [f"{r.simulated_days:.1f} days" for r in columns],
+    }
+    for name, cells in rows.items():
+        table.add_row(name, *cells)
+    return table
+
+
+def _process(result: CampaignResult) -> str:
+    process = (result.design or {}).get("process")
+    return describe_process(process) if isinstance(process, dict) else "-"
+
+
+def _measured(result: CampaignResult) -> str:
+    if result.best is None or result.best_std is None:
+        return "nothing measured"
+    return f"{result.best:.1f} ± {result.best_std:.1f} {UNIT}"
+
+
+def _outcomes(result: CampaignResult) -> str:
+    failed = result.experiments - result.outcomes.get("completed", 0)
+    return f"{result.experiments} ({failed} failed)" if failed else str(result.experiments)

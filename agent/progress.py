@@ -1,0 +1,114 @@
+"""What a person watches while a campaign runs: a bar, the best so far, and a line an experiment."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from agent import core
+from agent import events as ev
+
+OUTCOME_WORDS = {
+    "infeasible": "synthesis failed",
+    "invalid_measurement": "no valid image",
+    "retryable": "gave up after retries",
+    "aborted": "aborted",
+}
+
+
+class CampaignProgress:
+    """Observes a campaign and draws it on a console.
+
+    Args:
+        console: where to draw; lines only where it is no terminal.
+        total: experiments in the budget.
+        label: name beside the bar.
+        verbose: a line an experiment; else the bar alone.
+    """
+
+    def __init__(self, console: Console, total: int, *, label: str, verbose: bool = True) -> None:
+        self._console = console
+        self._verbose = verbose
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._task = self._progress.add_task(label, total=total, note="starting")
+        self._best = 0.0
+        self._made: dict[str, ev.ProposalMade] = {}
+        self._live = False
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: ev.Event, state: core.CampaignState, *, replayed: bool) -> None:
+        """Take note of an event."""
+        self._live = not replayed
+        if isinstance(event, ev.RoundPlanned):
+            self._note(f"round {event.round} · candidates {sum(event.candidates.values())}")
+        elif isinstance(event, ev.ProposalMade):
+            self._made[event.proposal] = event
+        elif isinstance(event, ev.StepDispatched):
+            self._note(f"{event.experiment} {event.command} on {event.instrument} · {self._best_words()}")
+        elif isinstance(event, ev.ImageRead) and not event.accepted:
+            self._say(f"  {event.experiment}  [yellow]image refused[/]: {escape(event.reason)}")
+        elif isinstance(event, ev.ExperimentEnded):
+            self._ended(state.experiments[event.experiment], state)
+
+    def _ended(self, experiment: core.ExperimentState, state: core.CampaignState) -> None:
+        self._progress.advance(self._task)
+        made = self._made[experiment.proposal]
+        head = f"  {experiment.id}  {made.design.formula:<12} {describe_process(made.design.process):<44}"
+        if experiment.hardness is None or experiment.reading is None:
+            words = OUTCOME_WORDS.get(experiment.outcome, experiment.outcome)
+            self._say(f"{head} [dim]{words}: {escape(experiment.reason)}[/]")
+            return
+        value, std = experiment.hardness
+        better = value > self._best
+        self._best = max(self._best, value)
+        star = " [bold green]best so far[/]" if better else ""
+        self._say(f"{head} {_descriptors(experiment.reading)}  [bold]{value:5.1f} ± {std:.1f} GPa[/]{star}")
+        if state.open is None:
+            self._note(f"learning from {len(state.experiments)} experiments · {self._best_words()}")
+
+    def _best_words(self) -> str:
+        return f"best so far {self._best:.1f} GPa" if self._best else "nothing measured yet"
+
+    def _note(self, text: str) -> None:
+        self._progress.update(self._task, note=text)
+
+    def _say(self, line: str) -> None:
+        if self._verbose and self._live:
+            self._progress.console.print(line, highlight=False, soft_wrap=True)
+
+
+def describe_process(process: dict[str, ev.Factor]) -> str:
+    """A process in one short line."""
+    words = {
+        "temperature": "{:g} °C", "hold": "{:g} h", "heating_rate": "{:g} K/min", "pressure": "{:g} MPa",
+        "powder_size": "{:g} µm",
+    }  # fmt: skip
+    parts = [words[k].format(process[k]) for k in words if k in process]
+    additive = process.get("additive", "none")
+    return ", ".join(parts + ([str(additive)] if additive != "none" else []))
+
+
+def _descriptors(reading: ev.ImageRead) -> str:
+    if reading.grain_size is None or reading.porosity is None:
+        return ""
+    grain, porosity = reading.grain_size, reading.porosity
+    return f"grains {grain[0]:.2g} ± {grain[1]:.1g} µm, porosity {100 * porosity[0]:4.1f} ± {100 * porosity[1]:.1f} %"

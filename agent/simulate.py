@@ -1,0 +1,169 @@
+"""Offline campaigns on the virtual laboratory: start, continue, compare with random, report."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from agent import core
+from agent import events as ev
+from agent.campaign import Campaign, Observer, best
+from agent.config import CampaignConfig, parse_config
+from agent.imaging import CampaignImageReader
+from agent.journal import FILE, Journal
+from agent.store import ArtefactStore
+from agent.wiring import START, Broker, Problem, VirtualLaboratory, reveal
+from envs.errors import UserError
+from instruments.clock import SimClock
+from surrogates.micrograph_reader import MicrographReader
+
+UNIT = "GPa"
+ARTEFACTS = "artefacts"
+COMPARISON = "compare-random"
+
+
+@dataclass(frozen=True)
+class CampaignResult:
+    """How one campaign ended.
+
+    Args:
+        experiments: experiments made, failed ones included.
+        best: highest measured hardness, GPa; ``None`` when nothing could be measured.
+        best_std: its standard uncertainty, GPa.
+        best_true: true hardness of that same design, revealed after the end, GPa.
+        design: that design.
+        formula: its compound.
+        simulated_days: laboratory time.
+        outcomes: number of experiments by outcome.
+    """
+
+    experiments: int
+    best: float | None
+    best_std: float | None
+    best_true: float | None
+    design: dict[str, object] | None
+    formula: str
+    simulated_days: float
+    outcomes: dict[str, int]
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain form for JSON."""
+        return asdict(self)
+
+
+def prepare_directory(directory: Path) -> None:
+    """Make sure that a new campaign can be written there, and that none is.
+
+    Raises:
+        UserError: the directory holds a campaign, is no directory, or cannot be written.
+    """
+    if (directory / FILE).exists():
+        raise UserError(
+            f"--out {directory} already holds a campaign: continue it with --resume {directory}, or choose another"
+        )
+    existing = next(p for p in (directory, *directory.absolute().parents) if p.exists())
+    if not existing.is_dir():
+        raise UserError(f"--out {directory}: {existing} is a file, not a directory")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"--out {directory}: no permission to write in {existing}")
+
+
+def fresh_directory(parent: Path = Path("campaigns")) -> Path:
+    """The first free numbered directory: ``campaigns/001``, ``campaigns/002``, ..."""
+    return next(p for n in range(1, 100_000) if not (p := parent / f"{n:03d}").exists())
+
+
+def stored_config(directory: Path) -> CampaignConfig:
+    """The configuration that a campaign was started with.
+
+    Raises:
+        JournalError: the directory holds no campaign.
+        UserError: the campaign was interrupted before its first event.
+    """
+    with Journal(directory, write=False) as journal:
+        first = next(iter(journal.read()), None)
+    if first is None or not isinstance(first.event, ev.CampaignCreated):
+        raise UserError(f"--resume {directory}: the campaign there has not begun; start it again with --out")
+    return parse_config(dict(first.event.config), source=f"{directory / FILE}")
+
+
+def run_campaign(
+    problem: Problem, directory: Path, *, strategy: str, broker: Broker, observer: Observer
+) -> CampaignResult:
+    """Run a campaign to its end, from wherever its journal stands.
+
+    Raises:
+        JournalError: another process writes there, or the record is damaged.
+        UserError: the journal belongs to another design space.
+    """
+    with Journal(directory, write=True) as journal:
+        past = journal.read()
+        clock = SimClock(past[-1].at if past else START)
+        _same_space(past[0].event if past else None, problem, directory)
+        laboratory = VirtualLaboratory(problem, directory / "laboratory", clock, len(past))
+        store = ArtefactStore(directory / ARTEFACTS)
+        created = ev.CampaignCreated(
+            name=problem.config.campaign.name,
+            config=_config_of(problem, strategy),
+            space_version=problem.space.version,
+            software=f"labwright {version('labwright')}",
+        )
+
+        async def run() -> core.CampaignState:
+            async with laboratory.connected(broker) as client:
+                campaign = Campaign(
+                    journal,
+                    problem.rules,
+                    planner=problem.planner(strategy),
+                    library=problem.space.library,
+                    client=client,
+                    reader=CampaignImageReader(store, MicrographReader.load),
+                    store=store,
+                    clock=clock,
+                    ids=laboratory.ids,
+                    observer=observer,
+                )
+                return await campaign.run(created)
+
+        state = asyncio.run(run())
+        return _result(state, problem, (clock.now() - START).total_seconds() / 86_400)
+
+
+def compare_with_random(problem: Problem, directory: Path, observer: Observer) -> CampaignResult:
+    """The same budget and seed spent at random, beside the campaign and kept like one."""
+    return run_campaign(problem, directory / COMPARISON, strategy="random", broker="none", observer=observer)
+
+
+def _config_of(problem: Problem, strategy: str) -> dict[str, object]:
+    config = problem.config.model_dump(mode="json")
+    config["campaign"]["strategy"] = strategy
+    return dict(config)
+
+
+def _same_space(first: ev.Event | None, problem: Problem, directory: Path) -> None:
+    if isinstance(first, ev.CampaignCreated) and first.space_version != problem.space.version:
+        raise UserError(
+            f"{directory} was made with another version of its design space ({first.software}): "
+            "continue it with that release, or start a new campaign"
+        )
+
+
+def _result(state: core.CampaignState, problem: Problem, days: float) -> CampaignResult:
+    top = best(state)
+    outcomes: dict[str, int] = {}
+    for experiment in state.experiments.values():
+        outcomes[experiment.outcome] = outcomes.get(experiment.outcome, 0) + 1
+    design = top[1] if top else None
+    return CampaignResult(
+        experiments=len(state.experiments),
+        best=top[2][0] if top else None,
+        best_std=top[2][1] if top else None,
+        best_true=reveal(problem, design) if design else None,
+        design=design.to_dict() if design else None,
+        formula=problem.space.library[design.crystal].formula if design else "",
+        simulated_days=days,
+        outcomes=outcomes,
+    )

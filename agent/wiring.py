@@ -1,0 +1,188 @@
+"""The composition root: the one module that chooses implementations.
+
+It alone of the agent may import the simulators. What it hands to the planner holds no truth: structures, and the labels
+that a campaign is given.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from agent.config import CampaignConfig
+from agent.core import Rules
+from agent.planner import Planner, Strategy
+from agent.recipe import RecipeSettings
+from envs.crystals import CrystalLibrary
+from envs.design import Design
+from envs.errors import ConfigError
+from envs.space import DesignSpace
+from instruments.client import InstrumentClient
+from instruments.clock import SimClock, wait_forever
+from instruments.ids import Ids, SeededIds
+from instruments.transport import Transport
+from surrogates.crystal_gnn import CrystalSurrogate
+from surrogates.datasets import elastic
+from surrogates.datasets.elastic import Moduli
+from surrogates.design_features import DesignFeatures
+from surrogates.pretrained import CrystalEmbedding
+
+Broker = Literal["none", "embedded"]
+LAB = "virtual"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+"""When every simulated campaign begins."""
+
+TrainingSample = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A configured campaign: its space, its rules, and what the learner is told at the start."""
+
+    config: CampaignConfig
+    space: DesignSpace
+    rules: Rules
+
+    @cached_property
+    def library(self) -> CrystalLibrary:
+        """All compounds whose structures are known."""
+        return CrystalLibrary.builtin()
+
+    @cached_property
+    def labels(self) -> dict[str, Moduli]:
+        """The moduli that the learner knows: a share of the library, drawn with the campaign's seed."""
+        table = elastic.load()
+        order = np.random.default_rng([self.config.campaign.seed, 17]).permutation(len(self.library))
+        n = round(self.config.campaign.labelled * len(self.library))
+        return {self.library.ids[i]: table[self.library.ids[i]] for i in sorted(order[:n])}
+
+    def planner(self, strategy: str, progress: Callable[[float], None] | None = None) -> Planner:
+        """A planner that fits the crystal surrogate when it first needs it."""
+        return Planner(self.space, Strategy(strategy), lambda: self._features(progress), seed=self.config.campaign.seed)
+
+    def _features(self, progress: Callable[[float], None] | None) -> DesignFeatures:
+        seed = self.config.campaign.seed
+        surrogate = CrystalSurrogate(CrystalEmbedding.shipped(self.library), seed=seed)
+        surrogate.fit([self.library[i] for i in self.labels], list(self.labels.values()), progress)
+        return DesignFeatures(self.space, surrogate, self.labels, seed=seed)
+
+
+def build_problem(config: CampaignConfig, *, source: str = "") -> Problem:
+    """Check a configuration against the virtual laboratory and build its design space.
+
+    Raises:
+        ConfigError: the space is wrong, or asks for what the virtual furnace cannot do.
+    """
+    space = DesignSpace.from_config(config.space, source=source)
+    _check_against_furnace(space, source)
+    campaign, recipe = config.campaign, config.recipe
+    settings = RecipeSettings(recipe.indent_load, recipe.n_indents, recipe.max_images, recipe.max_tries)
+    rules = Rules(campaign.experiments, campaign.batch, campaign.initial, settings, space.factors)
+    return Problem(config, space, rules)
+
+
+def _check_against_furnace(space: DesignSpace, source: str) -> None:
+    from instruments.commands import Choice, Parameter
+    from simulators.furnace import PROCESS
+
+    if not len(space.library):
+        raise ConfigError(
+            "space.library", "none", "the virtual laboratory sinters crystals: choose a library", source=source
+        )
+    names = [f.name for f in space.factors]
+    if sorted(names) != sorted(PROCESS):
+        raise ConfigError(
+            "space.factors", names, f"the virtual furnace takes exactly {', '.join(PROCESS)}", source=source
+        )
+    for factor in space.factors:
+        rule = PROCESS[factor.name]
+        key = f"space.factors.{factor.name}.levels"
+        if isinstance(rule, Parameter) and factor.unit != rule.unit:
+            raise ConfigError(
+                f"space.factors.{factor.name}.unit", factor.unit, f"the furnace's unit {rule.unit!r}", source=source
+            )
+        for level in factor.levels:
+            if isinstance(rule, Choice) and level not in rule.options:
+                raise ConfigError(key, level, f"one of {', '.join(rule.options)}", source=source)
+            if isinstance(rule, Parameter) and not (isinstance(level, float) and rule.low <= level <= rule.high):
+                raise ConfigError(key, level, f"{rule.low:g} to {rule.high:g} {rule.unit}", source=source)
+
+
+class VirtualLaboratory:
+    """The virtual instruments of a campaign with a client connected to them.
+
+    Args:
+        problem: the campaign.
+        directory: where samples, images and job journals persist.
+        clock: simulated.
+        n_past: number of events already in the journal: ids of a resumed run differ from those it used before.
+    """
+
+    def __init__(self, problem: Problem, directory: Path, clock: SimClock, n_past: int) -> None:
+        from simulators.lab import VirtualLab
+
+        seed = problem.config.campaign.seed
+        self.ids: Ids = SeededIds(clock, random.Random(f"{seed}/{n_past}"))
+        self._clock = clock
+        self._lab = VirtualLab(
+            seed, problem.library, elastic.load(), directory=directory, clock=clock, ids=self.ids, lab=LAB
+        )
+
+    @asynccontextmanager
+    async def connected(self, broker: Broker) -> AsyncIterator[InstrumentClient]:
+        """Start the instruments and connect to them, in process or each over a real broker on loopback."""
+        from simulators.lab import INSTRUMENTS
+
+        with ExitStack() as stack:
+            if broker == "embedded":
+                from instruments.broker import embedded_broker
+                from instruments.mqtt import MqttTransport
+
+                address = stack.enter_context(embedded_broker())
+
+                def connect(iid: str) -> Transport:
+                    return MqttTransport(address, client_id=iid)
+
+                client = InstrumentClient(connect("agent"), lab=LAB, agent="agent", clock=self._clock, ids=self.ids)
+            else:
+                from instruments.local import LocalBus
+
+                bus = LocalBus()
+
+                def connect(iid: str) -> Transport:  # noqa: ARG001
+                    return bus.transport()
+
+                client = InstrumentClient(
+                    bus.transport(), lab=LAB, agent="agent", clock=self._clock, ids=self.ids, sleeper=wait_forever
+                )
+            try:
+                await self._lab.start(connect)
+                await client.start()
+                await client.wait_for(INSTRUMENTS)
+                yield client
+            finally:
+                await client.close()
+                await self._lab.close()
+
+
+def reveal(problem: Problem, design: Design) -> float:
+    """The true hardness of a design in GPa, for the end of a campaign only."""
+    from simulators.truth import LabTruth
+
+    return LabTruth(problem.config.campaign.seed, problem.library, elastic.load()).true_hardness(design)
+
+
+def micrograph_stream(size: int) -> Callable[[np.random.Generator], TrainingSample]:
+    """Rendered training images with their exact boundary and pore masks."""
+    from simulators.sem import training_sample
+
+    return lambda rng: training_sample(rng, size)

@@ -1,0 +1,58 @@
+"""Gaussian processes of what a process makes of a material: a latent quantity, or whether it works out at all."""
+
+from __future__ import annotations
+
+import gpytorch
+import torch
+from botorch.fit import fit_gpytorch_mll
+from botorch.models import SingleTaskGP
+from botorch.models.transforms import Standardize
+from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
+from gpytorch.mlls import ExactMarginalLogLikelihood
+from torch import Tensor
+
+CERTAIN_STD = 0.35
+"""Spread of a one-or-minus-one outcome about its latent value: how far a single failure is believed."""
+
+
+def fit_process_gp(rows: Tensor, values: Tensor, variances: Tensor, columns: slice) -> SingleTaskGP:
+    """A heteroscedastic Gaussian process on some columns of the design rows.
+
+    Args:
+        rows: ``n x n_columns``, double.
+        values: observed latent, ``n``.
+        variances: observation variances, ``n``: the instrument's own and the CNN's.
+        columns: columns that matter.
+    """
+    active = tuple(range(rows.shape[1])[columns])
+    kernel = get_covar_module_with_dim_scaled_prior(len(active), use_rbf_kernel=False, active_dims=active)
+    model = SingleTaskGP(
+        rows, values[:, None], variances[:, None], covar_module=kernel, outcome_transform=Standardize(m=1)
+    )
+    fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+    return model.eval()
+
+
+class FeasibilityModel:
+    """Probability that a synthesis works out, modelled apart from the value: a failure is information, not a zero.
+
+    Least-squares classification with a Gaussian process (Rasmussen and Williams, 2006, section 6.5) on outcomes of
+    plus and minus one, squashed by the normal distribution; the prior mean is the share of successes so far.
+    """
+
+    def __init__(self, rows: Tensor, succeeded: Tensor, columns: slice) -> None:
+        self._model: SingleTaskGP | None = None
+        n_failed = int((~succeeded).sum())
+        self._base = (len(rows) - n_failed + 2.0) / (len(rows) + 2.5)
+        if 0 < n_failed < len(rows):
+            outcomes = torch.where(succeeded, 1.0, -1.0).to(rows.dtype)
+            self._model = fit_process_gp(rows, outcomes, torch.full_like(outcomes, CERTAIN_STD**2), columns)
+
+    def probability(self, rows: Tensor) -> Tensor:
+        """Probability of success, ``n``, between 0.02 and 0.98."""
+        if self._model is None:
+            return torch.full((len(rows),), self._base, dtype=rows.dtype)
+        with torch.no_grad(), gpytorch.settings.fast_pred_var(False):
+            posterior = self._model.posterior(rows)
+            z = posterior.mean / (posterior.variance + CERTAIN_STD**2).sqrt()
+        return torch.special.ndtr(z.squeeze(-1)).clamp(0.02, 0.98)
