@@ -149,8 +149,9 @@ class Campaign:
         """Journal the intent; the next thing due is to send it."""
         job = self._ids.new()
         self._fresh.add(job)
+        instrument = self._instrument(command.order.instrument)
         self._commit(
-            core.Dispatching(command.experiment, command.order, self._instrument(command.order.instrument), job)
+            core.Dispatching(command.experiment, command.step, command.attempt, command.order, instrument, job)
         )
 
     async def _send(self, command: core.SendOrder) -> ev.StepEnded:

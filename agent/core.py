@@ -100,6 +100,8 @@ class Dispatching:
     """The shell is about to send an order: journal the intent first."""
 
     experiment: str
+    step: str
+    attempt: int
     order: Order
     instrument: str
     job: str
@@ -173,7 +175,8 @@ def decide(state: CampaignState, message: Message, rules: Rules) -> list[ev.Even
     if state.phase != "running":
         return []
     if isinstance(message, Planned):
-        return _planned(state, message) if state.open is None else []
+        awaited = state.open is None and message.round.round == state.round + 1
+        return _planned(state, message) if awaited else []
     experiment = state.experiments.get(message.experiment)
     if experiment is None:
         return []
@@ -211,7 +214,8 @@ def _planned(state: CampaignState, message: Planned) -> list[ev.Event]:
 
 
 def _dispatched(experiment: ExperimentState, message: Dispatching) -> list[ev.Event]:
-    if experiment.job or experiment.step in {"read", "done"}:
+    meant = (message.step, message.attempt) == (experiment.step, experiment.attempt)
+    if experiment.job or not meant or experiment.step in {"read", "done"}:
         return []
     parameters: dict[str, dict[str, object] | str] = {
         name: value if isinstance(value, str) else value.model_dump(exclude_none=True)

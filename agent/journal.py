@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -161,8 +162,12 @@ def _take_lock(path: Path) -> IO[str]:
 
 
 def _engine(path: Path, *, write: bool) -> Engine:
-    url = f"sqlite:///{path}" if write else f"sqlite:///file:{path}?mode=ro&uri=true"
-    engine = sa.create_engine(url)
+    if write:
+        engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
+    else:
+        # As a URI made from the path: a question mark in a directory's name is part of the name.
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        engine = sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=sa.NullPool)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:

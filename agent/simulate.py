@@ -80,9 +80,11 @@ def stored_config(directory: Path) -> CampaignConfig:
     """The configuration that a campaign was started with.
 
     Raises:
-        JournalError: the directory holds no campaign.
-        UserError: the campaign was interrupted before its first event.
+        UserError: the directory holds no campaign, or one that was interrupted before its first event.
+        JournalError: the record there cannot be read.
     """
+    if not (directory / FILE).exists():
+        raise UserError(f"--resume {directory}: no campaign is there (no {FILE}); start one with --out {directory}")
     with Journal(directory, write=False) as journal:
         first = next(iter(journal.read()), None)
     if first is None or not isinstance(first.event, ev.CampaignCreated):

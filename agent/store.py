@@ -28,12 +28,16 @@ class ArtefactStore:
         if path.exists():
             return digest
         self._directory.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".tmp{os.getpid()}")
-        with temporary.open("wb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        # A name that no digest matches: what a crash leaves half-written is never taken for the artefact.
+        temporary = self._directory / f".{digest}.{os.getpid()}"
+        try:
+            with temporary.open("wb") as handle:
+                handle.write(data)
+                handle.flush()
+                os.fsync(handle.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
         return digest
 
     def path(self, digest: str) -> Path:
