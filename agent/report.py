@@ -1,0 +1,268 @@
+"""The report of a finished campaign: one self-contained HTML page, no script, nothing from the network."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import jinja2
+from markupsafe import Markup
+
+from agent import events as ev
+from agent import gallery, plots
+from agent.progress import OUTCOME_WORDS, describe_process
+from agent.record import CampaignRecord, ExperimentRecord, read_record
+from agent.simulate import ARTEFACTS, COMPARISON, CampaignResult
+from agent.store import ArtefactStore
+from envs.laws import KELVIN, chen_hardness
+from surrogates.datasets import elastic
+
+if TYPE_CHECKING:
+    from agent.wiring import Problem
+
+FILE = "report.html"
+
+
+def write_report(directory: Path, problem: Problem, result: CampaignResult, random: CampaignResult | None) -> Path:
+    """Write ``report.html`` into a campaign's directory, whole or not at all.
+
+    Args:
+        directory: of the campaign; the comparison with random lies inside it.
+        problem: the configured campaign: its space, and which labels the learner was given.
+        result: how it ended.
+        random: how random designs with the same budget ended, or ``None`` when they were not made.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        JournalError: the record or an image is missing or damaged.
+    """
+    record = read_record(directory)
+    rival = read_record(directory / COMPARISON) if random is not None else None
+    page = _environment().get_template("report.html.j2").render(
+        **_header(record, problem),
+        summary=_summary(result, random),
+        best=_best_words(result),
+        figures=_figures(record, rival, problem),
+        cards=gallery.cards(list(record.experiments.values()), ArtefactStore(directory / ARTEFACTS)),
+        refused=gallery.refused(record.experiments.values(), ArtefactStore(directory / ARTEFACTS)),
+        n_refused=sum(not r.accepted for e in record.experiments.values() for r in e.readings),
+        n_images=sum(len(e.readings) for e in record.experiments.values()),
+        pools=_pool_rows(record),
+        rows=[{**_row(e, problem), "top": e is record.best} for e in record.experiments.values()],
+    )  # fmt: skip
+    path = directory / FILE
+    temporary = directory / f".{FILE}.tmp{os.getpid()}"
+    temporary.write_text(page, encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _header(record: CampaignRecord, problem: Problem) -> dict[str, object]:
+    campaign = problem.config.campaign
+    return {
+        "name": record.created.name,
+        "strategy": campaign.strategy,
+        "seed": campaign.seed,
+        "software": record.created.software,
+        "budget": campaign.experiments,
+        "initial": campaign.initial,
+        "batch": campaign.batch,
+        "labelled": f"{campaign.labelled:.0%}",
+        "n_labelled": len(problem.labels),
+        "n_library": len(problem.library),
+        "n_crystals": len(problem.space.library),
+        "n_feasible": f"{problem.space.n_feasible:,.0f}",
+        "space_version": record.created.space_version[:12],
+        "ended": record.end.reason if record.end else "still running when this page was written",
+        "n_events": record.n_events,
+    }
+
+
+# ---- Summary
+
+
+def _summary(result: CampaignResult, random: CampaignResult | None) -> list[tuple[str, list[str]]]:
+    columns = [result, *([random] if random else [])]
+    return [
+        ("best compound", [r.formula or "none" for r in columns]),
+        ("its process", [_process(r) for r in columns]),
+        ("hardness, measured", [_measured(r) for r in columns]),
+        ("hardness, true (revealed after the end)", [_gpa(r.best_true) for r in columns]),
+        ("experiments", [str(r.experiments) for r in columns]),
+        *[
+            (f"… {_outcome_words(o)}", [str(r.outcomes.get(o, 0)) for r in columns])
+            for o in ("completed", *OUTCOME_WORDS)
+            if any(r.outcomes.get(o) for r in columns)
+        ],
+        ("simulated laboratory time", [f"{r.simulated_days:.1f} days" for r in columns]),
+    ]
+
+
+def _best_words(result: CampaignResult) -> dict[str, str] | None:
+    if result.best is None:
+        return None
+    return {"formula": result.formula, "hardness": _measured(result), "true": _gpa(result.best_true),
+            "process": _process(result)}  # fmt: skip
+
+
+def _process(result: CampaignResult) -> str:
+    process = (result.design or {}).get("process")
+    return describe_process(process) if isinstance(process, dict) else "–"
+
+
+def _measured(result: CampaignResult) -> str:
+    return _pm((result.best, result.best_std), "{:.1f}", " GPa") if result.best and result.best_std else "–"
+
+
+def _gpa(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f} GPa"
+
+
+def _pm(reading: ev.Reading | None, form: str, unit: str = "", factor: float = 1.0) -> str:
+    if reading is None:
+        return "–"
+    return f"{form.format(factor * reading[0])} ± {form.format(factor * reading[1])}{unit}"
+
+
+def _outcome_words(outcome: str) -> str:
+    return OUTCOME_WORDS.get(outcome, outcome)
+
+
+# ---- Figures
+
+
+def _figures(record: CampaignRecord, rival: CampaignRecord | None, problem: Problem) -> dict[str, dict[str, object]]:
+    points = _points(record, problem)
+    others = _points(rival, problem) if rival else None
+    values = [p.hardness[0] for p in points if p.hardness]
+    scale = (0.0, max(values, default=1.0))
+    checked = [(p.forecast, p.hardness) for p in points if p.forecast and p.hardness]
+    covered = sum(f[1] <= h[0] <= f[2] for f, h in checked)
+    n_start = min(problem.config.campaign.initial, len(points))
+    made: dict[str, tuple[plots.Draw, str]] = {
+        "best": (
+            plots.best_so_far(points, others, n_start),
+            f"Highest measured hardness against number of experiments; it ends at {max(values, default=0.0):.1f} GPa.",
+        ),
+        "parity": (
+            plots.predicted_measured(points),
+            f"Predicted against measured hardness; {covered} of {len(checked)} intervals cover the measurement.",
+        ),
+        "space": (
+            plots.design_space(points, scale),
+            "Designs by homologous temperature and hardness law of the crystal, coloured by measured hardness.",
+        ),
+        "porosity": (
+            plots.temperature_porosity(points, scale),
+            "Porosity against sintering temperature, coloured by measured hardness.",
+        ),
+        "pools": (plots.by_pool(points), "Measured hardness of the designs that each pool proposed."),
+    }
+    figures: dict[str, dict[str, object]] = {
+        name: {"light": _svg_uri(draw, plots.LIGHT), "dark": _svg_uri(draw, plots.DARK), "alt": alt}
+        for name, (draw, alt) in made.items()
+    }
+    figures["parity"] |= {"covered": covered, "checked": len(checked)}
+    return figures
+
+
+def _svg_uri(draw: plots.Draw, theme: plots.Theme) -> Markup:
+    data = base64.b64encode(plots.render(draw, theme).encode()).decode()
+    return Markup("data:image/svg+xml;base64," + data)  # noqa: S704 - base64 holds nothing to escape
+
+
+def _points(record: CampaignRecord, problem: Problem) -> list[plots.Point]:
+    table = elastic.load()
+    space = problem.space
+    found = []
+    for number, experiment in enumerate(record.experiments.values(), start=1):
+        made, reading = experiment.proposal, experiment.reading
+        index = space.library.index(made.design.crystal)
+        moduli, celsius = table[made.design.crystal], float(made.design.process["temperature"])
+        forecast = made.forecast
+        found.append(
+            plots.Point(
+                id=experiment.id,
+                number=number,
+                formula=made.design.formula,
+                pool=made.pool,
+                family=space.crystals.families[index],
+                temperature=celsius,
+                melting_share=(celsius + KELVIN) / float(space.crystals.melting[index]),
+                intrinsic=float(chen_hardness(moduli.bulk, moduli.shear)),
+                hardness=experiment.hardness,
+                porosity=reading.porosity if reading else None,
+                forecast=(forecast.mean, forecast.low, forecast.high) if forecast else None,
+            )
+        )
+    return found
+
+
+# ---- Tables
+
+
+def _pool_rows(record: CampaignRecord) -> list[dict[str, object]]:
+    experiments = list(record.experiments.values())
+    offered: dict[str, int] = {}
+    for planned in record.rounds:
+        for pool, n in planned.candidates.items():
+            offered[pool] = offered.get(pool, 0) + n
+    improving = _improving(experiments)
+    rows: list[dict[str, object]] = []
+    for pool, n in offered.items():
+        mine = [e for e in experiments if e.proposal.pool == pool]
+        values = [e.hardness[0] for e in mine if e.hardness]
+        rows.append({
+            "pool": pool, "offered": f"{n:,}", "made": len(mine), "failed": sum(e.failed for e in mine),
+            "median": f"{median(values):.1f}" if values else "–",
+            "best": f"{max(values):.1f}" if values else "–",
+            "improved": sum(e.id in improving for e in mine),
+        })  # fmt: skip
+    return rows
+
+
+def _improving(experiments: Sequence[ExperimentRecord]) -> set[str]:
+    """Experiments that set a new best."""
+    best, found = 0.0, set()
+    for experiment in experiments:
+        if experiment.hardness and experiment.hardness[0] > best:
+            best = experiment.hardness[0]
+            found.add(experiment.id)
+    return found
+
+
+def _row(experiment: ExperimentRecord, problem: Problem) -> dict[str, object]:
+    made, reading = experiment.proposal, experiment.reading
+    forecast = made.forecast
+    return {
+        "id": experiment.id,
+        "formula": made.design.formula,
+        "crystal": made.design.crystal,
+        "known": made.design.crystal in problem.labels,
+        "process": describe_process(made.design.process),
+        "pool": made.pool,
+        "forecast": f"{forecast.mean:.1f} ({forecast.low:.1f}–{forecast.high:.1f})" if forecast else "–",
+        "grain": _pm(reading.grain_size, "{:.2g}") if reading else "–",
+        "porosity": _pm(reading.porosity, "{:.1f}", factor=100.0) if reading else "–",
+        "hardness": _pm(experiment.hardness, "{:.1f}"),
+        "images": len(experiment.readings),
+        "failed": experiment.failed,
+        "outcome": _outcome_words(experiment.outcome),
+        "reason": experiment.end.reason if experiment.end else "",
+    }
