@@ -116,7 +116,10 @@ class Planner:
         model = CompositeModel(features, made)
         observed = list(history.values())
         feasibility = FeasibilityModel(
-            features.rows([o.design for o in observed]), _succeeded(observed), features.process_columns
+            features.rows([o.design for o in observed]),
+            _succeeded(observed),
+            features.process_columns,
+            features.homologous_column,
         )
         scorer = Scorer(features, model, feasibility, float(model.measured.max()))
         sources = self._gather(made, history, scorer, rng)

@@ -25,6 +25,12 @@ Soc. 77, 2539, 1994, give 0.5 to 3 by material)."""
 
 KELVIN = 273.15
 
+ACTIVATION_PER_RTM = 25.0
+"""Q / (R Tm) of densification: alumina's published 440 to 700 kJ/mol with Tm = 2,327 K give 23 to 36."""
+
+CAPILLARY_STRESS = 2.0
+"""MPa um: sintering stress 2 gamma / d of a ceramic powder with a surface energy of about 1 J/m2."""
+
 
 def chen_hardness(bulk: ArrayLike, shear: ArrayLike) -> Array:
     """Intrinsic Vickers hardness in GPa from K and G in GPa.
@@ -101,6 +107,32 @@ def polycrystal_hardness(
     h0, p = np.asarray(intrinsic, dtype=np.float64), np.asarray(porosity, dtype=np.float64)
     d = np.asarray(grain_size, dtype=np.float64)
     return np.asarray((h0 + hall_petch / np.sqrt(d)) * np.exp(-porosity_exponent * p))
+
+
+def sintering_index(
+    temperature: ArrayLike, hold: ArrayLike, powder_size: ArrayLike, pressure: ArrayLike, melting: ArrayLike
+) -> Array:
+    """Logarithm of the thermal work of a hold, by which densification collapses onto one curve; dimensionless.
+
+    ln[(t / T) exp(-Q / RT)] is the abscissa of the master sintering curve (Su and Johnson, J. Am. Ceram. Soc. 79, 3211,
+    1996, eq. 4); Herring's scaling law (J. Appl. Phys. 21, 301, 1950) adds -3 ln(powder size), and an applied stress
+    adds to the capillary one. Q is taken in proportion to the melting temperature, ``ACTIVATION_PER_RTM``; a real
+    powder's own Q differs, so a model that uses this index must still be allowed to depart from it.
+
+    Args:
+        temperature: of the hold, K.
+        hold: h.
+        powder_size: um.
+        pressure: applied, MPa.
+        melting: melting temperature or its estimate, K.
+    """
+    t, d = np.asarray(temperature, dtype=np.float64), np.asarray(powder_size, dtype=np.float64)
+    work = (
+        np.log(np.asarray(hold, dtype=np.float64) / t) - ACTIVATION_PER_RTM * np.asarray(melting, dtype=np.float64) / t
+    )
+    capillary = CAPILLARY_STRESS / d
+    driving = np.log1p(np.asarray(pressure, dtype=np.float64) / capillary)
+    return np.asarray(work - 3.0 * np.log(d) + driving)
 
 
 def astm_grain_size_number(mean_intercept: ArrayLike) -> Array:

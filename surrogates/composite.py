@@ -122,12 +122,12 @@ class CompositeModel:
         porosity, porosity_std, grain, grain_std, hardness, hardness_std = table.unbind(dim=1)
         log_porosity = (porosity.clamp(min=0.0) + POROSITY_FLOOR).log()
         porosity_var = (porosity_std / (porosity + POROSITY_FLOOR)) ** 2
-        columns = features.process_columns
+        columns, main = features.process_columns, features.index_column
         residual = hardness.log() - hardness_law(self.rows, log_porosity, grain.log(), torch.zeros_like(grain)).log()
         residual_var = (hardness_std / hardness) ** 2 + (laws.POROSITY_EXPONENT * porosity_std) ** 2
         self.model = ModelListGP(
-            fit_process_gp(self.rows, log_porosity, porosity_var + 1e-4, columns),
-            fit_process_gp(self.rows, grain.log(), (grain_std / grain) ** 2 + 1e-4, columns),
+            fit_process_gp(self.rows, log_porosity, porosity_var + 1e-4, columns, main),
+            fit_process_gp(self.rows, grain.log(), (grain_std / grain) ** 2 + 1e-4, columns, main),
             _fit_residual(self.rows, residual, residual_var, features),
         )
         self.measured = hardness

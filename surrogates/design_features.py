@@ -22,11 +22,12 @@ LAW_STD = 0.2
 MAX_LOG_STD = 0.8
 N_MODULI_SAMPLES = 512
 N_CRYSTAL_COMPONENTS = 8
-TEMPERATURE = "temperature"
+INDEX_SCALE = 10.0
+"""Units of the sintering index over which a powder compact densifies."""
 
 
 class DesignFeatures:
-    """Turns designs into rows ``[ln H0 mean, ln H0 std, crystal, crystal components, material block, process block]``.
+    """Turns designs into rows ``[ln H0 mean, ln H0 std, crystal, crystal components, index, material, process]``.
 
     Args:
         space: the design space; its library gives the crystals.
@@ -51,6 +52,7 @@ class DesignFeatures:
         scaled_hardness = (self.log_hardness - self.log_hardness.mean()) / self.log_hardness.std() / 4 + 0.5
         self._material = np.column_stack([one_hot, scaled_hardness])
         self._melting = np.asarray(space.crystals.melting, dtype=np.float64)
+        self._slot = {f.name: 1 + i for i, f in enumerate(space.factors)}
 
     @property
     def crystal_columns(self) -> slice:
@@ -59,8 +61,18 @@ class DesignFeatures:
 
     @property
     def process_columns(self) -> slice:
-        """Columns that the process models see: material block, homologous temperature, process factors."""
+        """Columns that the process models see: sintering index, material block, process factors."""
         return slice(3 + self._components.shape[1], None)
+
+    @property
+    def index_column(self) -> int:
+        """Column of the sintering index, the one on which a process mostly depends."""
+        return 3 + self._components.shape[1]
+
+    @property
+    def homologous_column(self) -> int:
+        """Column of the homologous temperature, on which melting depends."""
+        return self.index_column + 1 + self._material.shape[1]
 
     def rows(self, designs: Sequence[Design]) -> Tensor:
         """Double tensor ``n x n_columns``."""
@@ -70,9 +82,17 @@ class DesignFeatures:
         """The same from the space's integer form, ``n x (1 + n_factors)``: crystal row, then levels."""
         crystal = indices[:, 0]
         process = self._space.encode_levels(indices[:, 1:])
-        position = [f.name for f in self._space.factors].index(TEMPERATURE)
-        celsius = self._space.factors[position].values[indices[:, 1 + position]]
-        homologous = (celsius + laws.KELVIN) / self._melting[crystal]
+        melting = self._melting[crystal]
+        kelvin = self._values("temperature", indices) + laws.KELVIN
+        index = laws.sintering_index(
+            kelvin,
+            self._values("hold", indices),
+            self._values("powder_size", indices),
+            self._values("pressure", indices),
+            melting,
+        )
+        # At an index of about -34 a fine ceramic powder is half densified.
+        scaled_index = (index + 34.0) / INDEX_SCALE
         return torch.from_numpy(
             np.column_stack(
                 [
@@ -80,12 +100,17 @@ class DesignFeatures:
                     self.log_std[crystal],
                     crystal,
                     self._components[crystal],
+                    scaled_index,
                     self._material[crystal],
-                    2.0 * homologous - 1.0,
+                    2.0 * kelvin / melting - 1.0,
                     process,
                 ]
             )
         )
+
+    def _values(self, factor: str, indices: npt.NDArray[np.int64]) -> FloatArray:
+        slot = self._slot[factor]
+        return self._space.factors[slot - 1].values[indices[:, slot]]
 
 
 def _intrinsic_prior(
