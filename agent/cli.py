@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from agent.cli_people import people_app
 from envs.errors import ConfigError, LabwrightError, MissingExtraError, UserError
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ config_app = typer.Typer(no_args_is_help=True, help="Campaign configuration file
 app.add_typer(config_app, name="config")
 train_app = typer.Typer(no_args_is_help=True, help="Train the models that ship with the package again.")
 app.add_typer(train_app, name="train")
+app.add_typer(people_app)
 
 INTERRUPTED = 130
 
