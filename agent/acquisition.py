@@ -12,6 +12,7 @@ from botorch.acquisition.logei import qLogNoisyExpectedImprovement
 from botorch.acquisition.objective import GenericMCObjective
 from botorch.exceptions import BotorchWarning
 from botorch.sampling import SobolQMCNormalSampler
+from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
 from envs.design import Design
@@ -88,6 +89,8 @@ def choose_batch(
     taken = torch.zeros(len(shortlist), dtype=torch.bool)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore", BotorchWarning)
+        # A candidate almost equal to a chosen one leaves no variance of its own: the jitter that follows is meant so.
+        warnings.simplefilter("ignore", NumericalWarning)
         acquisition = qLogNoisyExpectedImprovement(
             model.model,
             X_baseline=model.rows,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from agent.cli_people import people_app
-from envs.errors import ConfigError, LabwrightError, MissingExtraError, UserError
+from envs.errors import LabwrightError, MissingExtraError, UserError
 
 app = typer.Typer(
     name="labwright",
@@ -64,6 +63,13 @@ def _needs(extra: str, command: str, module: str) -> Any:
         raise MissingExtraError(command, extra, missing) from error
 
 
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a whole number") from error
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -83,11 +89,28 @@ def _root(
 
 @app.command()
 def simulate(
-    experiments: Annotated[int | None, typer.Option(help="Budget, starting experiments included [32].")] = None,
-    batch: Annotated[int | None, typer.Option(help="Experiments a round [4].")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the laboratory, the labels and every draw [0].")] = None,
-    strategy: Annotated[StrategyName | None, typer.Option(help="How designs are chosen [hybrid].")] = None,
-    out: Annotated[Path | None, typer.Option(help="Directory for the record [campaigns/NNN].")] = None,
+    experiments: Annotated[
+        int | None,
+        typer.Option(
+            parser=_whole_number, metavar="INTEGER", show_default="32", help="Budget, starting experiments included."
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(parser=_whole_number, metavar="INTEGER", show_default="4", help="Experiments a round.")
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            parser=_whole_number,
+            metavar="INTEGER",
+            show_default="0",
+            help="Seed of the laboratory, the labels and every draw.",
+        ),
+    ] = None,
+    strategy: Annotated[
+        StrategyName | None, typer.Option(show_default="hybrid", help="How designs are chosen.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(show_default="campaigns/NNN", help="Directory for the record.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Continue the campaign in this directory.")] = None,
     config: Annotated[Path | None, typer.Option(help="Campaign file (TOML).")] = None,
     broker: Annotated[
@@ -148,6 +171,14 @@ def train_sem(
     _needs("lab", "labwright train sem", "agent.training").train_sem(out, steps=steps, seed=seed)
 
 
+@train_app.command("embedding")
+def train_embedding(
+    out: Annotated[Path, typer.Option(help="Directory for the file.")] = Path("checkpoints/embedding"),
+) -> None:
+    """Embed the built-in crystals with the pretrained backbone again (about a minute on one core)."""
+    _needs("lab", "labwright train embedding", "agent.training").train_embedding(out)
+
+
 def main() -> None:
     """Entry point: errors made on purpose are one line on standard error; wrong requests exit with code 2."""
     try:
@@ -160,6 +191,3 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-
-
-__all__ = ["ConfigError", "app", "json", "main"]

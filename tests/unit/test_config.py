@@ -64,7 +64,7 @@ def test_an_override_of_a_section_that_is_no_table_is_said_too(tmp_path: Path) -
 def test_what_is_no_toml_is_said_so(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "campaign.toml"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="campaign.toml is not valid TOML"):
+    with pytest.raises(UserError, match=r"campaign\.toml is not valid TOML"):
         load_config(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -152,11 +153,10 @@ def test_a_second_writer_is_refused_and_told_who_writes(tmp_path: Path) -> None:
             "try:\n    Journal(Path(sys.argv[1]), write=True)\n"
             "except JournalError as error:\n    print(error)\n"
         )
-        done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+        call = [sys.executable, "-c", code, str(tmp_path)]
+        done = subprocess.run(call, capture_output=True, text=True, check=True)  # noqa: S603 - our own script
         with pytest.raises(JournalError, match="in use by another process"):
             Journal(tmp_path, write=True)
-    import os
-
     assert f"in use by another process (pid {os.getpid()})" in done.stdout
     with Journal(tmp_path, write=True) as journal:  # free again
         assert journal.verify() == 1

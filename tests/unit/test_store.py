@@ -28,9 +28,10 @@ def test_a_write_that_fails_leaves_no_artefact(tmp_path: Path, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     store = ArtefactStore(tmp_path)
-    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space"):
+    with monkeypatch.context() as patched:
         patched.setattr("os.fsync", full)
-        store.put(b"pixels", "image/tiff")
+        with pytest.raises(OSError, match="No space"):
+            store.put(b"pixels", "image/tiff")
     digest = hashlib.sha256(b"pixels").hexdigest()
     assert not list(tmp_path.iterdir())
     with pytest.raises(JournalError, match="missing"):
@@ -61,10 +62,11 @@ def test_what_a_crash_left_half_written_is_not_the_artefact(tmp_path: Path) -> N
     def cut(descriptor: int) -> None:
         raise PowerCutError
 
-    with pytest.MonkeyPatch.context() as patched, pytest.raises(PowerCutError):
+    with pytest.MonkeyPatch.context() as patched:
         patched.setattr("os.fsync", cut)
         patched.setattr(Path, "unlink", lambda path, missing_ok=False: None)
-        store.put(b"pixels", "image/tiff")
+        with pytest.raises(PowerCutError):
+            store.put(b"pixels", "image/tiff")
     digest = hashlib.sha256(b"pixels").hexdigest()
     assert len(list(tmp_path.iterdir())) == 1
     with pytest.raises(JournalError, match="missing"):

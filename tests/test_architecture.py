@@ -1,0 +1,111 @@
+"""The layers hold, packages import lightly, and the learner cannot reach the truth."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PACKAGES = ("agent", "envs", "surrogates", "instruments", "simulators")
+HEAVY = ("torch", "numpy", "scipy", "sqlalchemy", "gymnasium", "botorch", "pymatgen", "skimage", "matplotlib")
+BARE = ("instruments", "instruments.device", "instruments.client", "instruments.mqtt", "instruments.broker")
+MAX_LINES = 400
+
+
+def sources() -> Iterator[Path]:
+    for package in PACKAGES:
+        yield from sorted((REPOSITORY / package).rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports anywhere, at its top or inside a function."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def in_python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_import_contracts_hold(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    code = lint_imports(config_filename=str(REPOSITORY / "pyproject.toml"), no_cache=True)
+    assert code == 0, capsys.readouterr().out
+
+
+def test_the_contracts_would_notice_a_breach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same rule as ours on two packages of which the lower imports the higher."""
+    for package, text in {"upper_room": "", "lower_room": "import upper_room\n"}.items():
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text(text)
+    (tmp_path / ".importlinter").write_text(
+        "[importlinter]\nroot_packages =\n    upper_room\n    lower_room\n"
+        "[importlinter:contract:1]\nname = layers\ntype = layers\nlayers =\n    upper_room\n    lower_room\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert lint_imports(config_filename=".importlinter", no_cache=True) != 0
+    assert "BROKEN" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", list(sources()), ids=lambda p: str(p.relative_to(REPOSITORY)))
+def test_only_the_wiring_knows_the_simulators(path: Path) -> None:
+    module = path.relative_to(REPOSITORY).as_posix()
+    if module.startswith(("agent/", "surrogates/")) and module != "agent/wiring.py":
+        assert not {n for n in imported(path) if n.split(".")[0] == "simulators"}
+
+
+@pytest.mark.parametrize("path", list(sources()), ids=lambda p: str(p.relative_to(REPOSITORY)))
+def test_files_stay_small(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_nothing_heavy(package: str) -> None:
+    loaded = in_python(f"import sys, {package}\nprint([m for m in {HEAVY!r} if m in sys.modules])")
+    assert loaded == "[]"
+
+
+@pytest.mark.parametrize("module", BARE)
+def test_instruments_work_where_only_the_bare_distribution_is(module: str) -> None:
+    loaded = in_python(
+        "import importlib, sys\n"
+        "class Blocked:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.split('.')[0] in {HEAVY!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Blocked())\n"
+        f"print(importlib.import_module({module!r}).__name__)\n"
+    )
+    assert loaded == module
+
+
+def test_the_planners_modules_load_without_the_simulators() -> None:
+    loaded = in_python(
+        "import sys\nimport agent.planner, agent.campaign, agent.acquisition, surrogates.composite\n"
+        "print([m for m in sys.modules if m.split('.')[0] == 'simulators'])"
+    )
+    assert loaded == "[]"
+
+
+def test_what_the_distribution_needs_at_run_time_is_in_its_packages() -> None:
+    for name in (
+        "agent/py.typed", "envs/library/structures_2015.npz", "surrogates/datasets/elastic_2015.csv",
+        "surrogates/models/crystal_embedding.safetensors", "surrogates/models/micrograph.safetensors",
+    ):  # fmt: skip
+        assert (REPOSITORY / name).stat().st_size >= 0
