@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import warnings
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jws
@@ -108,6 +110,13 @@ def test_round_trip() -> None:
     assert verdict.accepted
     assert verdict.settles
     assert verdict.decision == decision
+
+
+def test_signature_is_plain_ed25519_over_the_first_two_segments() -> None:
+    """RFC 7515, section 5.1, checked with another implementation than the one that signs."""
+    signed, _, signature = TOKEN.rpartition(".")
+    public = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(f"{ANNA.key.as_dict(private=False)['x']}="))
+    public.verify(base64.urlsafe_b64decode(f"{signature}=="), signed.encode())
 
 
 CLOSED = ProposalContext(PROPOSAL, is_open=False)
