@@ -7,7 +7,7 @@ that a campaign is given.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +34,7 @@ from surrogates.crystal_gnn import CrystalSurrogate
 from surrogates.datasets import elastic
 from surrogates.datasets.elastic import Moduli
 from surrogates.design_features import DesignFeatures
+from surrogates.micrograph_fields import LabelledField
 from surrogates.pretrained import CrystalEmbedding
 
 Broker = Literal["none", "embedded"]
@@ -186,3 +187,10 @@ def micrograph_stream(size: int) -> Callable[[np.random.Generator], TrainingSamp
     from simulators.sem import training_sample
 
     return lambda rng: training_sample(rng, size)
+
+
+def calibration_fields(n: int) -> tuple[Iterator[LabelledField], int]:
+    """Labelled micrographs for calibration, and the seed that they are drawn from; training never sees them."""
+    from simulators.reader_data import CALIBRATION_SEED, fields
+
+    return fields(CALIBRATION_SEED, n), CALIBRATION_SEED

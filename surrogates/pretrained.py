@@ -4,7 +4,7 @@ The backbone is SevenNet-0 (Park et al., J. Chem. Theory Comput. 20, 4857, 2024)
 energies, forces and stresses of the Materials Project; its weights come with the ``sevenn`` distribution (MIT). It has
 seen no elastic tensor. Its scalar channels after the last two interaction blocks are compressed by a principal
 component analysis over the built-in library (structures only, no labels) and ship with the package, so that a first
-run embeds nothing; ``python -m surrogates.pretrained`` makes the file again.
+run embeds nothing; ``labwright train embedding`` makes the file again.
 """
 
 from __future__ import annotations
@@ -125,7 +125,3 @@ def fit_embedding(crystals: Sequence[Crystal], path: Path) -> None:
         path,
         metadata={"backbone": BACKBONE, "layers": ",".join(LAYERS), "n_crystals": str(len(crystals))},
     )
-
-
-if __name__ == "__main__":
-    fit_embedding(list(CrystalLibrary.builtin()), Path(__file__).parent / SHIPPED)
