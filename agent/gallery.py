@@ -7,7 +7,9 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -15,13 +17,14 @@ from agent import events as ev
 from agent.progress import describe_process
 from agent.record import ExperimentRecord
 from agent.store import ArtefactStore
+from agent.words import length, plus_minus, unbroken
 from surrogates.micrograph_io import read_micrograph
 
-WIDTH = 440
+WIDTH = 512
 """Pixels of a picture in the report; a card shows two."""
 
 JPEG_QUALITY = 78
-N_SHOWN, N_REFUSED = 6, 3
+N_SHOWN, N_REFUSED = 6, 4
 
 
 @dataclass(frozen=True)
@@ -122,13 +125,13 @@ def _card(title: str, experiment: ExperimentRecord, reading: ev.ImageRead, store
 def _caption(experiment: ExperimentRecord, reading: ev.ImageRead, width: int) -> tuple[str, ...]:
     lines = []
     if experiment.hardness and reading.accepted:
-        lines.append(f"hardness {experiment.hardness[0]:.1f} ± {experiment.hardness[1]:.1f} GPa")
+        lines.append(f"hardness {plus_minus(experiment.hardness, unit='GPa')}")
     seen = f", {reading.n_grains} grains counted"
     if reading.accepted and reading.grain_size and reading.porosity:
-        lines.append(f"grain size {reading.grain_size[0]:.2g} ± {reading.grain_size[1]:.1g} µm{seen}")
-        lines.append(f"porosity {100 * reading.porosity[0]:.1f} ± {100 * reading.porosity[1]:.1f} %")
-    lines.append(f"pixel {_length(reading.pixel_size)}, field {_length(reading.pixel_size * width)} wide")
-    lines.append(describe_process(experiment.proposal.design.process))
+        lines.append(f"grain size {plus_minus(reading.grain_size, unit='µm')}{seen}")
+        lines.append(f"porosity {plus_minus(reading.porosity, factor=100.0, unit='%')}")
+    lines.append(f"pixel {length(reading.pixel_size)}, field {length(reading.pixel_size * width)} wide")
+    lines.append(unbroken(describe_process(experiment.proposal.design.process)))
     return tuple(lines)
 
 
@@ -146,23 +149,17 @@ def _data_uri(picture: Image.Image, pixel_size: float | None = None) -> str:
 
 def _scale_bar(picture: Image.Image, pixel_size: float) -> None:
     """A bar of a round length, about a quarter of the width, on a dark plate so that it shows on any image."""
-    length = round_length(picture.width * pixel_size / 4.0)
-    pixels = round(length / pixel_size)
-    text = _length(length)
+    bar = round_length(picture.width * pixel_size / 4.0)
+    pixels = round(bar / pixel_size)
+    text = length(bar)
     draw = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(size=17)
+    font = ImageFont.truetype(str(Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), 22)
     wide = max(pixels, round(draw.textlength(text, font=font))) + 16
-    left, top = picture.width - wide - 8, picture.height - 46
-    draw.rectangle((left, top, left + wide, top + 38), fill=(10, 14, 20))
+    left, top = picture.width - wide - 8, picture.height - 54
+    draw.rectangle((left, top, left + wide, top + 46), fill=(10, 14, 20))
     start = left + (wide - pixels) // 2
-    draw.rectangle((start, top + 28, start + pixels, top + 32), fill=(255, 255, 255))
-    draw.text((left + wide / 2, top + 13), text, fill=(255, 255, 255), font=font, anchor="mm")
-
-
-def _length(um: float) -> str:
-    if um < 1.0:
-        return f"{float(f'{1000 * um:.3g}'):g} nm"
-    return f"{float(f'{um:.3g}'):g} µm" if um < 1000.0 else f"{float(f'{um / 1000:.3g}'):g} mm"
+    draw.rectangle((start, top + 34, start + pixels, top + 39), fill=(255, 255, 255))
+    draw.text((left + wide / 2, top + 16), text, fill=(255, 255, 255), font=font, anchor="mm")
 
 
 def round_length(length: float) -> float:

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
-SIZE = (5.4, 4.0)
+SIZE = (4.5, 3.8)
 """Inches; the text stays readable when a telephone shows the figure 358 pixels wide."""
 
 FAMILY_MARKERS = {"nitride": "s", "boride": "D", "carbide": "^", "oxide": "o", "silicide": "v", "other": "P"}
@@ -117,11 +117,12 @@ def best_so_far(points: Sequence[Point], random: Sequence[Point] | None, n_start
         ax.text(0.5 + n_start / 2, 0.985, "start", transform=ax.get_xaxis_transform(), ha="center", va="top",
                 color=theme.soft, fontsize=9.5)  # fmt: skip
         if random:
-            _curve(ax, random, theme.soft, "random, same budget", "--", -1.9)
-        _curve(ax, points, theme.accent, "this campaign", "-", -0.9)
+            _curve(ax, random, theme.soft, "random", "--", -2.0)
+        _curve(ax, points, theme.accent, "this campaign", "-", -0.8)
+        _name_best(ax, points, theme)
         failed = [p for p in (*points, *(random or ())) if p.hardness is None]
         if failed:
-            ax.plot([], [], "x", color=theme.soft, label="failed (no hardness)", ls="")
+            ax.plot([], [], "x", color=theme.soft, label="failed", ls="")
         ax.set(xlim=(0.5, n + 0.5), xlabel="experiment", ylabel="hardness (GPa)")
         top = max((p.hardness[0] for p in (*points, *(random or ())) if p.hardness), default=1.0)
         ax.set_ylim(-2.6 if failed else 0.0, 1.22 * top)
@@ -129,6 +130,14 @@ def best_so_far(points: Sequence[Point], random: Sequence[Point] | None, n_start
         _legend(ax)
 
     return draw
+
+
+def _name_best(ax: Axes, points: Sequence[Point], theme: Theme) -> None:
+    best = max((p for p in points if p.hardness), key=lambda p: p.hardness[0] if p.hardness else 0.0, default=None)
+    if best and best.hardness:
+        late = best.number > 0.7 * len(points)
+        ax.annotate(f"{best.formula}, {best.hardness[0]:.1f} GPa", (best.number, best.hardness[0]), xytext=(0, 8),
+                    textcoords="offset points", ha="right" if late else "left", color=theme.accent)  # fmt: skip
 
 
 def _curve(ax: Axes, points: Sequence[Point], colour: str, label: str, line: str, failed_at: float) -> None:
@@ -199,7 +208,7 @@ def design_space(points: Sequence[Point], scale: tuple[float, float]) -> Draw:
         _scatter(ax, [(p, p.melting_share, p.intrinsic) for p in points if p.hardness], theme, scale)
         failed = [p for p in points if p.hardness is None]
         ax.plot([p.melting_share for p in failed], [p.intrinsic for p in failed], "x", color=theme.bad, ms=7, mew=1.8)
-        ax.set(xlabel="sintering / estimated melting temperature (K/K)", ylabel="hardness law of the crystal (GPa)")
+        ax.set(xlabel="sintering / melting temperature (K/K)", ylabel="hardness law of the crystal (GPa)")
         ax.set_ylim(bottom=0)
 
     return draw

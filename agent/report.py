@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup
 
-from agent import events as ev
 from agent import gallery, plots
 from agent.progress import OUTCOME_WORDS, describe_process
 from agent.record import CampaignRecord, ExperimentRecord, read_record
 from agent.simulate import ARTEFACTS, COMPARISON, CampaignResult
 from agent.store import ArtefactStore
+from agent.words import NO_BREAK, NO_VALUE, plus_minus, unbroken
 from envs.laws import KELVIN, chen_hardness
 from surrogates.datasets import elastic
 
@@ -123,21 +123,15 @@ def _best_words(result: CampaignResult) -> dict[str, str] | None:
 
 def _process(result: CampaignResult) -> str:
     process = (result.design or {}).get("process")
-    return describe_process(process) if isinstance(process, dict) else "–"
+    return unbroken(describe_process(process)) if isinstance(process, dict) else NO_VALUE
 
 
 def _measured(result: CampaignResult) -> str:
-    return _pm((result.best, result.best_std), "{:.1f}", " GPa") if result.best and result.best_std else "–"
+    return plus_minus((result.best, result.best_std), unit="GPa") if result.best and result.best_std else NO_VALUE
 
 
 def _gpa(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f} GPa"
-
-
-def _pm(reading: ev.Reading | None, form: str, unit: str = "", factor: float = 1.0) -> str:
-    if reading is None:
-        return "–"
-    return f"{form.format(factor * reading[0])} ± {form.format(factor * reading[1])}{unit}"
+    return NO_VALUE if value is None else f"{value:.1f}{NO_BREAK}GPa"
 
 
 def _outcome_words(outcome: str) -> str:
@@ -230,8 +224,8 @@ def _pool_rows(record: CampaignRecord) -> list[dict[str, object]]:
         values = [e.hardness[0] for e in mine if e.hardness]
         rows.append({
             "pool": pool, "offered": f"{n:,}", "made": len(mine), "failed": sum(e.failed for e in mine),
-            "median": f"{median(values):.1f}" if values else "–",
-            "best": f"{max(values):.1f}" if values else "–",
+            "median": f"{median(values):.1f}" if values else NO_VALUE,
+            "best": f"{max(values):.1f}" if values else NO_VALUE,
             "improved": sum(e.id in improving for e in mine),
         })  # fmt: skip
     return rows
@@ -255,12 +249,12 @@ def _row(experiment: ExperimentRecord, problem: Problem) -> dict[str, object]:
         "formula": made.design.formula,
         "crystal": made.design.crystal,
         "known": made.design.crystal in problem.labels,
-        "process": describe_process(made.design.process),
+        "process": unbroken(describe_process(made.design.process)),
         "pool": made.pool,
-        "forecast": f"{forecast.mean:.1f} ({forecast.low:.1f}–{forecast.high:.1f})" if forecast else "–",
-        "grain": _pm(reading.grain_size, "{:.2g}") if reading else "–",
-        "porosity": _pm(reading.porosity, "{:.1f}", factor=100.0) if reading else "–",
-        "hardness": _pm(experiment.hardness, "{:.1f}"),
+        "forecast": f"{forecast.mean:.1f} ({forecast.low:.1f}–{forecast.high:.1f})" if forecast else NO_VALUE,
+        "grain": plus_minus(reading.grain_size) if reading else NO_VALUE,
+        "porosity": plus_minus(reading.porosity, factor=100.0) if reading else NO_VALUE,
+        "hardness": plus_minus(experiment.hardness),
         "images": len(experiment.readings),
         "failed": experiment.failed,
         "outcome": _outcome_words(experiment.outcome),
