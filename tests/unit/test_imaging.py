@@ -1,0 +1,92 @@
+"""Between the artefact store and the journal: what is accepted, what is imaged again, and at which magnification."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from agent import events as ev
+from agent.imaging import GRAIN_PIXELS, STEP_LIMITS, CampaignImageReader
+from agent.store import ArtefactStore
+from envs.errors import JournalError
+from surrogates.micrograph_io import Micrograph
+from surrogates.micrograph_reader import Estimate, MicrographReader, MicrographReading
+
+PIXEL_UM = 0.02
+EMPTY = np.zeros((32, 32), dtype=np.bool_)
+
+
+@dataclass
+class Network:
+    """Sees what it is told to see."""
+
+    n_grains: int = 120
+    diameter_px: float = GRAIN_PIXELS
+    reason: str = ""
+    seen: int = 0
+
+    def read(self, micrograph: Micrograph) -> MicrographReading:
+        self.seen += 1
+        size = self.diameter_px * PIXEL_UM
+        return MicrographReading(
+            accepted=not self.reason, reason=self.reason, advice="image again" if self.reason else "",
+            grain_size=Estimate(size, 0.05 * size, "um"), intercept=Estimate(size, 0.05 * size, "um"), astm_g=None,
+            porosity=Estimate(0.03, 0.01, "1"), n_grains=self.n_grains, boundary_mask=EMPTY, pore_mask=EMPTY,
+        )  # fmt: skip
+
+
+def read(directory: Path, network: Network) -> ev.ImageRead:
+    store = ArtefactStore(directory)
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((32, 32), 128, dtype=np.uint8)).save(buffer, "PNG")
+    image = ev.ArtefactRecord(sha256=store.put(buffer.getvalue(), "image/png"), media_type="image/png", bytes=1)
+    reader = CampaignImageReader(store, lambda: cast("MicrographReader", network))
+    return reader.read("E001", 2, image, PIXEL_UM)
+
+
+def test_an_accepted_image_gives_values_with_their_uncertainty(tmp_path: Path) -> None:
+    event = read(tmp_path, Network())
+    assert (event.experiment, event.attempt, event.accepted, event.next_pixel_size) == ("E001", 2, True, None)
+    assert event.grain_size == (pytest.approx(0.48), pytest.approx(0.024))
+    assert event.porosity == (0.03, 0.01)
+
+
+def test_what_the_network_saw_is_kept_as_a_picture(tmp_path: Path) -> None:
+    event = read(tmp_path, Network())
+    assert event.overlay is not None
+    with Image.open(io.BytesIO(ArtefactStore(tmp_path).get(event.overlay.sha256))) as picture:
+        assert (picture.mode, picture.size) == ("RGB", (32, 32))
+
+
+@pytest.mark.parametrize(
+    ("n_grains", "diameter_px", "factor"),
+    [
+        (10, 60.0, 60.0 / GRAIN_PIXELS),  # too few grains: a wider field
+        (2000, 3.0, STEP_LIMITS[0]),  # too small to resolve: closer, but not all at once
+        (6, 400.0, STEP_LIMITS[1]),
+        (120, GRAIN_PIXELS, 1.0),  # the scale was right: another field will do
+        (2, 3.0, 1.0),  # nothing to judge the scale by
+    ],
+)
+def test_a_refused_image_says_at_which_pixel_size_to_go_on(
+    tmp_path: Path, n_grains: int, diameter_px: float, factor: float
+) -> None:
+    event = read(tmp_path, Network(n_grains, diameter_px, reason="not good"))
+    assert not event.accepted
+    assert event.reason == "not good: image again"
+    assert event.next_pixel_size == pytest.approx(factor * PIXEL_UM)
+
+
+def test_an_image_that_changed_on_the_disk_is_not_read(tmp_path: Path) -> None:
+    store, network = ArtefactStore(tmp_path), Network()
+    image = ev.ArtefactRecord(sha256=store.put(b"pixels", "image/png"), media_type="image/png", bytes=6)
+    store.path(image.sha256).write_bytes(b"others")
+    with pytest.raises(JournalError, match="changed on disk"):
+        CampaignImageReader(store, lambda: cast("MicrographReader", network)).read("E001", 0, image, PIXEL_UM)
+    assert network.seen == 0

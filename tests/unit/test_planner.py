@@ -1,0 +1,145 @@
+"""The planner: feasible, new, reproducible proposals, each with its forecast and its source."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from agent.config import parse_config
+from agent.planner import POOLS_OF, Plan, Planner, Strategy
+from agent.wiring import Problem, build_problem
+from envs.design import Design
+from surrogates.design_features import DesignFeatures
+from surrogates.observations import Made, NotMade, Observation, Reading
+
+SEED = 11
+CORUNDUM = {
+    "library": "ceramics",
+    "crystals": ["mp-1143"],
+    "factors": [
+        {"name": "powder_size", "unit": "um", "levels": [0.4]},
+        {"name": "additive", "levels": ["none"]},
+        {"name": "temperature", "unit": "Cel", "levels": [1400.0, 1500.0]},
+        {"name": "hold", "unit": "h", "levels": [1.0, 4.0]},
+        {"name": "heating_rate", "unit": "K/min", "levels": [5.0]},
+        {"name": "pressure", "unit": "MPa", "levels": [0.0]},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    return build_problem(parse_config({"campaign": {"seed": SEED, "labelled": 0.05}}))
+
+
+@pytest.fixture(scope="module")
+def features(problem: Problem) -> DesignFeatures:
+    """Fitted once: the crystal surrogate is the same for every planner here."""
+    return problem._features(None)
+
+
+@pytest.fixture(scope="module")
+def history(problem: Problem) -> dict[str, Observation]:
+    """Made-up outcomes on real designs: porous where cold, one that failed."""
+    rng = np.random.default_rng(3)
+    found: dict[str, Observation] = {}
+    for n, design in enumerate(problem.space.sample(rng, 8), start=1):
+        temperature = float(design.process["temperature"])
+        porosity = float(np.clip(0.3 - 0.0002 * (temperature - 1200.0), 0.01, 0.3))
+        hardness = 20.0 * math.exp(-5.0 * porosity)
+        found[f"E{n:03d}"] = Made(design, Reading(hardness, 0.4), Reading(porosity, 0.01), Reading(1.0, 0.1))
+    failed = found["E008"].design
+    found["E008"] = NotMade(failed, "melted")
+    return found
+
+
+def planner(problem: Problem, strategy: Strategy, features: DesignFeatures | None = None) -> Planner:
+    def given() -> DesignFeatures:
+        assert features is not None, "this strategy learns nothing from features"
+        return features
+
+    return Planner(problem.space, strategy, given, seed=SEED)
+
+
+def designs(plan: Plan) -> list[Design]:
+    return [p.design for p in plan.proposals]
+
+
+def test_every_strategy_starts_from_the_same_designs(problem: Problem) -> None:
+    starts = [designs(planner(problem, s).start(6)) for s in Strategy]
+    assert all(s == starts[0] for s in starts)
+    assert len(set(starts[0])) == 6
+    assert all(problem.space.is_feasible(d) for d in starts[0])
+
+
+def test_random_proposes_feasible_designs_that_are_new(problem: Problem, history: dict[str, Observation]) -> None:
+    plan = planner(problem, Strategy.RANDOM).ask(history, 1, 8)
+    assert len(set(designs(plan))) == 8
+    assert all(problem.space.is_feasible(d) for d in designs(plan))
+    assert not set(designs(plan)) & {o.design for o in history.values()}
+    assert {p.pool for p in plan.proposals} == {"random"}
+
+
+def test_with_too_little_to_learn_from_it_draws_at_random(problem: Problem, history: dict[str, Observation]) -> None:
+    few = dict(list(history.items())[:3])
+    plan = planner(problem, Strategy.HYBRID).ask(few, 1, 4)
+    assert {p.pool for p in plan.proposals} == {"random"}
+    assert all(p.forecast is None for p in plan.proposals)
+
+
+@pytest.mark.parametrize("strategy", [Strategy.BO, Strategy.HYBRID])
+def test_a_learned_plan_is_feasible_new_and_explained(
+    problem: Problem, features: DesignFeatures, history: dict[str, Observation], strategy: Strategy
+) -> None:
+    plan = planner(problem, strategy, features).ask(history, 1, 4)
+    assert len(set(designs(plan))) == 4
+    assert all(problem.space.is_feasible(d) for d in designs(plan))
+    assert not set(designs(plan)) & {o.design for o in history.values()}
+    assert set(plan.candidates) == set(POOLS_OF[strategy])
+    for proposal in plan.proposals:
+        forecast = proposal.forecast
+        assert forecast is not None
+        assert forecast.low < forecast.mean < forecast.high
+        assert 0 <= forecast.porosity < 1
+        assert 0 < forecast.feasibility < 1
+        assert proposal.nearest in history
+        assert proposal.pool in POOLS_OF[strategy]
+    assert bool(plan.checkpoint) == (strategy is Strategy.HYBRID)
+
+
+def test_the_same_history_and_seed_give_the_same_plan(
+    problem: Problem, features: DesignFeatures, history: dict[str, Observation]
+) -> None:
+    first, second = (planner(problem, Strategy.HYBRID, features).ask(history, 1, 3) for _ in range(2))
+    assert first == second
+
+
+def test_a_restored_policy_goes_on_where_it_was_left(
+    problem: Problem, features: DesignFeatures, history: dict[str, Observation]
+) -> None:
+    through = planner(problem, Strategy.PPO, features)
+    checkpoint = through.ask(history, 1, 2).checkpoint
+    resumed = planner(problem, Strategy.PPO, features)
+    resumed.restore(checkpoint)
+    assert resumed.ask(history, 2, 2) == through.ask(history, 2, 2)
+
+
+def test_learning_beats_chance_on_what_it_was_told(
+    problem: Problem, features: DesignFeatures, history: dict[str, Observation]
+) -> None:
+    """The made-up outcomes are better when dense: proposals go there, random designs do not care."""
+    informed = planner(problem, Strategy.BO, features).ask(history, 1, 6)
+    expected = [p.forecast.mean for p in informed.proposals if p.forecast]
+    made = [o.hardness.value for o in history.values() if isinstance(o, Made)]
+    assert np.mean(expected) > np.median(made)
+
+
+def test_a_space_that_is_used_up_has_nothing_to_propose() -> None:
+    small = build_problem(parse_config({"space": CORUNDUM}))
+    asked = planner(small, Strategy.RANDOM)
+    everything = designs(asked.start(50))
+    assert len(everything) == small.space.n_feasible
+    history: dict[str, Observation] = {f"E{n:03d}": NotMade(d, "no") for n, d in enumerate(everything)}
+    assert not asked.ask(history, 1, 2).proposals
