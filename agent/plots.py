@@ -116,9 +116,9 @@ def best_so_far(points: Sequence[Point], random: Sequence[Point] | None, n_start
         ax.axvspan(0.5, n_start + 0.5, color=theme.soft, alpha=0.16, lw=0)
         ax.text(0.5 + n_start / 2, 0.985, "start", transform=ax.get_xaxis_transform(), ha="center", va="top",
                 color=theme.soft, fontsize=9.5)  # fmt: skip
+        _curve(ax, points, theme.accent, "this campaign", "-", -0.8)
         if random:
             _curve(ax, random, theme.soft, "random", "--", -2.0)
-        _curve(ax, points, theme.accent, "this campaign", "-", -0.8)
         _name_best(ax, points, theme)
         failed = [p for p in (*points, *(random or ())) if p.hardness is None]
         if failed:

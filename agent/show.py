@@ -259,8 +259,8 @@ def _artefacts(found: ProvenanceJson) -> list[str]:
     named += [(f"CNN's overlay {i['attempt'] + 1}", i["overlay"]) for i in found["images"] if i["overlay"]]
     if not named:
         return []
-    lines = [
-        f"  {name}: {escape(a['path'] or 'MISSING')}\n    [dim]{a['media_type']}, {a['bytes']:,} bytes, sha256 {a['sha256']}[/]"
-        for name, a in named
-    ]
+    lines = []
+    for name, a in named:
+        lines.append(f"  {name}: {escape(a['path'] or 'MISSING')}")
+        lines.append(f"    [dim]{a['media_type']}, {a['bytes']:,} bytes, sha256 {a['sha256']}[/]")
     return ["Artefacts", *lines]
