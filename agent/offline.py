@@ -14,9 +14,9 @@ from rich.table import Table
 
 from agent.config import CampaignConfig, load_config
 from agent.progress import CampaignProgress, describe_process
+from agent.record import UNIT
 from agent.report import write_report
 from agent.simulate import (
-    UNIT,
     CampaignResult,
     compare_with_random,
     fresh_directory,
@@ -51,6 +51,8 @@ def simulate(request: Request) -> None:
     started = time.monotonic()
     config, directory = _start_or_resume(request)
     problem = build_problem(config, source=str(request.config or ""))
+    if request.resume is None:
+        prepare_directory(directory)
     console = Console(stderr=request.as_json)
     strategy = config.campaign.strategy
     console.print(
@@ -85,7 +87,7 @@ def check_config(file: Path) -> None:
 
 
 def _start_or_resume(request: Request) -> tuple[CampaignConfig, Path]:
-    """The configuration and directory of this run, checked before anything is written."""
+    """The configuration and directory of this run."""
     if request.resume is None:
         config = load_config(
             request.config,
@@ -94,9 +96,7 @@ def _start_or_resume(request: Request) -> tuple[CampaignConfig, Path]:
             seed=request.seed,
             strategy=request.strategy,
         )
-        directory = request.out or fresh_directory()
-        prepare_directory(directory)
-        return config, directory
+        return config, request.out or fresh_directory()
     fixed = {
         "--experiments": request.experiments,
         "--batch": request.batch,

@@ -13,6 +13,13 @@ from agent import events as ev
 from agent.journal import FILE, Journal, Stored
 from envs.errors import JournalError, UserError
 
+ARTEFACTS = "artefacts"
+COMPARISON = "compare-random"
+"""Where a campaign's directory keeps its files and the same budget spent at random."""
+
+UNIT = "GPa"
+"""Of the objective."""
+
 
 @dataclass
 class StepRecord:

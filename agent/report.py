@@ -14,14 +14,14 @@ from markupsafe import Markup
 
 from agent import gallery, plots
 from agent.progress import OUTCOME_WORDS, describe_process
-from agent.record import CampaignRecord, ExperimentRecord, read_record
-from agent.simulate import ARTEFACTS, COMPARISON, CampaignResult
+from agent.record import ARTEFACTS, COMPARISON, CampaignRecord, ExperimentRecord, read_record
 from agent.store import ArtefactStore
 from agent.words import NO_BREAK, NO_VALUE, plus_minus, unbroken
 from envs.laws import KELVIN, chen_hardness
 from surrogates.datasets import elastic
 
 if TYPE_CHECKING:
+    from agent.simulate import CampaignResult
     from agent.wiring import Problem
 
 FILE = "report.html"

@@ -15,8 +15,7 @@ from agent import events as ev
 from agent.progress import OUTCOME_WORDS, describe_process
 from agent.projections import experiments, proposals
 from agent.provenance import ProvenanceJson, provenance, shown_quantity
-from agent.record import CampaignRecord, ExperimentRecord, gather, open_journal
-from agent.simulate import ARTEFACTS, UNIT
+from agent.record import ARTEFACTS, UNIT, CampaignRecord, ExperimentRecord, gather, open_journal
 from agent.store import ArtefactStore
 from agent.words import NO_VALUE, plus_minus
 from envs.errors import JournalError, UserError

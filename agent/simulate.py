@@ -14,15 +14,12 @@ from agent.campaign import Campaign, Observer, best
 from agent.config import CampaignConfig, parse_config
 from agent.imaging import CampaignImageReader
 from agent.journal import FILE, Journal
+from agent.record import ARTEFACTS, COMPARISON
 from agent.store import ArtefactStore
 from agent.wiring import START, Broker, Problem, VirtualLaboratory, reveal
 from envs.errors import UserError
 from instruments.clock import SimClock
 from surrogates.micrograph_reader import MicrographReader
-
-UNIT = "GPa"
-ARTEFACTS = "artefacts"
-COMPARISON = "compare-random"
 
 
 @dataclass(frozen=True)

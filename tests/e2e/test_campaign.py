@@ -15,7 +15,8 @@ from agent import core
 from agent import events as ev
 from agent.config import CampaignConfig, parse_config
 from agent.journal import FILE, Journal
-from agent.simulate import ARTEFACTS, CampaignResult, run_campaign
+from agent.record import ARTEFACTS
+from agent.simulate import CampaignResult, run_campaign
 from agent.store import ArtefactStore
 from agent.wiring import Broker, Problem, build_problem
 from envs.errors import MissingExtraError

@@ -12,8 +12,9 @@ from PIL import Image
 from typing_extensions import override
 
 from agent.gallery import round_length
+from agent.record import COMPARISON
 from agent.report import write_report
-from agent.simulate import COMPARISON, CampaignResult
+from agent.simulate import CampaignResult
 from agent.wiring import Problem, build_problem
 from agent.words import length, plus_minus
 from envs.errors import JournalError
