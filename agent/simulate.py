@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import tempfile
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -52,7 +52,7 @@ class CampaignResult:
 
 
 def prepare_directory(directory: Path) -> None:
-    """Make sure that a new campaign can be written there, and that none is.
+    """Make a new campaign's directory and prove that it can be written.
 
     Raises:
         UserError: the directory holds a campaign, is no directory, or cannot be written.
@@ -61,11 +61,12 @@ def prepare_directory(directory: Path) -> None:
         raise UserError(
             f"--out {directory} already holds a campaign: continue it with --resume {directory}, or choose another"
         )
-    existing = next(p for p in (directory, *directory.absolute().parents) if p.exists())
-    if not existing.is_dir():
-        raise UserError(f"--out {directory}: {existing} is a file, not a directory")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(f"--out {directory}: no permission to write in {existing}")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise UserError(f"--out {directory} cannot be written ({error.strerror}): choose another directory") from error
 
 
 def fresh_directory(parent: Path = Path("campaigns")) -> Path:
