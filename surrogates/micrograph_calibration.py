@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ class Calibration:
         intercept_spread: the same for the mean intercept.
         diameter_sampling: relative scatter of a field's true mean diameter times the root of its number of grains.
         intercept_sampling: the same for the mean intercept.
+        porosity_line: offset and slope from the mean pore probability to the porosity.
         porosity_spread: weights of ``porosity_features`` for the log variance of the porosity's error.
         sharpness_limit: lowest sharpness that is accepted.
         doubt_limit: highest mean doubt about the boundaries that is accepted.
@@ -36,6 +37,7 @@ class Calibration:
     intercept_spread: tuple[float, ...]
     diameter_sampling: float
     intercept_sampling: float
+    porosity_line: tuple[float, ...]
     porosity_spread: tuple[float, ...]
     sharpness_limit: float
     doubt_limit: float
@@ -96,6 +98,16 @@ def spread(features: Floats, weights: Sequence[float]) -> float:
     return float(np.exp(0.5 * np.clip(features @ np.array(weights), -16.0, 0.0)))
 
 
+def relative_spread(read: Segmentation, weights: Sequence[float], sampling: float) -> float:
+    """Relative standard deviation of a size: the network's part and the scatter of a field with so many grains."""
+    return float(np.hypot(spread(spread_features(read), weights), sampling / np.sqrt(max(read.n_grains, 1))))
+
+
+def corrected_porosity(read: Segmentation, line: Sequence[float]) -> float:
+    """Porosity on the calibrated line, 0 to 1."""
+    return float(np.clip(line[0] + line[1] * read.porosity, 0.0, 1.0))
+
+
 def fit(points: Sequence[CalibrationPoint], sharpness_limit: float, doubt_limit: float) -> Calibration:
     """Fit all constants on accepted fields.
 
@@ -111,20 +123,66 @@ def fit(points: Sequence[CalibrationPoint], sharpness_limit: float, doubt_limit:
         error = np.array([np.log(getattr(point, name) / getattr(point.read, name)) for point in points])
         bias = _ridge(features, error)
         sizes.append((bias, _log_variance(spreads, error - features @ np.array(bias))))
+    found = np.array([[1.0, point.read.porosity] for point in points])
+    true = np.array([point.porosity for point in points])
+    # The penalty pulls towards the network's own value, not towards nothing.
+    offset, slope = _ridge(found, true - found[:, 1])
+    line = (offset, 1.0 + slope)
+    error = true - [corrected_porosity(point.read, line) for point in points]
     porosity = np.array([porosity_features(point.read) for point in points])
-    error = np.array([point.porosity - point.read.porosity for point in points])
     diameter_sampling, intercept_sampling = _sampling(points)
-    return Calibration(
+    rough = Calibration(
         diameter_bias=sizes[0][0],
         intercept_bias=sizes[1][0],
         diameter_spread=sizes[0][1],
         intercept_spread=sizes[1][1],
         diameter_sampling=diameter_sampling,
         intercept_sampling=intercept_sampling,
+        porosity_line=line,
         porosity_spread=_log_variance(porosity, error),
         sharpness_limit=sharpness_limit,
         doubt_limit=doubt_limit,
     )
+    return _scaled(rough, points, error)
+
+
+def _scaled(rough: Calibration, points: Sequence[CalibrationPoint], error: Floats) -> Calibration:
+    """The same with spreads scaled until 90% of the calibration fields lie in their 90% intervals (split conformal)."""
+
+    def factor(deviations: Floats) -> float:
+        return float(np.quantile(np.abs(deviations), 0.9)) / 1.645
+
+    grain = factor(
+        np.array(
+            [
+                np.log(point.material_diameter / corrected(point.read, point.read.diameter, rough.diameter_bias))
+                / relative_spread(point.read, rough.diameter_spread, rough.diameter_sampling)
+                for point in points
+            ]
+        )
+    )
+    chord = factor(
+        np.array(
+            [
+                np.log(point.intercept / corrected(point.read, point.read.intercept, rough.intercept_bias))
+                / spread(spread_features(point.read), rough.intercept_spread)
+                for point in points
+            ]
+        )
+    )
+    pore = factor(error / [spread(porosity_features(point.read), rough.porosity_spread) for point in points])
+    return replace(
+        rough,
+        diameter_spread=_stretched(rough.diameter_spread, grain),
+        diameter_sampling=rough.diameter_sampling * grain,
+        intercept_spread=_stretched(rough.intercept_spread, chord),
+        porosity_spread=_stretched(rough.porosity_spread, pore),
+    )
+
+
+def _stretched(weights: Sequence[float], factor: float) -> tuple[float, ...]:
+    """Weights of a log variance whose standard deviation is ``factor`` times as large."""
+    return (weights[0] + 2.0 * float(np.log(factor)), *weights[1:])
 
 
 def _sampling(points: Sequence[CalibrationPoint]) -> tuple[float, float]:

@@ -33,7 +33,7 @@ class Segmentation:
         diameter: number-mean equivalent circular diameter.
         diameter_spread: standard deviation of the diameters over their mean.
         intercept: mean lineal intercept.
-        porosity: area fraction, from the pore probabilities' mask.
+        porosity: expected area fraction, the mean pore probability; pores of a pixel or two count with their chance.
         n_grains: grains seen, those cut by the frame counted half (ASTM E112, planimetric procedure).
         doubt: mean of 4 p (1 - p) of the boundary map over the found boundaries, 0 certain to 1 undecided.
         pore_doubt: share of the field where the network is undecided about a pore, mean of 4 p (1 - p).
@@ -72,7 +72,7 @@ def measure(maps: Maps) -> Segmentation:
         diameter=mean,
         diameter_spread=spread,
         intercept=mean_intercept(labels),
-        porosity=float(pores.mean()),
+        porosity=float(pore.mean()),
         n_grains=round(inside + 0.5 * max(total - inside, 0)),
         doubt=float((4.0 * on_boundary * (1.0 - on_boundary)).mean()) if len(on_boundary) else 1.0,
         pore_doubt=float((4.0 * pore * (1.0 - pore)).mean()),

@@ -13,9 +13,10 @@ from scipy import ndimage
 from surrogates.micrograph_calibration import (
     Calibration,
     corrected,
+    corrected_porosity,
     porosity_features,
+    relative_spread,
     spread,
-    spread_features,
 )
 from surrogates.micrograph_cnn import MicrographNet, load_network, segment
 from surrogates.micrograph_io import Micrograph
@@ -129,16 +130,13 @@ class MicrographReader:
     def _reading(self, micrograph: Micrograph, seen: Segmentation, problem: Problem | None) -> MicrographReading:
         constants = self.calibration
         scale, unit = (1.0, "px") if micrograph.pixel_size_um is None else (micrograph.pixel_size_um, "um")
-        count = max(seen.n_grains, 1)
-        features = spread_features(seen)
         sizes = []
         for size, bias, weights, sampling in (
             (seen.diameter, constants.diameter_bias, constants.diameter_spread, constants.diameter_sampling),
             (seen.intercept, constants.intercept_bias, constants.intercept_spread, constants.intercept_sampling),
         ):
             value = corrected(seen, size, bias) * scale
-            share = float(np.hypot(spread(features, weights), sampling / np.sqrt(count)))
-            sizes.append(Estimate(value, value * share, unit))
+            sizes.append(Estimate(value, value * relative_spread(seen, weights, sampling), unit))
         grain_size, intercept = sizes
         astm = None
         if unit == "um" and intercept.value > 0.0:
@@ -151,7 +149,11 @@ class MicrographReader:
             grain_size=grain_size,
             intercept=intercept,
             astm_g=astm,
-            porosity=Estimate(seen.porosity, spread(porosity_features(seen), constants.porosity_spread), "1"),
+            porosity=Estimate(
+                corrected_porosity(seen, constants.porosity_line),
+                spread(porosity_features(seen), constants.porosity_spread),
+                "1",
+            ),
             n_grains=seen.n_grains,
             boundary_mask=seen.boundaries,
             pore_mask=seen.pores,

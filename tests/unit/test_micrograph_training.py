@@ -85,5 +85,5 @@ def test_a_saved_network_reads_back_the_same(tmp_path: Path) -> None:
 
 
 def test_calibration_constants_survive_their_plain_form() -> None:
-    constants = Calibration((0.1, 0.2), (0.3,), (-5.0,), (-6.0,), 0.4, 0.3, (-9.0,), 0.1, 0.6)
+    constants = Calibration((0.1, 0.2), (0.3,), (-5.0,), (-6.0,), 0.4, 0.3, (0.0, 1.0), (-9.0,), 0.1, 0.6)
     assert Calibration.from_dict(constants.to_dict()) == constants
