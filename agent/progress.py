@@ -66,6 +66,8 @@ class CampaignProgress:
             self._note(f"{event.experiment} {event.command} on {event.instrument} · {self._best_words()}")
         elif isinstance(event, ev.ImageRead) and not event.accepted:
             self._say(f"  {event.experiment}  [yellow]image refused[/]: {escape(event.reason)}")
+        elif isinstance(event, ev.CampaignEnded):
+            self._note(self._best_words())
         elif isinstance(event, ev.ExperimentEnded):
             self._ended(state.experiments[event.experiment], state)
 

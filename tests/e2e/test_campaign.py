@@ -162,13 +162,12 @@ def test_interrupted_again_and_again_it_ends_with_the_same_measurements(undistur
 def test_a_learning_campaign_goes_on_as_if_nothing_had_happened(
     hybrid: tuple[Path, CampaignResult], tmp_path: Path
 ) -> None:
-    class AfterRoundOne(Interruption):
-        def __call__(self, event: ev.Event, state: core.CampaignState, *, replayed: bool) -> None:
-            if not replayed and isinstance(event, ev.StepDispatched) and event.experiment == "E007":
-                raise KeyboardInterrupt
+    def amid_round_one(event: ev.Event, state: core.CampaignState, *, replayed: bool) -> None:
+        if not replayed and isinstance(event, ev.StepDispatched) and event.experiment == "E007":
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, HYBRID, observer=AfterRoundOne(0))
+        run(tmp_path, HYBRID, observer=amid_round_one)
     run(tmp_path, HYBRID)
     assert measured(tmp_path) == measured(hybrid[0])
 

@@ -53,7 +53,8 @@ def read(directory: Path, network: Network) -> ev.ImageRead:
 def test_an_accepted_image_gives_values_with_their_uncertainty(tmp_path: Path) -> None:
     event = read(tmp_path, Network())
     assert (event.experiment, event.attempt, event.accepted, event.next_pixel_size) == ("E001", 2, True, None)
-    assert event.grain_size == (pytest.approx(0.48), pytest.approx(0.024))
+    assert event.grain_size is not None
+    assert list(event.grain_size) == pytest.approx([0.48, 0.024])
     assert event.porosity == (0.03, 0.01)
 
 

@@ -1,0 +1,137 @@
+"""What the README and the guides say is run as it stands: commands with a small budget, campaign files, the example."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from agent.cli import app, main
+from agent.config import parse_config
+from agent.wiring import build_problem
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+README = (REPOSITORY / "README.md").read_text()
+GUIDES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+SMALL = ["--experiments", "3", "--compare", "none"]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return [body for kind, body in BLOCK.findall(text) if kind == language]
+
+
+def commands(text: str) -> list[str]:
+    """Lines of the shell blocks, without what a comment says."""
+    lines = "".join(blocks(text, "sh")).splitlines()
+    return [line.split("   #", maxsplit=1)[0].strip() for line in lines if line.strip()]
+
+
+def labwright(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run one line in this process; a campaign gets a small budget."""
+    arguments = shlex.split(line.split("|", maxsplit=1)[0])
+    if arguments[1] == "simulate":
+        arguments += SMALL[2:] if "--resume" in arguments else SMALL
+    monkeypatch.setattr(sys, "argv", arguments)
+    try:
+        main()
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else int(bool(leave.code))
+    return 0
+
+
+def simulate_command() -> Any:
+    return getattr(typer.main.get_command(app), "commands")["simulate"]  # noqa: B009 - typer hides its group's type
+
+
+def test_the_two_commands_are_one_line_each() -> None:
+    first, second = (body.strip() for body in blocks(README, "sh")[:2])
+    assert first == "pip install '.[lab]' && labwright simulate"
+    assert second == "pip install '.[test]' && pytest"
+
+
+def test_the_continuous_checks_run_the_readmes_test_command() -> None:
+    script = (REPOSITORY / ".ci" / "run").read_text()
+    assert "pip install '.[test]' && pytest" in script
+    assert "set -euo pipefail" in script
+
+
+def test_the_torch_to_take_first_is_the_one_that_is_required() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    pin = next(d for d in project["project"]["optional-dependencies"]["lab"] if d.startswith("torch=="))
+    for guide in GUIDES:
+        assert set(re.findall(r"torch==[\d.]+", guide.read_text())) <= {pin}
+
+
+def test_the_commands_of_the_readme_do_what_they_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "campaign.toml").write_text(blocks(README, "toml")[0])
+    lines = [line for line in commands(README) if line.startswith("labwright")]
+    assert len(lines) >= 8
+    for line in lines:
+        code = labwright(line, monkeypatch)
+        printed = capsys.readouterr()
+        assert code == 0, f"{line}\n{printed.err}{printed.out}"
+    assert {p.name for p in (tmp_path / "campaigns").iterdir()} >= {"first", "broker", "001", "002"}
+    kept = {p.name for p in (tmp_path / "campaigns" / "first").iterdir()}
+    assert {"journal.sqlite", "artefacts", "laboratory", "report.html"} <= kept
+
+
+@pytest.mark.parametrize("guide", [g for g in GUIDES if g.name != "README.md"], ids=lambda p: str(p.name))
+def test_the_commands_of_the_guides_are_understood(guide: Path) -> None:
+    """Parsed, not run: the README's own are run."""
+    command = simulate_command()
+    for line in commands(guide.read_text()):
+        if line.startswith("labwright simulate"):
+            arguments = shlex.split(line.split("|", maxsplit=1)[0])[2:]
+            command.make_context("simulate", arguments)
+
+
+def test_every_option_of_the_table_is_there_and_none_is_missing() -> None:
+    offered = {name for parameter in simulate_command().params for name in parameter.opts if name != "--help"}
+    table = set(re.findall(r"^\| `(--[a-z-]+)", README, re.MULTILINE))
+    assert table == offered
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda p: str(p.name))
+def test_campaign_files_are_right(guide: Path) -> None:
+    for body in blocks(guide.read_text(), "toml"):
+        build_problem(parse_config(tomllib.loads(body)))
+
+
+def test_the_message_of_a_wrong_file_is_the_one_that_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "campaign.toml").write_text(blocks(README, "toml")[0].replace("experiments", "experimets"))
+    assert labwright("labwright config check campaign.toml", monkeypatch) == 2
+    assert capsys.readouterr().err in blocks(README, "")
+
+
+def test_the_example_instrument_works_as_printed(tmp_path: Path) -> None:
+    example, on_a_network = blocks((REPOSITORY / "docs" / "instruments.md").read_text(), "python")
+    code = example + on_a_network
+    done = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    succeeded, failed, rejected = done.stdout.splitlines()
+    assert succeeded.startswith("succeeded")
+    assert failed.startswith("failed the pellet had melted")
+    assert rejected.startswith("rejected temperature = 2500")
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda p: str(p.name))
+def test_links_between_files_lead_somewhere(guide: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", guide.read_text()):
+        if "://" not in target:
+            assert (guide.parent / target).exists(), target
