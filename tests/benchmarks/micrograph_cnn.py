@@ -31,7 +31,7 @@ def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path)
-    parser.add_argument("--calibration", type=int, default=200)
+    parser.add_argument("--calibration", type=int, default=240)
     parser.add_argument("--fields", type=int, default=200)
     parser.add_argument("--out", type=Path, default=Path("docs/results/micrograph_cnn.json"))
     wanted = parser.parse_args()
