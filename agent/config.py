@@ -98,9 +98,10 @@ def _explain(error: ValidationError, source: str) -> ConfigError:
     if first["type"] == "extra_forbidden":
         known = _keys_at(location[:-1])
         close = difflib.get_close_matches(location[-1], known, n=1)
-        hint = f"unknown key; did you mean {close[0]!r}?" if close else f"unknown key; known are {', '.join(known)}"
-        return ConfigError(key, first["input"], hint, source=source)
-    return ConfigError(key, first["input"], first["msg"][0].lower() + first["msg"][1:], source=source)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        return ConfigError(key, first["input"], f"the keys {', '.join(known)}{hint}", source=source)
+    allowed = first["msg"].removeprefix("Input should be ")
+    return ConfigError(key, first["input"], allowed, source=source)
 
 
 def _keys_at(location: list[str]) -> list[str]:

@@ -25,7 +25,7 @@ class ConfigError(UserError):
         self.value = value
         self.allowed = allowed
         where = f"{source}: " if source else ""
-        super().__init__(f"{where}{key} = {value!r} is not valid: {allowed}")
+        super().__init__(f"{where}{key} = {value!r} is not valid; allowed: {allowed}")
 
 
 class MissingExtraError(UserError):

@@ -37,7 +37,7 @@ def test_a_configuration_survives_being_stored() -> None:
     [
         ("[campaign]\nexperimets = 10\n", ["campaign.experimets", "10", "did you mean 'experiments'"]),
         ("[campain]\nseed = 1\n", ["campain", "did you mean 'campaign'"]),
-        ("[recipe]\nzzz = 1\n", ["recipe.zzz", "known are", "indent_load"]),
+        ("[recipe]\nzzz = 1\n", ["recipe.zzz", "the keys", "indent_load"]),
         ("[campaign]\nexperiments = 0\n", ["campaign.experiments", "0", "greater than or equal to 1"]),
         ("[campaign]\nbatch = 33\n", ["campaign.batch", "33", "less than or equal to 32"]),
         ("[campaign]\nlabelled = nan\n", ["campaign.labelled", "nan"]),
