@@ -35,8 +35,7 @@ def write_tiff(
         pixel_size_um: edge of a pixel in micrometres.
         target: a path, or a buffer.
         detector: ``SE`` or ``BSE``, as in the image settings.
-        voltage_kv: acceleration voltage.
-        working_distance_mm: distance from the lens to the sample.
+        voltage_kv: acceleration voltage; with ``working_distance_mm`` it only goes into the metadata.
         taken_at: time stamp for the metadata, as text; the clock belongs to the caller.
         label: text in the info bar and in ``UserText``.
 
@@ -49,9 +48,8 @@ def write_tiff(
         raise UserError(f"pixel size {pixel_size_um} um must be positive and finite")
     height, width = image.shape
     bar = _info_bar(width, max(20, round(0.065 * height)), pixel_size_um, f"{detector}  {voltage_kv:g} kV  {label}")
-    text = _metadata(
-        (height, width), pixel_size_um, len(bar), detector, voltage_kv, working_distance_mm, taken_at, label
-    )
+    size = (height, width)
+    text = _metadata(size, pixel_size_um, len(bar), detector, voltage_kv, working_distance_mm, taken_at, label)
     tifffile.imwrite(
         target,
         np.vstack((image, bar)),

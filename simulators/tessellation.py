@@ -70,8 +70,7 @@ def polycrystal(
     """Draw one section.
 
     Args:
-        grain_size_um: expected mean equivalent circular diameter of the grains' solid area in the section; a
-            finite field scatters about it.
+        grain_size_um: expected mean equivalent circular diameter of the grains' solid area; a field scatters about it.
         porosity: wanted area fraction of pores, 0 to 0.6; the mask meets it to a pixel's share.
         pixel_size_um: edge of a pixel in micrometres.
         shape: rows and columns.
