@@ -35,7 +35,8 @@ def write_tiff(
         pixel_size_um: edge of a pixel in micrometres.
         target: a path, or a buffer.
         detector: ``SE`` or ``BSE``, as in the image settings.
-        voltage_kv: acceleration voltage; with ``working_distance_mm`` it only goes into the metadata.
+        voltage_kv: acceleration voltage.
+        working_distance_mm: distance from the lens to the sample.
         taken_at: time stamp for the metadata, as text; the clock belongs to the caller.
         label: text in the info bar and in ``UserText``.
 
@@ -46,9 +47,8 @@ def write_tiff(
         raise UserError(f"a frame must be 8-bit grey (H, W), this one is {image.dtype} with shape {image.shape}")
     if not 0.0 < pixel_size_um < np.inf:
         raise UserError(f"pixel size {pixel_size_um} um must be positive and finite")
-    height, width = image.shape
-    bar = _info_bar(width, max(20, round(0.065 * height)), pixel_size_um, f"{detector}  {voltage_kv:g} kV  {label}")
-    size = (height, width)
+    size = image.shape
+    bar = _info_bar(size[1], max(20, round(0.065 * size[0])), pixel_size_um, f"{detector}  {voltage_kv:g} kV  {label}")
     text = _metadata(size, pixel_size_um, len(bar), detector, voltage_kv, working_distance_mm, taken_at, label)
     tifffile.imwrite(
         target,
