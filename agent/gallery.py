@@ -17,7 +17,7 @@ from agent import events as ev
 from agent.progress import describe_process
 from agent.record import ExperimentRecord
 from agent.store import ArtefactStore
-from agent.words import length, plus_minus, unbroken
+from agent.words import chemical, length, plus_minus, typeset
 from surrogates.micrograph_io import read_micrograph
 
 WIDTH = 512
@@ -114,7 +114,7 @@ def _card(title: str, experiment: ExperimentRecord, reading: ev.ImageRead, store
     return Card(
         title=title,
         experiment=experiment.id,
-        formula=design.formula,
+        formula=chemical(design.formula),
         picture=_data_uri(grey, reading.pixel_size),
         overlay=overlay,
         caption=_caption(experiment, reading, grey.width),
@@ -131,7 +131,7 @@ def _caption(experiment: ExperimentRecord, reading: ev.ImageRead, width: int) ->
         lines.append(f"grain size {plus_minus(reading.grain_size, unit='µm')}{seen}")
         lines.append(f"porosity {plus_minus(reading.porosity, factor=100.0, unit='%')}")
     lines.append(f"pixel {length(reading.pixel_size)}, field {length(reading.pixel_size * width)} wide")
-    lines.append(unbroken(describe_process(experiment.proposal.design.process)))
+    lines.append(typeset(describe_process(experiment.proposal.design.process)))
     return tuple(lines)
 
 

@@ -192,7 +192,7 @@ def temperature_porosity(points: Sequence[Point], scale: tuple[float, float]) ->
         _scatter(ax, marks, theme, scale)
         failed = [p.temperature for p in points if p.hardness is None]
         at = -0.11 * top
-        ax.plot(failed, [at] * len(failed), "x", color=theme.bad, ms=7, mew=1.8)
+        _failed(ax, failed, [at] * len(failed), theme)
         ax.axhline(0, color=theme.soft, lw=0.6)
         ax.set(xlabel="sintering temperature (°C)", ylabel="porosity read by the CNN (%)",
                ylim=(1.9 * at, 1.12 * top))  # fmt: skip
@@ -207,7 +207,7 @@ def design_space(points: Sequence[Point], scale: tuple[float, float]) -> Draw:
     def draw(ax: Axes, theme: Theme) -> None:
         _scatter(ax, [(p, p.melting_share, p.intrinsic) for p in points if p.hardness], theme, scale)
         failed = [p for p in points if p.hardness is None]
-        ax.plot([p.melting_share for p in failed], [p.intrinsic for p in failed], "x", color=theme.bad, ms=7, mew=1.8)
+        _failed(ax, [p.melting_share for p in failed], [p.intrinsic for p in failed], theme)
         ax.set(xlabel="sintering / melting temperature (K/K)", ylabel="hardness law of the crystal (GPa)")
         ax.set_ylim(bottom=0)
 
@@ -224,10 +224,15 @@ def _scatter(ax: Axes, marks: Sequence[tuple[Point, float, float]], theme: Theme
         ax.scatter([m[0] for m in mine], [m[1] for m in mine], c=[m[2] for m in mine], cmap=colours, norm=norm,
                    marker=FAMILY_MARKERS[family], s=52, edgecolors=theme.ink, linewidths=0.6, zorder=3)  # fmt: skip
         ax.plot([], [], FAMILY_MARKERS[family], color=theme.soft, ls="", label=family)
-    ax.plot([], [], "x", color=theme.bad, ls="", mew=1.8, label="failed")
     figure = ax.figure
     bar = figure.colorbar(mpl.cm.ScalarMappable(norm, colours), ax=ax, label="measured hardness (GPa)", pad=0.02)
     bar.outline.set_visible(False)
+
+
+def _failed(ax: Axes, x: Sequence[float], y: Sequence[float], theme: Theme) -> None:
+    """Crosses for experiments that gave no hardness, and the legend of the finished figure."""
+    if x:
+        ax.plot(x, y, "x", color=theme.bad, ms=7, mew=1.8, ls="", label="failed")
     _legend(ax)
 
 

@@ -16,7 +16,7 @@ from agent import gallery, plots
 from agent.progress import OUTCOME_WORDS, describe_process
 from agent.record import ARTEFACTS, COMPARISON, CampaignRecord, ExperimentRecord, read_record
 from agent.store import ArtefactStore
-from agent.words import NO_BREAK, NO_VALUE, plus_minus, unbroken
+from agent.words import NO_BREAK, NO_VALUE, chemical, plus_minus, typeset
 from envs.laws import KELVIN, chen_hardness
 from surrogates.datasets import elastic
 
@@ -100,7 +100,7 @@ def _header(record: CampaignRecord, problem: Problem) -> dict[str, object]:
 def _summary(result: CampaignResult, random: CampaignResult | None) -> list[tuple[str, list[str]]]:
     columns = [result, *([random] if random else [])]
     return [
-        ("best compound", [r.formula or "none" for r in columns]),
+        ("best compound", [chemical(r.formula) or "none" for r in columns]),
         ("its process", [_process(r) for r in columns]),
         ("hardness, measured", [_measured(r) for r in columns]),
         ("hardness, true (revealed after the end)", [_gpa(r.best_true) for r in columns]),
@@ -117,13 +117,13 @@ def _summary(result: CampaignResult, random: CampaignResult | None) -> list[tupl
 def _best_words(result: CampaignResult) -> dict[str, str] | None:
     if result.best is None:
         return None
-    return {"formula": result.formula, "hardness": _measured(result), "true": _gpa(result.best_true),
+    return {"formula": chemical(result.formula), "hardness": _measured(result), "true": _gpa(result.best_true),
             "process": _process(result)}  # fmt: skip
 
 
 def _process(result: CampaignResult) -> str:
     process = (result.design or {}).get("process")
-    return unbroken(describe_process(process)) if isinstance(process, dict) else NO_VALUE
+    return typeset(describe_process(process)) if isinstance(process, dict) else NO_VALUE
 
 
 def _measured(result: CampaignResult) -> str:
@@ -194,7 +194,7 @@ def _points(record: CampaignRecord, problem: Problem) -> list[plots.Point]:
             plots.Point(
                 id=experiment.id,
                 number=number,
-                formula=made.design.formula,
+                formula=chemical(made.design.formula),
                 pool=made.pool,
                 family=space.crystals.families[index],
                 temperature=celsius,
@@ -246,10 +246,10 @@ def _row(experiment: ExperimentRecord, problem: Problem) -> dict[str, object]:
     forecast = made.forecast
     return {
         "id": experiment.id,
-        "formula": made.design.formula,
+        "formula": chemical(made.design.formula),
         "crystal": made.design.crystal,
         "known": made.design.crystal in problem.labels,
-        "process": unbroken(describe_process(made.design.process)),
+        "process": typeset(describe_process(made.design.process)),
         "pool": made.pool,
         "forecast": f"{forecast.mean:.1f} ({forecast.low:.1f}–{forecast.high:.1f})" if forecast else NO_VALUE,
         "grain": plus_minus(reading.grain_size) if reading else NO_VALUE,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 
 NO_VALUE = "–"
 NO_BREAK = "\N{NO-BREAK SPACE}"
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_COUNTS = re.compile(r"(?<=[A-Za-z)])\d+")
 
 
 def plus_minus(reading: tuple[float, float] | None, *, factor: float = 1.0, unit: str = "") -> str:
@@ -34,6 +37,11 @@ def length(um: float) -> str:
     return f"{float(f'{um / 1000:.3g}'):g}{NO_BREAK}mm"
 
 
-def unbroken(process: str) -> str:
-    """A described process that breaks between its factors only, never between a number and its unit."""
-    return process.replace(" ", NO_BREAK).replace(f",{NO_BREAK}", ", ")
+def chemical(text: str) -> str:
+    """Formulas with their counts as subscripts, as in B₆O; other numbers stay."""
+    return _COUNTS.sub(lambda found: found[0].translate(_SUBSCRIPTS), text)
+
+
+def typeset(process: str) -> str:
+    """A described process for a page: it breaks between factors only, and its formulas have subscripts."""
+    return chemical(process).replace(" ", NO_BREAK).replace(f",{NO_BREAK}", ", ")

@@ -16,7 +16,7 @@ from agent.record import COMPARISON
 from agent.report import write_report
 from agent.simulate import CampaignResult
 from agent.wiring import Problem, build_problem
-from agent.words import length, plus_minus
+from agent.words import chemical, length, plus_minus
 from envs.errors import JournalError
 
 RESULT = CampaignResult(
@@ -103,7 +103,7 @@ def test_every_picture_can_be_decoded_and_is_described(page: Page) -> None:
 
 
 def test_summary_holds_both_campaigns_and_the_truth(page: Page) -> None:
-    for expected in ("strategy hybrid", "labwright 0.1.0", "B6O: 26.0 ± 0.3 GPa", "25.7 GPa", "random, same budget",
+    for expected in ("strategy hybrid", "labwright 0.1.0", "B₆O: 26.0 ± 0.3 GPa", "25.7 GPa", "random, same budget",
                      "2.0 days", "synthesis failed", "budget: 5 experiments made"):  # fmt: skip
         assert expected in page.text
 
@@ -175,3 +175,7 @@ def test_lengths_take_a_fitting_unit() -> None:
     assert [length(um).replace("\N{NO-BREAK SPACE}", " ") for um in (0.0439, 15.36, 1024.0)] == [
         "43.9 nm", "15.4 µm", "1.02 mm",
     ]  # fmt: skip
+
+
+def test_only_counts_in_formulas_become_subscripts() -> None:
+    assert chemical("B6O, 2000 °C, 2 h, 0.2 µm, Y2O3") == "B₆O, 2000 °C, 2 h, 0.2 µm, Y₂O₃"
