@@ -67,7 +67,8 @@ def test_the_torch_to_take_first_is_the_one_that_is_required() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     pin = next(d for d in project["project"]["optional-dependencies"]["lab"] if d.startswith("torch=="))
     for guide in GUIDES:
-        assert set(re.findall(r"torch==[\d.]+", guide.read_text())) <= {pin}
+        named = re.findall(r"(?:torch==|PyTorch )(\d[\d.]*\d)", guide.read_text())
+        assert set(named) <= {pin.removeprefix("torch==")}
 
 
 def test_the_commands_of_the_readme_do_what_they_say(
