@@ -45,7 +45,9 @@ def train_sem(out: Path, *, steps: int | None, seed: int) -> None:
     try:
         constants = calibrate(report.network, fields)
     except ValueError as error:
-        raise UserError(f"the network cannot be calibrated after {report.steps} steps ({error}): train longer") from error
+        raise UserError(
+            f"the network cannot be calibrated after {report.steps} steps ({error}): train longer"
+        ) from error
     training = {"steps": report.steps, "seed": seed, "crop": CROP, "loss": report.loss}
     metadata = {
         "training": training,
