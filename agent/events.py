@@ -32,7 +32,7 @@ class DesignRecord(_Event):
 class ForecastRecord(_Event):
     """What the models expected when the design was proposed; the objective in its unit, grain size in um."""
 
-    mean: float
+    median: float
     low: float
     high: float
     porosity: float

@@ -7,15 +7,7 @@ from collections.abc import Callable
 
 from agent import events as ev
 from agent.store import ArtefactStore
-from surrogates.micrograph_reader import Estimate, MicrographReader, MicrographReading, overlay
-from surrogates.quality import magnification_problem
-
-GRAIN_PIXELS = 24.0
-"""Width of a grain in pixels that the CNN reads best."""
-
-MIN_GRAINS_FOR_SCALE = 5
-STEP_LIMITS = (0.3, 3.0)
-"""How far one refusal may change the magnification."""
+from surrogates.micrograph_reader import Estimate, MicrographReader, overlay
 
 
 class CampaignImageReader:
@@ -53,7 +45,7 @@ class CampaignImageReader:
             accepted=reading.accepted,
             reason=f"{reading.reason}: {reading.advice}" if reading.reason else "",
             pixel_size=scale,
-            next_pixel_size=None if reading.accepted else _next_pixel_size(reading, scale),
+            next_pixel_size=None if reading.accepted else scale * reading.pixel_factor,
             grain_size=_pair(reading.grain_size),
             porosity=_pair(reading.porosity),
             n_grains=reading.n_grains,
@@ -63,14 +55,3 @@ class CampaignImageReader:
 
 def _pair(estimate: Estimate) -> ev.Reading | None:
     return (estimate.value, estimate.std) if estimate.std > 0 else None
-
-
-def _next_pixel_size(reading: MicrographReading, pixel_size: float) -> float:
-    """Another magnification where that was the trouble, else the same one on a fresh field."""
-    if reading.n_grains < MIN_GRAINS_FOR_SCALE or reading.grain_size.value <= 0:
-        return pixel_size
-    if magnification_problem(reading.n_grains, reading.grain_size.value / pixel_size) is None:
-        return pixel_size
-    low, high = STEP_LIMITS
-    factor = reading.grain_size.value / GRAIN_PIXELS / pixel_size
-    return pixel_size * min(max(factor, low), high)

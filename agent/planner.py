@@ -161,7 +161,7 @@ def _succeeded(observed: Sequence[Observation]) -> Tensor:
 
 def _forecast(prediction: Prediction, success: Tensor, i: int) -> Forecast:
     return Forecast(
-        mean=float(prediction.mean[i]),
+        median=float(prediction.median[i]),
         low=float(prediction.low[i]),
         high=float(prediction.high[i]),
         porosity=float(prediction.porosity[i]),

@@ -46,7 +46,7 @@ def project(connection: Connection, event: ev.Event, at: str) -> None:
                 process=json.dumps(event.design.process),
                 pool=event.pool,
                 acquisition=event.acquisition,
-                expected=event.forecast.mean if event.forecast else None,
+                expected=event.forecast.median if event.forecast else None,
             )
         )
     elif isinstance(event, ev.ProposalDecided):

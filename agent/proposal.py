@@ -12,7 +12,7 @@ class Forecast:
     """What the models expect of a design.
 
     Args:
-        mean: expected objective.
+        median: of the objective.
         low: 5% quantile.
         high: 95% quantile.
         porosity: median area fraction.
@@ -20,7 +20,7 @@ class Forecast:
         feasibility: probability that the synthesis works out.
     """
 
-    mean: float
+    median: float
     low: float
     high: float
     porosity: float

@@ -202,7 +202,7 @@ def _points(record: CampaignRecord, problem: Problem) -> list[plots.Point]:
                 intrinsic=float(chen_hardness(moduli.bulk, moduli.shear)),
                 hardness=experiment.hardness,
                 porosity=reading.porosity if reading else None,
-                forecast=(forecast.mean, forecast.low, forecast.high) if forecast else None,
+                forecast=(forecast.median, forecast.low, forecast.high) if forecast else None,
             )
         )
     return found
@@ -251,7 +251,7 @@ def _row(experiment: ExperimentRecord, problem: Problem) -> dict[str, object]:
         "known": made.design.crystal in problem.labels,
         "process": typeset(describe_process(made.design.process)),
         "pool": made.pool,
-        "forecast": f"{forecast.mean:.1f} ({forecast.low:.1f}–{forecast.high:.1f})" if forecast else NO_VALUE,
+        "forecast": f"{forecast.median:.1f} ({forecast.low:.1f}–{forecast.high:.1f})" if forecast else NO_VALUE,
         "grain": plus_minus(reading.grain_size) if reading else NO_VALUE,
         "porosity": plus_minus(reading.porosity, factor=100.0) if reading else NO_VALUE,
         "hardness": plus_minus(experiment.hardness),

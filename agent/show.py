@@ -208,7 +208,7 @@ def _forecast(forecast: ev.ForecastRecord | None) -> str:
     if forecast is None:
         return "none: nothing had been learned yet"
     return (
-        f"{forecast.mean:.1f} {UNIT} (90%: {forecast.low:.1f} to {forecast.high:.1f}), grains "
+        f"{forecast.median:.1f} {UNIT} (90%: {forecast.low:.1f} to {forecast.high:.1f}), grains "
         f"{forecast.grain_size:.2g} µm, porosity {forecast.porosity:.1%}, success {forecast.feasibility:.0%}"
     )
 

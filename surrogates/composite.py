@@ -76,14 +76,14 @@ class Prediction:
     """Predicted outcome of designs, each tensor of length n.
 
     Args:
-        mean: expected hardness, GPa.
+        median: hardness, GPa.
         low: 5% quantile, GPa.
         high: 95% quantile, GPa.
         porosity: median area fraction.
         grain_size: median mean diameter, um.
     """
 
-    mean: Tensor
+    median: Tensor
     low: Tensor
     high: Tensor
     porosity: Tensor
@@ -148,9 +148,9 @@ class CompositeModel:
     def predict(self, rows: Tensor) -> Prediction:
         """Predicted outcome at the rows of ``DesignFeatures``."""
         samples, mean = self.marginal_samples(rows)
-        low, high = samples.quantile(torch.tensor([0.05, 0.95], dtype=samples.dtype), dim=0)
+        low, median, high = samples.quantile(torch.tensor([0.05, 0.5, 0.95], dtype=samples.dtype), dim=0)
         porosity = (mean[:, 0].exp() - POROSITY_FLOOR).clamp(min=0.0)
-        return Prediction(samples.mean(dim=0), low, high, porosity, mean[:, 1].exp())
+        return Prediction(median, low, high, porosity, mean[:, 1].exp())
 
 
 def _normal_draws(n: int) -> Tensor:

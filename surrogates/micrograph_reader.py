@@ -62,6 +62,7 @@ class MicrographReading:
         accepted: whether the numbers may be used; when not, they are what was seen nevertheless.
         reason: why it was refused, empty when accepted.
         advice: what the operator should do, empty when accepted.
+        pixel_factor: what to multiply the pixel size by in the next image, 1 unless the magnification was the trouble.
         grain_size: mean equivalent circular diameter of the material.
         intercept: mean lineal intercept (ASTM E112).
         astm_g: ASTM E112 grain size number, or None without a scale.
@@ -74,6 +75,7 @@ class MicrographReading:
     accepted: bool
     reason: str
     advice: str
+    pixel_factor: float
     grain_size: Estimate
     intercept: Estimate
     astm_g: Estimate | None
@@ -122,7 +124,7 @@ class MicrographReader:
         problem = magnification_problem(seen.n_grains, seen.diameter)
         if problem is None and seen.doubt > self.calibration.doubt_limit:
             return Problem(
-                f"boundaries cannot be told apart (doubt {seen.doubt:.2f}, at most {self.calibration.doubt_limit:.2f})",
+                f"boundaries cannot be told apart (doubt {seen.doubt:.3f}, at most {self.calibration.doubt_limit:.3f})",
                 "refocus, raise the contrast, scan more slowly, or etch again",
             )
         return problem
@@ -146,6 +148,7 @@ class MicrographReader:
             accepted=problem is None,
             reason="" if problem is None else problem.reason,
             advice="" if problem is None else problem.advice,
+            pixel_factor=1.0 if problem is None else problem.pixel_factor,
             grain_size=grain_size,
             intercept=intercept,
             astm_g=astm,

@@ -16,15 +16,23 @@ CLIPPED_SHARE = 0.6
 """Share of pixels at an end of the range above which the picture is saturated (etched metals are nearly white)."""
 FEWEST_GRAINS = 30
 SMALLEST_GRAIN_PX = 6.0
+WANTED_GRAINS, WANTED_GRAIN_PX = 200.0, 25.0
 LARGEST_POROSITY = 0.5
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a picture is refused, and what the operator should do."""
+    """Why a picture is refused, and what the operator should do.
+
+    Args:
+        reason: what is wrong.
+        advice: what to change.
+        pixel_factor: what to multiply the pixel size by; 1 where the magnification is not the trouble.
+    """
 
     reason: str
     advice: str
+    pixel_factor: float = 1.0
 
 
 def exposure_problem(image: Grey) -> Problem | None:
@@ -74,15 +82,18 @@ def focus_problem(image: Grey, limit: float) -> Problem | None:
 def magnification_problem(n_grains: int, diameter_px: float) -> Problem | None:
     """Refuse a field with too few grains to average, or with grains too small to resolve."""
     if diameter_px < SMALLEST_GRAIN_PX:
+        closer = max(WANTED_GRAIN_PX / max(diameter_px, 1.0), 1.5)
         return Problem(
             f"grains of {diameter_px:.1f} pixels are too small to resolve (at least {SMALLEST_GRAIN_PX:g})",
-            f"take a closer field: raise the magnification about {max(25.0 / max(diameter_px, 1.0), 1.5):.1f} times",
+            f"take a closer field: raise the magnification about {closer:.1f} times",
+            1.0 / closer,
         )
     if n_grains < FEWEST_GRAINS:
+        wider = max((WANTED_GRAINS / max(n_grains, 5)) ** 0.5, 1.5)
         return Problem(
             f"only {n_grains} grains in the field (at least {FEWEST_GRAINS})",
-            "take a wider field: lower the magnification about "
-            f"{max((200.0 / max(n_grains, 5)) ** 0.5, 1.5):.1f} times",
+            f"take a wider field: lower the magnification about {wider:.1f} times",
+            wider,
         )
     return None
 

@@ -94,7 +94,7 @@ def test_a_campaign_designs_makes_images_measures_and_learns(hybrid: tuple[Path,
     assert [r.round for r in rounds] == [0, 1, 2]
     assert {"random", "local", "library", "ppo"} <= set(rounds[-1].candidates)
     informed = [e for e in happened if isinstance(e, ev.ProposalMade) and e.round > 0]
-    assert all(p.forecast is not None and p.forecast.low < p.forecast.mean < p.forecast.high for p in informed)
+    assert all(p.forecast is not None and p.forecast.low < p.forecast.median < p.forecast.high for p in informed)
     assert all(p.nearest in finals(directory) for p in informed)
     assert result.best is not None
     assert result.best_true == pytest.approx(result.best, rel=0.2)

@@ -48,7 +48,7 @@ def _proposed(n: int, experiment: str) -> list[ev.Event]:
     crystal, formula = CRYSTALS[experiment]
     proposal = f"P{n + 1:03d}"
     learned = n >= 2
-    forecast = ev.ForecastRecord(mean=21.0, low=15.0, high=30.0, porosity=0.02, grain_size=1.5, feasibility=0.9)
+    forecast = ev.ForecastRecord(median=21.0, low=15.0, high=30.0, porosity=0.02, grain_size=1.5, feasibility=0.9)
     design = ev.DesignRecord(crystal=crystal, formula=formula, process={**PROCESS, "temperature": 1500.0 + 100 * n})
     return [
         ev.ProposalMade(

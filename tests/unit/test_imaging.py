@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 from agent import events as ev
-from agent.imaging import GRAIN_PIXELS, STEP_LIMITS, CampaignImageReader
+from agent.imaging import CampaignImageReader
 from agent.store import ArtefactStore
 from envs.errors import JournalError
 from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_reader import Estimate, MicrographReader, MicrographReading
+from surrogates.quality import magnification_problem
 
 PIXEL_UM = 0.02
 EMPTY = np.zeros((32, 32), dtype=np.bool_)
@@ -27,8 +28,9 @@ class Network:
     """Sees what it is told to see."""
 
     n_grains: int = 120
-    diameter_px: float = GRAIN_PIXELS
+    diameter_px: float = 24.0
     reason: str = ""
+    pixel_factor: float = 1.0
     seen: int = 0
 
     def read(self, micrograph: Micrograph) -> MicrographReading:
@@ -36,6 +38,7 @@ class Network:
         size = self.diameter_px * PIXEL_UM
         return MicrographReading(
             accepted=not self.reason, reason=self.reason, advice="image again" if self.reason else "",
+            pixel_factor=self.pixel_factor,
             grain_size=Estimate(size, 0.05 * size, "um"), intercept=Estimate(size, 0.05 * size, "um"), astm_g=None,
             porosity=Estimate(0.03, 0.01, "1"), n_grains=self.n_grains, boundary_mask=EMPTY, pore_mask=EMPTY,
         )  # fmt: skip
@@ -65,23 +68,32 @@ def test_what_the_network_saw_is_kept_as_a_picture(tmp_path: Path) -> None:
         assert (picture.mode, picture.size) == ("RGB", (32, 32))
 
 
-@pytest.mark.parametrize(
-    ("n_grains", "diameter_px", "factor"),
-    [
-        (10, 60.0, 60.0 / GRAIN_PIXELS),  # too few grains: a wider field
-        (2000, 3.0, STEP_LIMITS[0]),  # too small to resolve: closer, but not all at once
-        (6, 400.0, STEP_LIMITS[1]),
-        (120, GRAIN_PIXELS, 1.0),  # the scale was right: another field will do
-        (2, 3.0, 1.0),  # nothing to judge the scale by
-    ],
-)
-def test_a_refused_image_says_at_which_pixel_size_to_go_on(
-    tmp_path: Path, n_grains: int, diameter_px: float, factor: float
-) -> None:
-    event = read(tmp_path, Network(n_grains, diameter_px, reason="not good"))
+@pytest.mark.parametrize("factor", [1.0, 0.3, 4.0])
+def test_a_refused_image_says_at_which_pixel_size_to_go_on(tmp_path: Path, factor: float) -> None:
+    event = read(tmp_path, Network(reason="not good", pixel_factor=factor))
     assert not event.accepted
     assert event.reason == "not good: image again"
     assert event.next_pixel_size == pytest.approx(factor * PIXEL_UM)
+
+
+@pytest.mark.parametrize(
+    ("n_grains", "diameter_px", "low", "high"),
+    [
+        (6, 180.0, 2.0, 8.0),  # too few grains: a wider field
+        (6, 20.0, 2.0, 8.0),  # however small the few that were told apart
+        (2000, 3.0, 0.05, 0.5),  # too small to resolve: closer
+    ],
+)
+def test_the_wrong_magnification_is_mended_in_the_right_direction(
+    n_grains: int, diameter_px: float, low: float, high: float
+) -> None:
+    problem = magnification_problem(n_grains, diameter_px)
+    assert problem is not None
+    assert low < problem.pixel_factor < high
+
+
+def test_a_good_magnification_is_kept() -> None:
+    assert magnification_problem(200, 25.0) is None
 
 
 def test_an_image_that_changed_on_the_disk_is_not_read(tmp_path: Path) -> None:

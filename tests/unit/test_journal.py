@@ -24,7 +24,7 @@ IMAGE = ev.ArtefactRecord(sha256="a" * 64, media_type="image/tiff", bytes=10)
 
 def proposal(n: int) -> ev.ProposalMade:
     design = ev.DesignRecord(crystal="mp-1143", formula="Al2O3", process={"temperature": 1500.0})
-    forecast = ev.ForecastRecord(mean=20.0, low=15.0, high=25.0, porosity=0.02, grain_size=1.0, feasibility=0.9)
+    forecast = ev.ForecastRecord(median=20.0, low=15.0, high=25.0, porosity=0.02, grain_size=1.0, feasibility=0.9)
     return ev.ProposalMade(
         proposal=f"P{n:03d}", round=0, design=design, pool="random", acquisition=0.5, forecast=forecast, nearest=""
     )

@@ -101,7 +101,7 @@ def test_a_learned_plan_is_feasible_new_and_explained(
     for proposal in plan.proposals:
         forecast = proposal.forecast
         assert forecast is not None
-        assert forecast.low < forecast.mean < forecast.high
+        assert forecast.low < forecast.median < forecast.high
         assert 0 <= forecast.porosity < 1
         assert 0 < forecast.feasibility < 1
         assert proposal.nearest in history
@@ -131,7 +131,7 @@ def test_learning_beats_chance_on_what_it_was_told(
 ) -> None:
     """The made-up outcomes are better when dense: proposals go there, random designs do not care."""
     informed = planner(problem, Strategy.BO, features).ask(history, 1, 6)
-    expected = [p.forecast.mean for p in informed.proposals if p.forecast]
+    expected = [p.forecast.median for p in informed.proposals if p.forecast]
     made = [o.hardness.value for o in history.values() if isinstance(o, Made)]
     assert np.mean(expected) > np.median(made)
 
