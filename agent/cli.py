@@ -161,8 +161,8 @@ def config_check(file: Annotated[Path, typer.Argument(help="Campaign file (TOML)
 
 @train_app.command("sem")
 def train_sem(
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of images and weights.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps [as the shipped model].")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of images and weights [as the shipped model].")] = None,
     out: Annotated[Path, typer.Option(help="Directory for checkpoints and the trained model.")] = Path(
         "checkpoints/sem"
     ),
