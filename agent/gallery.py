@@ -141,13 +141,13 @@ def _data_uri(picture: Image.Image, pixel_size: float | None = None) -> str:
     small = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
     if pixel_size:
         small = small.convert("RGB")
-        _scale_bar(small, pixel_size / scale)
+        scale_bar(small, pixel_size / scale)
     buffer = io.BytesIO()
     small.save(buffer, format="JPEG", quality=JPEG_QUALITY, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _scale_bar(picture: Image.Image, pixel_size: float) -> None:
+def scale_bar(picture: Image.Image, pixel_size: float) -> None:
     """A bar of a round length, about a quarter of the width, on a dark plate so that it shows on any image."""
     bar = round_length(picture.width * pixel_size / 4.0)
     pixels = round(bar / pixel_size)

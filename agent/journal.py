@@ -20,6 +20,7 @@ from typing import IO, Self
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, event
 
 from agent import projections
@@ -103,10 +104,23 @@ class Journal:
         self._version, self._hash = version, tip
 
     def read(self) -> list[Stored]:
-        """All events in order."""
+        """All events in order.
+
+        Raises:
+            JournalError: an event is damaged, or of another release.
+        """
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(_events).order_by(_events.c.seq)).all()
-        return [Stored(r.seq, datetime.fromisoformat(r.at), parse_event(r.payload)) for r in rows]
+        return [Stored(r.seq, datetime.fromisoformat(r.at), self._parsed(r.seq, r.payload)) for r in rows]
+
+    def _parsed(self, seq: int, payload: str) -> Event:
+        try:
+            return parse_event(payload)
+        except ValidationError as error:
+            raise JournalError(
+                f"{self.path}: event {seq} cannot be read by this release of Labwright: use the one that wrote it, "
+                "or restore the file from a backup if it was changed"
+            ) from error
 
     def table(self, query: sa.Select[tuple[object, ...]]) -> list[dict[str, object]]:
         """Rows of a query on the projections."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from envs.laws import astm_grain_size_number
 from surrogates.micrograph_calibration import (
     Calibration,
     corrected,
@@ -28,7 +29,7 @@ from surrogates.quality import (
     focus_problem,
     magnification_problem,
 )
-from surrogates.stereology import Mask, astm_grain_size_number
+from surrogates.stereology import Mask
 
 SHIPPED = Path(__file__).parent / "models" / "micrograph.safetensors"
 LARGEST_DIAMETER, WANTED_DIAMETER = 52.0, 28.0
@@ -142,7 +143,7 @@ class MicrographReader:
         grain_size, intercept = sizes
         astm = None
         if unit == "um" and intercept.value > 0.0:
-            number = astm_grain_size_number(intercept.value)
+            number = float(astm_grain_size_number(intercept.value))
             astm = Estimate(number, 6.6439 / np.log(10.0) * intercept.std / intercept.value, "1")
         return MicrographReading(
             accepted=problem is None,

@@ -62,8 +62,3 @@ def mean_diameter(labels: Labels) -> float:
     if len(diameters) == 0:
         return float(np.sqrt(4.0 * np.count_nonzero(labels) / np.pi))
     return float((diameters * weights).sum() / weights.sum())
-
-
-def astm_grain_size_number(intercept_um: float) -> float:
-    """ASTM E112 number G = -3.2877 - 6.6439 log10(mean lineal intercept in mm)."""
-    return float(-3.2877 - 6.6439 * np.log10(intercept_um * 1e-3))

@@ -8,7 +8,7 @@ from skimage.measure import regionprops
 
 from envs.errors import UserError
 from simulators.tessellation import polycrystal
-from surrogates.stereology import astm_grain_size_number, mean_diameter, mean_intercept
+from surrogates.stereology import mean_diameter, mean_intercept
 
 
 def test_mean_diameter_and_its_spread_are_those_of_sections_of_real_polycrystals() -> None:
@@ -45,12 +45,6 @@ def test_measures_on_a_chessboard_are_those_of_its_squares() -> None:
     labels = (rows * 7 + columns + 1).astype(np.int32)
     assert mean_intercept(labels) == pytest.approx(20.0)
     assert mean_diameter(labels) == pytest.approx(np.sqrt(4 / np.pi) * 20.0)
-
-
-def test_grain_size_number_is_that_of_the_standard() -> None:
-    # ASTM E112, table 4: G 5 has a mean intercept of 56.6 um, G 10 one of 10.0 um.
-    assert astm_grain_size_number(56.6) == pytest.approx(5.0, abs=0.02)
-    assert astm_grain_size_number(10.0) == pytest.approx(10.0, abs=0.02)
 
 
 def test_the_same_generator_state_gives_the_same_field() -> None:
