@@ -34,7 +34,7 @@ class CampaignImageReader:
         micrograph = read_micrograph(self._store.get(image.sha256))
         reading = self._network.read(micrograph)
         buffer = io.BytesIO()
-        Image.fromarray(overlay(micrograph, reading)).save(buffer, format="PNG", optimize=True)
+        Image.fromarray(overlay(micrograph, reading)).save(buffer, format="PNG", compress_level=3)
         drawn = buffer.getvalue()
         digest = self._store.put(drawn, "image/png")
         scale = micrograph.pixel_size_um or pixel_size
