@@ -25,6 +25,7 @@ from agent.recipe import RecipeSettings
 from envs.crystals import CrystalLibrary
 from envs.design import Design
 from envs.errors import ConfigError
+from envs.moduli import Moduli
 from envs.space import DesignSpace
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
@@ -32,7 +33,6 @@ from instruments.ids import Ids, SeededIds
 from instruments.transport import Transport
 from surrogates.crystal_gnn import CrystalSurrogate
 from surrogates.datasets import elastic
-from surrogates.datasets.elastic import Moduli
 from surrogates.design_features import DesignFeatures
 from surrogates.micrograph_fields import LabelledField
 from surrogates.pretrained import CrystalEmbedding

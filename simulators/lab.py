@@ -13,6 +13,7 @@ import numpy.typing as npt
 from envs.crystals import CrystalLibrary
 from envs.design import Design
 from envs.errors import JournalError
+from envs.moduli import Moduli
 from instruments.clock import Clock
 from instruments.device import Device
 from instruments.ids import Ids
@@ -23,7 +24,6 @@ from simulators.indenter import Indenter
 from simulators.microscope import SHAPE, Microscope
 from simulators.samples import SampleStore
 from simulators.truth import LabTruth, fingerprint
-from surrogates.datasets.elastic import Moduli
 
 FURNACE, MICROSCOPE, INDENTER = "furnace-1", "sem-1", "indenter-1"
 INSTRUMENTS = (FURNACE, MICROSCOPE, INDENTER)

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from envs.crystals import Crystal, CrystalLibrary, family
 from envs.design import Design
 from envs.laws import KELVIN, chen_hardness, melting_estimate
+from envs.moduli import Moduli
 from simulators.sintering import Kinetics, Outcome, Schedule, SinterResult, sinter
-from surrogates.datasets.elastic import Moduli
 
 Array = npt.NDArray[np.float64]
 

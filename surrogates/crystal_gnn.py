@@ -25,7 +25,7 @@ from torch_geometric.nn import AttentionalAggregation, global_mean_pool
 from typing_extensions import override
 
 from envs.crystals import Crystal
-from surrogates.datasets.elastic import Moduli
+from envs.moduli import Moduli
 from surrogates.graphs import crystal_batch, crystal_graph
 from surrogates.pretrained import N_COMPONENTS, CrystalEmbedding
 

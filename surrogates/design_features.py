@@ -11,9 +11,9 @@ from torch import Tensor
 
 from envs import laws
 from envs.design import Design
+from envs.moduli import Moduli
 from envs.space import DesignSpace
 from surrogates.crystal_gnn import CrystalSurrogate
-from surrogates.datasets.elastic import Moduli
 
 FloatArray = npt.NDArray[np.float64]
 LAW_STD = 0.2

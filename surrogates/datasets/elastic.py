@@ -2,33 +2,18 @@
 
 Source: M. de Jong et al., "Charting the complete elastic properties of inorganic crystalline compounds", Sci. Data 2,
 150009 (2015); deposited under CC0 (Dryad, doi:10.5061/dryad.h505v). The structures are in ``envs.crystals``; the labels
-are kept apart from them, so that a campaign can hand a part of them to its learner and keep the rest hidden.
+are kept apart from them, so that a campaign can hand a part of them to its learner and keep the rest hidden. In the
+packages only ``agent.wiring`` may import this module.
 """
 
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from importlib import resources
 
+from envs.moduli import Moduli
+
 TABLE = "elastic_2015.csv"
-
-
-@dataclass(frozen=True)
-class Moduli:
-    """Isotropic elastic moduli.
-
-    Args:
-        bulk: Voigt-Reuss-Hill bulk modulus, GPa.
-        shear: Voigt-Reuss-Hill shear modulus, GPa.
-    """
-
-    bulk: float
-    shear: float
-
-    def __post_init__(self) -> None:
-        if not (self.bulk > 0 and self.shear > 0):
-            raise ValueError(f"moduli must be positive, got K = {self.bulk} GPa and G = {self.shear} GPa")
 
 
 def load() -> dict[str, Moduli]:

@@ -8,10 +8,11 @@ import pytest
 from envs.crystals import CrystalLibrary, ceramics
 from envs.design import Design
 from envs.laws import chen_hardness
+from envs.moduli import Moduli
 from simulators.samples import stream
 from simulators.sintering import Outcome
 from simulators.truth import LabTruth, fingerprint
-from surrogates.datasets.elastic import Moduli, load
+from surrogates.datasets.elastic import load
 
 LIBRARY = ceramics(CrystalLibrary.builtin())
 MODULI = load()
