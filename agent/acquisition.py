@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from botorch.acquisition.logei import qLogNoisyExpectedImprovement
 from botorch.acquisition.objective import GenericMCObjective
 from botorch.exceptions import BotorchWarning
 from botorch.sampling import SobolQMCNormalSampler
+from botorch.utils.safe_math import log_fatplus, logmeanexp
 from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
@@ -22,6 +24,29 @@ from surrogates.process_gp import FeasibilityModel
 
 SHORTLIST = 300
 N_MC_SAMPLES = 128
+TINY = 1e-6
+SMOOTHING = 1e-2
+"""Width of the softened hinge of the marginal improvement, in standard deviations of what was measured."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """What a round knows.
+
+    Args:
+        features: turns designs into rows.
+        outcome: fitted composite model.
+        feasibility: probability of success.
+    """
+
+    features: DesignFeatures
+    outcome: CompositeModel
+    feasibility: FeasibilityModel
+
+    def forecast(self, designs: Sequence[Design]) -> tuple[Prediction, Tensor]:
+        """Predicted outcomes and probabilities of success."""
+        rows = self.features.rows(designs)
+        return self.outcome.predict(rows), self.feasibility.probability(rows)
 
 
 class Scorer:
@@ -30,41 +55,28 @@ class Scorer:
     It is the reward of every pool (``envs.ports.RewardModel``). Values are kept by design while the models stand.
     """
 
-    def __init__(
-        self, features: DesignFeatures, model: CompositeModel, feasibility: FeasibilityModel, best: float
-    ) -> None:
-        self._features = features
-        self._model = model
-        self._feasibility = feasibility
-        self._best = best
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        measured = models.outcome.measured
+        self._best = float(measured.max())
+        self._smoothing = SMOOTHING * max(float(measured.std()), TINY)
         self._known: dict[Design, float] = {}
 
     def score(self, designs: Sequence[Design]) -> npt.NDArray[np.float64]:
         """One value a design, shape ``(n,)``; higher is better."""
         fresh = [d for d in dict.fromkeys(designs) if d not in self._known]
         if fresh:
-            rows = self._features.rows(fresh)
-            samples, _ = self._model.marginal_samples(rows)
-            gain = (samples - self._best).clamp(min=0.0).mean(dim=0)
-            values = gain.clamp(min=1e-12).log() + self._feasibility.probability(rows).log()
+            rows = self._models.features.rows(fresh)
+            samples, _ = self._models.outcome.marginal_samples(rows)
+            # The fat-tailed softplus keeps a slope where no draw improves: without it most designs would tie.
+            gain = logmeanexp(log_fatplus(samples - self._best, tau=self._smoothing), dim=0)
+            values = gain + self._models.feasibility.probability(rows).log()
             self._known.update(zip(fresh, values.tolist(), strict=True))
         return np.array([self._known[d] for d in designs])
 
-    def forecast(self, designs: Sequence[Design]) -> tuple[Prediction, Tensor]:
-        """Predicted outcomes and probabilities of success."""
-        rows = self._features.rows(designs)
-        return self._model.predict(rows), self._feasibility.probability(rows)
-
 
 def choose_batch(
-    candidates: Sequence[Design],
-    n: int,
-    *,
-    features: DesignFeatures,
-    model: CompositeModel,
-    feasibility: FeasibilityModel,
-    scorer: Scorer,
-    seed: int,
+    candidates: Sequence[Design], n: int, models: Models, scorer: Scorer, *, seed: int
 ) -> list[tuple[Design, float]]:
     """The designs to make next, in order, each with its log acquisition value.
 
@@ -75,16 +87,14 @@ def choose_batch(
     Args:
         candidates: distinct feasible designs, none made before.
         n: batch size.
-        features: turns designs into rows.
-        model: fitted composite model.
-        feasibility: probability of success.
+        models: this round's.
         scorer: marginal acquisition.
         seed: of the Monte Carlo draws.
     """
     marginal = scorer.score(candidates)
     shortlist = [candidates[i] for i in np.argsort(-marginal, kind="stable")[:SHORTLIST]]
-    rows = features.rows(shortlist)
-    log_success = feasibility.probability(rows).log()
+    rows = models.features.rows(shortlist)
+    log_success = models.feasibility.probability(rows).log()
     chosen: list[tuple[Design, float]] = []
     taken = torch.zeros(len(shortlist), dtype=torch.bool)
     with warnings.catch_warnings(), torch.no_grad():
@@ -92,10 +102,10 @@ def choose_batch(
         # A candidate almost equal to a chosen one leaves no variance of its own: the jitter that follows is meant so.
         warnings.simplefilter("ignore", NumericalWarning)
         acquisition = qLogNoisyExpectedImprovement(
-            model.model,
-            X_baseline=model.rows,
+            models.outcome.model,
+            X_baseline=models.outcome.rows,
             sampler=SobolQMCNormalSampler(torch.Size([N_MC_SAMPLES]), seed=seed),
-            objective=GenericMCObjective(model.objective),
+            objective=GenericMCObjective(models.outcome.objective),
             prune_baseline=False,
         )
         for _ in range(min(n, len(shortlist))):

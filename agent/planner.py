@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agent.acquisition import Scorer, choose_batch
+from agent.acquisition import Models, Scorer, choose_batch
 from agent.pools import Pool, PoolRequest
 from agent.pools.genetic import GeneticPool
 from agent.pools.library import LibraryPool
@@ -25,6 +25,8 @@ from surrogates.observations import Made, Observation
 from surrogates.process_gp import FeasibilityModel
 
 N_PARENTS = 8
+MAX_DRAWS = 50
+"""Rounds of drawing before a space counts as used up."""
 POOL_SIZES = {"random": 400, "local": 200, "ppo": 64, "library": 200}
 
 
@@ -98,65 +100,73 @@ class Planner:
         designs = list(dict.fromkeys(self._space.sample(np.random.default_rng([self._seed, 0]), 2 * n)))[:n]
         return Plan(tuple(Proposal(d, pool="start") for d in designs), {"start": len(designs)})
 
-    def ask(self, history: Mapping[str, Observation], round_index: int, n: int) -> Plan:
+    def ask(
+        self, history: Mapping[str, Observation], round_index: int, n: int, *, made_before: Collection[Design] = ()
+    ) -> Plan:
         """Plan the next ``n`` experiments.
 
         Args:
             history: observations by experiment identifier, in the order in which they were made.
             round_index: number of this round, from 1; seeds its draws.
             n: batch size.
+            made_before: designs not to propose again, whether they gave an observation or not.
         """
         rng = np.random.default_rng([self._seed, round_index])
         made = [o for o in history.values() if isinstance(o, Made)]
+        taken = {o.design for o in history.values()}.union(made_before)
         if self._strategy is Strategy.RANDOM or len(made) < MIN_OBSERVATIONS:
-            return self._at_random(history, n, rng)
-        if self._features is None:
-            self._features = self._make_features()
-        features = self._features
-        model = CompositeModel(features, made)
-        observed = list(history.values())
-        feasibility = FeasibilityModel(
-            features.rows([o.design for o in observed]),
-            _succeeded(observed),
-            features.process_columns,
-            features.homologous_column,
-        )
-        scorer = Scorer(features, model, feasibility, float(model.measured.max()))
-        sources = self._gather(made, history, scorer, rng)
-        chosen = choose_batch(
-            list(sources), n, features=features, model=model, feasibility=feasibility, scorer=scorer,
-            seed=self._seed * 10_000 + round_index,
-        )  # fmt: skip
-        prediction, success = scorer.forecast([d for d, _ in chosen])
-        nearest = _nearest(features, [d for d, _ in chosen], history)
+            return self._at_random(taken, n, rng)
+        models = self._learn(history, made)
+        scorer = Scorer(models)
+        sources = self._gather(made, taken, scorer, rng)
+        if not sources:
+            return self._at_random(taken, n, rng)
+        chosen = choose_batch(list(sources), n, models, scorer, seed=self._seed * 10_000 + round_index)
+        designs = [design for design, _ in chosen]
+        prediction, success = models.forecast(designs)
+        nearest = _nearest(models.features, designs, history)
         proposals = tuple(
             Proposal(d, sources[d], value, _forecast(prediction, success, i), nearest[i])
             for i, (d, value) in enumerate(chosen)
         )
         counts = {p.name: sum(s == p.name for s in sources.values()) for p in self._pools}
-        return Plan(proposals, counts, self._policy.checkpoint() if self._policy else b"")
+        return Plan(proposals, counts, self._checkpoint())
 
-    def _at_random(self, history: Mapping[str, Observation], n: int, rng: np.random.Generator) -> Plan:
-        seen = {o.design for o in history.values()}
-        designs = [d for d in dict.fromkeys(self._space.sample(rng, n + len(seen) + 8)) if d not in seen][:n]
-        return Plan(tuple(Proposal(d, pool="random") for d in designs), {"random": len(designs)})
+    def _learn(self, history: Mapping[str, Observation], made: Sequence[Made]) -> Models:
+        """Fit this round's models; the crystal surrogate is fitted once."""
+        if self._features is None:
+            self._features = self._make_features()
+        features = self._features
+        observed = list(history.values())
+        rows = features.rows([o.design for o in observed])
+        succeeded = torch.tensor([isinstance(o, Made) for o in observed])
+        columns, main = features.process_columns, features.homologous_column
+        return Models(features, CompositeModel(features, made), FeasibilityModel(rows, succeeded, columns, main))
+
+    def _checkpoint(self) -> bytes:
+        return self._policy.checkpoint() if self._policy else b""
+
+    def _at_random(self, taken: Collection[Design], n: int, rng: np.random.Generator) -> Plan:
+        """Unseen feasible designs; fewer than ``n`` only when hardly any is left."""
+        found: dict[Design, None] = {}
+        for _ in range(MAX_DRAWS):
+            found.update((d, None) for d in self._space.sample(rng, n + len(taken) + 8) if d not in taken)
+            if len(found) >= min(n, self._space.n_feasible - len(taken)):
+                break
+        designs = list(found)[:n]
+        return Plan(tuple(Proposal(d, pool="random") for d in designs), {"random": len(designs)}, self._checkpoint())
 
     def _gather(
-        self, made: Sequence[Made], history: Mapping[str, Observation], scorer: Scorer, rng: np.random.Generator
+        self, made: Sequence[Made], taken: Collection[Design], scorer: Scorer, rng: np.random.Generator
     ) -> dict[Design, str]:
         """Candidates with the pool that gave them first; what was already made is left out."""
         parents = [o.design for o in sorted(made, key=lambda o: -o.hardness.value)[:N_PARENTS]]
-        seen = {o.design for o in history.values()}
         sources: dict[Design, str] = {}
         for pool in self._pools:
             for design in pool.ask(PoolRequest(POOL_SIZES[pool.name], parents, scorer), rng):
-                if design not in seen:
+                if design not in taken:
                     sources.setdefault(design, pool.name)
         return sources
-
-
-def _succeeded(observed: Sequence[Observation]) -> Tensor:
-    return torch.tensor([isinstance(o, Made) for o in observed])
 
 
 def _forecast(prediction: Prediction, success: Tensor, i: int) -> Forecast:

@@ -12,24 +12,25 @@ from dataclasses import dataclass
 
 import gpytorch
 import torch
-from botorch.fit import fit_gpytorch_mll
 from botorch.models import ModelListGP, SingleTaskGP
 from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
-from gpytorch.mlls import ExactMarginalLogLikelihood
 from torch import Tensor
 from typing_extensions import override
 
 from envs import laws
 from surrogates.design_features import DesignFeatures
+from surrogates.gp_fit import fit_exact_gp
 from surrogates.observations import Made
 from surrogates.process_gp import fit_process_gp
 
 POROSITY_FLOOR = 0.01
 """Porosity is modelled as ln(P + floor), so that it stays positive and its noise near full density stays finite."""
 
+JITTER = 1e-4
+"""Smallest observation variance of a log latent: readings repeat to 1% at best, whatever their own error says."""
+
 N_LATENTS = 3
 MIN_OBSERVATIONS = 4
-Z90 = 1.6448536269514722
 
 
 class CrystalPriorKernel(gpytorch.kernels.Kernel):
@@ -56,9 +57,11 @@ class CrystalPriorKernel(gpytorch.kernels.Kernel):
     @override
     def forward(self, x1: Tensor, x2: Tensor, diag: bool = False, **params: object) -> Tensor:
         """Covariance matrix, or its diagonal."""
-        if diag:
-            return x1[..., 1] * x2[..., 1]
         a, b = x1[..., self._columns], x2[..., self._columns]
+        if diag:
+            same = (x1[..., 2] == x2[..., 2]).to(a.dtype)
+            near = self._shared * self.base(a, b, diag=True) + (1.0 - self._shared) * same
+            return x1[..., 1] * near * x2[..., 1]
         same = (x1[..., :, 2:3] == x2[..., :, 2].unsqueeze(-2)).to(a.dtype)
         near = self._shared * self.base(a, b).to_dense() + (1.0 - self._shared) * same
         return x1[..., :, 1:2] * near * x2[..., :, 1].unsqueeze(-2)
@@ -120,14 +123,15 @@ class CompositeModel:
             dtype=torch.float64,
         )
         porosity, porosity_std, grain, grain_std, hardness, hardness_std = table.unbind(dim=1)
-        log_porosity = (porosity.clamp(min=0.0) + POROSITY_FLOOR).log()
+        porosity = porosity.clamp(min=0.0)
+        log_porosity = (porosity + POROSITY_FLOOR).log()
         porosity_var = (porosity_std / (porosity + POROSITY_FLOOR)) ** 2
         columns, main = features.process_columns, features.index_column
         residual = hardness.log() - hardness_law(self.rows, log_porosity, grain.log(), torch.zeros_like(grain)).log()
         residual_var = (hardness_std / hardness) ** 2 + (laws.POROSITY_EXPONENT * porosity_std) ** 2
         self.model = ModelListGP(
-            fit_process_gp(self.rows, log_porosity, porosity_var + 1e-4, columns, main),
-            fit_process_gp(self.rows, grain.log(), (grain_std / grain) ** 2 + 1e-4, columns, main),
+            fit_process_gp(self.rows, log_porosity, porosity_var + JITTER, columns, main, "porosity"),
+            fit_process_gp(self.rows, grain.log(), (grain_std / grain) ** 2 + JITTER, columns, main, "grain size"),
             _fit_residual(self.rows, residual, residual_var, features),
         )
         self.measured = hardness
@@ -167,6 +171,7 @@ def _fit_residual(rows: Tensor, residual: Tensor, variance: Tensor, features: De
     )
     process.outputscale = 0.05
     kernel = CrystalPriorKernel(features.crystal_columns) + process
-    model = SingleTaskGP(rows, residual[:, None], variance[:, None] + 1e-4, covar_module=kernel, outcome_transform=None)
-    fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
-    return model.eval()
+    model = SingleTaskGP(
+        rows, residual[:, None], variance[:, None] + JITTER, covar_module=kernel, outcome_transform=None
+    )
+    return fit_exact_gp(model, "the residual")

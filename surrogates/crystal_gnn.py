@@ -16,9 +16,7 @@ import gpytorch
 import numpy as np
 import numpy.typing as npt
 import torch
-from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
-from gpytorch.mlls import ExactMarginalLogLikelihood
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 from torch_geometric.nn import AttentionalAggregation, global_mean_pool
@@ -26,6 +24,7 @@ from typing_extensions import override
 
 from envs.crystals import Crystal
 from envs.moduli import Moduli
+from surrogates.gp_fit import fit_exact_gp
 from surrogates.graphs import crystal_batch, crystal_graph
 from surrogates.pretrained import N_COMPONENTS, CrystalEmbedding
 
@@ -214,8 +213,7 @@ def _fit_process(features: FloatArray, targets: FloatArray) -> SingleTaskGP:
     model = SingleTaskGP(
         torch.from_numpy(features), torch.from_numpy(targets)[:, None], covar_module=kernel, outcome_transform=None
     )
-    fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
-    return model.eval()
+    return fit_exact_gp(model, "a crystal modulus")
 
 
 def _leave_one_out(model: SingleTaskGP) -> tuple[FloatArray, FloatArray]:

@@ -22,8 +22,11 @@ LAW_STD = 0.2
 MAX_LOG_STD = 0.8
 N_MODULI_SAMPLES = 512
 N_CRYSTAL_COMPONENTS = 8
-INDEX_SCALE = 10.0
-"""Units of the sintering index over which a powder compact densifies."""
+TINY = 1e-9
+"""Guards the scale of a space with a single crystal."""
+
+INDEX_CENTRE, INDEX_SCALE = -34.0, 10.0
+"""Bring the index near zero, with a spread near one, for processes between barely and overly sintered."""
 
 
 class DesignFeatures:
@@ -46,10 +49,12 @@ class DesignFeatures:
         centred = pooled - pooled.mean(axis=0)
         left, singular, _ = np.linalg.svd(centred, full_matrices=False)
         components = left[:, :N_CRYSTAL_COMPONENTS] * singular[:N_CRYSTAL_COMPONENTS]
-        self._components = components / components[:, 0].std()
+        self._components = components / max(float(components[:, 0].std()), TINY)
         families = sorted(set(space.crystals.families))
         one_hot = np.array([[float(f == name) for name in families] for f in space.crystals.families])
-        scaled_hardness = (self.log_hardness - self.log_hardness.mean()) / self.log_hardness.std() / 4 + 0.5
+        scaled_hardness = (self.log_hardness - self.log_hardness.mean()) / max(
+            float(self.log_hardness.std()), TINY
+        ) / 4 + 0.5
         self._material = np.column_stack([one_hot, scaled_hardness])
         self._melting = np.asarray(space.crystals.melting, dtype=np.float64)
         self._slot = {f.name: 1 + i for i, f in enumerate(space.factors)}
@@ -91,8 +96,7 @@ class DesignFeatures:
             self._values("pressure", indices),
             melting,
         )
-        # At an index of about -34 a fine ceramic powder is half densified.
-        scaled_index = (index + 34.0) / INDEX_SCALE
+        scaled_index = (index - INDEX_CENTRE) / INDEX_SCALE
         return torch.from_numpy(
             np.column_stack(
                 [

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import gpytorch
 import torch
-from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
 from botorch.models.transforms import Standardize
 from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
-from gpytorch.mlls import ExactMarginalLogLikelihood
 from torch import Tensor
+
+from surrogates.gp_fit import fit_exact_gp
 
 CERTAIN_STD = 0.35
 """Spread of a one-or-minus-one outcome about its latent value: how far a single failure is believed."""
 
 
-def fit_process_gp(rows: Tensor, values: Tensor, variances: Tensor, columns: slice, main: int) -> SingleTaskGP:
+def fit_process_gp(
+    rows: Tensor, values: Tensor, variances: Tensor, columns: slice, main: int, what: str
+) -> SingleTaskGP:
     """A heteroscedastic Gaussian process: a smooth curve of one column plus what all of them add to it.
 
     The curve is learned from a handful of experiments, the rest as they accumulate.
@@ -26,6 +28,7 @@ def fit_process_gp(rows: Tensor, values: Tensor, variances: Tensor, columns: sli
         variances: observation variances, ``n``: the instrument's own and the CNN's.
         columns: columns that matter.
         main: column of the curve.
+        what: the quantity, for messages.
     """
     active = tuple(range(rows.shape[1])[columns])
     curve = gpytorch.kernels.MaternKernel(
@@ -39,8 +42,7 @@ def fit_process_gp(rows: Tensor, values: Tensor, variances: Tensor, columns: sli
     model = SingleTaskGP(
         rows, values[:, None], variances[:, None], covar_module=kernel, outcome_transform=Standardize(m=1)
     )
-    fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
-    return model.eval()
+    return fit_exact_gp(model, what)
 
 
 class FeasibilityModel:
@@ -56,7 +58,9 @@ class FeasibilityModel:
         self._base = (len(rows) - n_failed + 2.0) / (len(rows) + 2.5)
         if 0 < n_failed < len(rows):
             outcomes = torch.where(succeeded, 1.0, -1.0).to(rows.dtype)
-            self._model = fit_process_gp(rows, outcomes, torch.full_like(outcomes, CERTAIN_STD**2), columns, main)
+            self._model = fit_process_gp(
+                rows, outcomes, torch.full_like(outcomes, CERTAIN_STD**2), columns, main, "feasibility"
+            )
 
     def probability(self, rows: Tensor) -> Tensor:
         """Probability of success, ``n``, between 0.02 and 0.98."""
