@@ -151,7 +151,9 @@ class Campaign:
         self._fresh.add(job)
         instrument = self._instrument(command.order.instrument)
         self._commit(
-            core.Dispatching(command.experiment, command.step, command.attempt, command.order, instrument, job)
+            core.Dispatching(
+                command.experiment, command.step, command.attempt, command.tries, command.order, instrument, job
+            )
         )
 
     async def _send(self, command: core.SendOrder) -> ev.StepEnded:
@@ -182,11 +184,13 @@ class Campaign:
                 "experiment": command.experiment,
                 "step": command.step,
                 "attempt": command.attempt,
+                "tries": command.tries,
                 "job": command.job,
                 "state": answer.state,
                 "values": values,
                 "artefacts": artefacts,
                 "error_kind": answer.error.kind if answer.error else "",
+                "error_code": answer.error.code if answer.error else "",
                 "error": f"{answer.error.code}: {answer.error.message}" if answer.error else "",
                 "elapsed_s": answer.elapsed_s,
             }

@@ -28,6 +28,8 @@ from envs.design import Design
 from envs.factors import Factor
 
 APPROVER = "policy:auto-approve"
+MAX_INTERRUPTIONS = 30
+"""Restarts of an instrument amid one order before the order is given up: people stop campaigns, faults stop orders."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class ExperimentState:
 
     Args:
         step: the step it is at; ``read`` while an image waits for the CNN, ``done`` in its final state.
-        attempt: try of this step, from 0.
+        attempt: image of this sample, from 0: it chooses the field, and only a refused image raises it.
+        tries: times that this order was sent and failed for a passing reason, interruptions included.
+        interruptions: those of them that a restart of the instrument cut short.
         job: the open job's id, ``""`` between jobs.
         pixel_size: of the next image, um.
         image: the artefact that waits to be read.
@@ -58,6 +62,8 @@ class ExperimentState:
     design: Design
     step: str = "sinter"
     attempt: int = 0
+    tries: int = 0
+    interruptions: int = 0
     job: str = ""
     pixel_size: float = 0.0
     image: ev.ArtefactRecord | None = None
@@ -102,6 +108,7 @@ class Dispatching:
     experiment: str
     step: str
     attempt: int
+    tries: int
     order: Order
     instrument: str
     job: str
@@ -127,6 +134,7 @@ class SendOrder:
     experiment: str
     step: str
     attempt: int
+    tries: int
     order: Order
     job: str
 
@@ -154,7 +162,8 @@ def due(state: CampaignState, rules: Rules) -> Command | None:
         return PlanRound(state.round + 1, min(left, rules.initial if state.round < 0 else rules.batch))
     if experiment.step == "read" and experiment.image is not None:
         return ReadImage(experiment.id, experiment.attempt, experiment.image, experiment.pixel_size)
-    return SendOrder(experiment.id, experiment.step, experiment.attempt, _order(experiment, rules), experiment.job)
+    order = _order(experiment, rules)
+    return SendOrder(experiment.id, experiment.step, experiment.attempt, experiment.tries, order, experiment.job)
 
 
 def _order(experiment: ExperimentState, rules: Rules) -> Order:
@@ -214,7 +223,7 @@ def _planned(state: CampaignState, message: Planned) -> list[ev.Event]:
 
 
 def _dispatched(experiment: ExperimentState, message: Dispatching) -> list[ev.Event]:
-    meant = (message.step, message.attempt) == (experiment.step, experiment.attempt)
+    meant = (message.step, message.attempt, message.tries) == (experiment.step, experiment.attempt, experiment.tries)
     if experiment.job or not meant or experiment.step in {"read", "done"}:
         return []
     parameters: dict[str, dict[str, object] | str] = {
@@ -226,6 +235,7 @@ def _dispatched(experiment: ExperimentState, message: Dispatching) -> list[ev.Ev
             experiment=experiment.id,
             step=experiment.step,
             attempt=experiment.attempt,
+            tries=experiment.tries,
             job=message.job,
             instrument=message.instrument,
             command=message.order.command,
@@ -242,7 +252,7 @@ def _step_ended(experiment: ExperimentState, message: ev.StepEnded, rules: Rules
             reason = f"job {message.job} succeeded without an image: check the microscope's driver"
             return [message, ev.ExperimentEnded(experiment=experiment.id, outcome="aborted", reason=reason)]
         return [message]
-    if message.error_kind == "retryable" and experiment.attempt + 1 < rules.recipe.max_tries:
+    if message.error_kind == "retryable" and _may_try_again(experiment, message, rules):
         return [message]
     outcome: ev.Outcome = "aborted"
     if message.error_kind == "infeasible":
@@ -250,6 +260,12 @@ def _step_ended(experiment: ExperimentState, message: ev.StepEnded, rules: Rules
     elif message.error_kind == "retryable":
         outcome = "retryable"
     return [message, ev.ExperimentEnded(experiment=experiment.id, outcome=outcome, reason=message.error)]
+
+
+def _may_try_again(experiment: ExperimentState, message: ev.StepEnded, rules: Rules) -> bool:
+    if message.interrupted:
+        return experiment.interruptions + 1 < MAX_INTERRUPTIONS
+    return experiment.tries - experiment.interruptions + 1 < rules.recipe.max_tries
 
 
 def _completed(experiment: ExperimentState, message: ev.StepEnded) -> ev.ExperimentEnded:
@@ -309,17 +325,18 @@ def _evolve_experiment(
         pixel_size = bounded_pixel_size(event.next_pixel_size or experiment.pixel_size)
         return replace(experiment, step="image", attempt=event.attempt + 1, image=None, pixel_size=pixel_size)
     if event.state != "succeeded":
-        return replace(experiment, job="", attempt=experiment.attempt + 1)
-    return _next_step(replace(experiment, job=""), event)
+        interruptions = experiment.interruptions + event.interrupted
+        return replace(experiment, job="", tries=experiment.tries + 1, interruptions=interruptions)
+    return _next_step(replace(experiment, job="", tries=0, interruptions=0), event)
 
 
 def _next_step(experiment: ExperimentState, event: ev.StepEnded) -> ExperimentState:
     if event.step == "sinter":
-        return replace(experiment, step="survey", attempt=0)
+        return replace(experiment, step="survey")
     if event.step == "survey":
         found = event.values.get("pixel_size")
         size = float(str(found["value"])) if isinstance(found, dict) else 0.05
-        return replace(experiment, step="image", attempt=0, pixel_size=bounded_pixel_size(size))
+        return replace(experiment, step="image", pixel_size=bounded_pixel_size(size))
     if event.step == "image":
         return replace(experiment, step="read", image=event.artefacts.get("image"))
     return experiment

@@ -1,13 +1,17 @@
 """What happened: the append-only record of a campaign, one small model an event.
 
-A stored event carries the version of its form (``v``); a reader of a later release lifts older forms when it reads.
+A stored event carries the version of its form (``v``); ``LIFTS`` bring older forms to this release's when it is read.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from instruments.session import INTERRUPTED
 
 Reading = tuple[float, float]
 """Value and standard uncertainty."""
@@ -91,12 +95,16 @@ class ExperimentQueued(_Event):
 
 
 class StepDispatched(_Event):
-    """The intent to send a command, written before it is sent."""
+    """The intent to send a command, written before it is sent.
+
+    ``attempt`` counts a sample's images from 0; ``tries`` counts how often this same order was sent before, in vain.
+    """
 
     kind: Literal["step.dispatched"] = "step.dispatched"
     experiment: str
     step: str
     attempt: int
+    tries: int = 0
     job: str
     instrument: str
     command: str
@@ -118,17 +126,27 @@ class StepEnded(_Event):
     experiment: str
     step: str
     attempt: int
+    tries: int = 0
     job: str
     state: Literal["succeeded", "failed", "rejected", "cancelled"]
     values: dict[str, dict[str, object] | str]
     artefacts: dict[str, ArtefactRecord]
     error_kind: str = ""
+    error_code: str = ""
     error: str = ""
     elapsed_s: float = 0.0
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether the instrument restarted amid the job: no fault of the order."""
+        return self.error_code == INTERRUPTED.code
+
 
 class ImageRead(_Event):
-    """The CNN's reading of a micrograph, or its refusal."""
+    """The CNN's reading of a micrograph, or its refusal.
+
+    ``scale_source`` says where the pixel size came from: the file's metadata, or what had been ordered.
+    """
 
     kind: Literal["image.read"] = "image.read"
     experiment: str
@@ -137,6 +155,7 @@ class ImageRead(_Event):
     accepted: bool
     reason: str
     pixel_size: float
+    scale_source: str = ""
     next_pixel_size: float | None
     grain_size: Reading | None
     porosity: Reading | None
@@ -178,10 +197,25 @@ Event = Annotated[
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
 
 
+Lift = Callable[[dict[str, Any]], dict[str, Any]]
+LIFTS: dict[tuple[str, int], Lift] = {}
+"""By kind and version: makes the next version's form of an older one. Empty as long as there is one form only."""
+
+
 def parse_event(payload: str) -> Event:
-    """Read a stored event.
+    """Read a stored event, of whatever version.
 
     Raises:
         pydantic.ValidationError: the payload is no event of this release.
     """
-    return _ADAPTER.validate_json(payload)
+    return _ADAPTER.validate_json(_lifted(payload) if LIFTS else payload)
+
+
+def _lifted(payload: str) -> str:
+    try:
+        fields = json.loads(payload)
+        while (lift := LIFTS.get((fields["kind"], fields["v"]))) is not None:
+            fields = lift(fields)
+        return json.dumps(fields)
+    except (ValueError, KeyError, TypeError):
+        return payload  # no event at all, which the validation says better

@@ -29,7 +29,7 @@ jobs = sa.Table(
     "jobs", metadata,
     sa.Column("job", _text, primary_key=True), sa.Column("experiment", _text), sa.Column("step", _text),
     sa.Column("attempt", sa.Integer), sa.Column("instrument", _text), sa.Column("command", _text),
-    sa.Column("state", _text),
+    sa.Column("state", _text), sa.Column("tries", sa.Integer),
 )  # fmt: skip
 TABLES = (proposals, experiments, jobs)
 
@@ -55,7 +55,7 @@ def project(connection: Connection, event: ev.Event, at: str) -> None:
     elif isinstance(event, ev.ExperimentQueued):
         connection.execute(experiments.insert().values(experiment=event.experiment, proposal=event.proposal))
     elif isinstance(event, ev.StepDispatched):
-        fields = event.model_dump(include={"job", "experiment", "step", "attempt", "instrument", "command"})
+        fields = event.model_dump(include={"job", "experiment", "step", "attempt", "tries", "instrument", "command"})
         connection.execute(jobs.insert().values(state="open", **fields))
     elif isinstance(event, ev.StepEnded):
         connection.execute(jobs.update().where(jobs.c.job == event.job).values(state=event.state))

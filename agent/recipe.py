@@ -24,7 +24,8 @@ class RecipeSettings:
         indent_load: N.
         n_indents: indents averaged.
         max_images: images taken before the experiment counts as an invalid measurement.
-        max_tries: tries of a step that failed for a passing reason.
+        max_tries: times that one order is sent while it fails for a passing reason; a restart of the instrument amid
+            it does not count.
     """
 
     indent_load: float = 9.8
@@ -58,7 +59,7 @@ def survey_order(sample: str) -> Order:
 
 
 def image_order(sample: str, pixel_size: float, attempt: int) -> Order:
-    """Take an image of a fresh field."""
+    """Take an image of a fresh field: ``attempt`` counts the images of this sample that were read, not orders sent."""
     return Order(
         "sem",
         "acquire",

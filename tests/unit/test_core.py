@@ -100,12 +100,13 @@ def proposal(n: int) -> ev.ProposalMade:
 
 
 def intent(command: core.SendOrder, job: str) -> core.Dispatching:
-    return core.Dispatching(command.experiment, command.step, command.attempt, command.order, "iid", job)
+    return core.Dispatching(command.experiment, command.step, command.attempt, command.tries, command.order, "iid", job)
 
 
 def ended(order: core.SendOrder, **changes: object) -> ev.StepEnded:
     fields: dict[str, object] = {
-        "experiment": order.experiment, "step": order.step, "attempt": order.attempt, "job": order.job,
+        "experiment": order.experiment, "step": order.step, "attempt": order.attempt, "tries": order.tries,
+        "job": order.job,
         "state": "succeeded", "values": VALUES[order.step],
         "artefacts": {"image": IMAGE} if order.step == "image" else {},
     }  # fmt: skip
@@ -164,9 +165,9 @@ def test_a_passing_failure_is_tried_again_and_then_given_up() -> None:
     machine = Machine()
     machine.to_step("sinter")
     failure = {"state": "failed", "values": {}, "error_kind": "retryable", "error": "timeout: no heat"}
-    for attempt in range(RULES.recipe.max_tries - 1):
+    for tries in range(RULES.recipe.max_tries - 1):
         assert [e.kind for e in machine.answer(**failure)] == ["step.ended"]
-        assert machine.first.attempt == attempt + 1
+        assert (machine.first.tries, machine.first.attempt) == (tries + 1, 0)
         assert not machine.first.job
     machine.answer(**failure)
     assert (machine.first.step, machine.first.outcome, machine.first.reason) == ("done", "retryable", failure["error"])
@@ -179,6 +180,56 @@ def test_a_retry_that_works_leaves_no_trace_in_the_outcome() -> None:
     machine.to_step("indent")
     machine.answer()
     assert machine.first.outcome == "completed"
+
+
+PASSING: dict[str, object] = {"state": "failed", "values": {}, "artefacts": {}, "error_kind": "retryable"}
+TIMEOUT = {**PASSING, "error_code": "timeout", "error": "timeout: no beam"}
+INTERRUPTED = {**PASSING, "error_code": "interrupted", "error": "interrupted: the device restarted"}
+
+
+@pytest.mark.parametrize("failure", [TIMEOUT, INTERRUPTED])
+def test_an_image_order_that_is_sent_again_is_of_the_same_field(failure: dict[str, object]) -> None:
+    machine = Machine()
+    machine.to_step("image")
+    first = machine.dispatch().order
+    machine.answer(**failure)
+    assert machine.dispatch().order == first
+
+
+def test_retries_use_up_no_images_and_images_no_retries() -> None:
+    machine = Machine()
+    machine.to_step("image")
+    for _ in range(RULES.recipe.max_images - 1):
+        for _ in range(RULES.recipe.max_tries - 1):
+            machine.answer(**TIMEOUT)
+        machine.answer()
+        machine.read(accepted=False)
+    machine.answer(**TIMEOUT)
+    machine.answer()
+    machine.read(accepted=True)
+    assert machine.first.step == "indent"
+    sent = [e for e in machine.events if isinstance(e, ev.StepDispatched) and e.step == "image"]
+    assert [(e.attempt, e.tries) for e in sent] == [(i, t) for i in range(3) for t in range(3)] + [(3, 0), (3, 1)]
+
+
+def test_people_may_stop_a_campaign_more_often_than_a_fault_may_pass() -> None:
+    machine = Machine()
+    machine.to_step("sinter")
+    for _ in range(RULES.recipe.max_tries + 2):
+        machine.answer(**INTERRUPTED)
+    for _ in range(RULES.recipe.max_tries - 1):
+        machine.answer(**TIMEOUT)
+    machine.answer()
+    assert machine.first.step == "survey"
+
+
+def test_an_instrument_that_restarts_without_end_is_given_up() -> None:
+    machine = Machine()
+    machine.to_step("sinter")
+    for _ in range(core.MAX_INTERRUPTIONS):
+        assert machine.first.step == "sinter"
+        machine.answer(**INTERRUPTED)
+    assert machine.first.outcome == "retryable"
 
 
 @pytest.mark.parametrize(
@@ -297,3 +348,15 @@ def test_whatever_the_instruments_answer_every_experiment_ends_once(data: st.Dat
     for event in machine.events:
         folded = core.evolve(folded, ev.parse_event(event.model_dump_json()))
     assert folded == machine.state
+
+
+def test_an_older_form_of_an_event_is_lifted_when_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    older = '{"v": 0, "kind": "campaign.ended", "why": "budget"}'
+    with pytest.raises(ValueError, match="validation error"):
+        ev.parse_event(older)
+    monkeypatch.setitem(ev.LIFTS, ("campaign.ended", 0), lambda e: {"kind": e["kind"], "v": 1, "reason": e["why"]})
+    assert ev.parse_event(older) == ev.CampaignEnded(reason="budget")
+    assert ev.parse_event(CREATED.model_dump_json()) == CREATED
+    for damaged in ("", "[]", '{"v": 0}', older.replace("0", '"0"')):
+        with pytest.raises(ValueError, match="validation error"):
+            ev.parse_event(damaged)
