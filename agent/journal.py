@@ -11,6 +11,7 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -56,7 +57,7 @@ class Journal:
         write: take the writer's lock; readers need none.
 
     Raises:
-        JournalError: another process writes here, or there is no journal to read.
+        JournalError: another process writes here, there is no journal to read, or it cannot be written.
     """
 
     def __init__(self, directory: Path, *, write: bool) -> None:
@@ -68,9 +69,18 @@ class Journal:
         elif not self.path.exists():
             raise JournalError(f"{directory} holds no campaign: there is no {FILE} in it")
         self._engine = _engine(self.path, write=write)
-        if write:
-            _migrate(self._engine)
-        self._version, self._hash = self._tip()
+        try:
+            if write:
+                _migrate(self._engine)
+            self._version, self._hash = self._tip()
+        except sa.exc.DatabaseError as error:
+            self.close()
+            if write:
+                raise self._unwritable(error) from error
+            raise
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +98,24 @@ class Journal:
             self._lock = None
 
     def append(self, happened: Sequence[Event], at: datetime) -> None:
-        """Write events and their projections in one transaction: all of them or none."""
+        """Write events and their projections in one transaction: all of them or none.
+
+        Raises:
+            JournalError: the disk is full, or the file cannot be written for another reason.
+        """
+        try:
+            self._append(happened, at)
+        except (OSError, sa.exc.OperationalError) as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: Exception) -> JournalError:
+        cause = getattr(error, "orig", None) or error
+        return JournalError(
+            f"{self.path} cannot be written ({cause}); what stands in it is whole: free space on that disk, "
+            "or make the file writable, and continue with --resume"
+        )
+
+    def _append(self, happened: Sequence[Event], at: datetime) -> None:
         version, tip = self._version, self._hash
         with self._engine.begin() as connection:
             for one in happened:
@@ -154,6 +181,23 @@ class Journal:
         return (row.version, row.hash) if row else (0, GENESIS)
 
 
+def has_begun(directory: Path) -> bool:
+    """Whether a journal with at least one event is there; one that was killed before its first has not begun.
+
+    Raises:
+        JournalError: what is there is no journal.
+    """
+    path = directory / FILE
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            tables = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'events'").fetchone()
+            return bool(tables[0]) and database.execute("SELECT 1 FROM events LIMIT 1").fetchone() is not None
+    except sqlite3.Error as error:
+        raise JournalError(f"{path} cannot be read as a journal: {error}") from error
+
+
 def _chain(tip: str, version: int, at: str, payload: str) -> str:
     return hashlib.sha256(f"{tip}\n{version}\n{at}\n{payload}".encode()).hexdigest()
 
@@ -185,12 +229,19 @@ def _engine(path: Path, *, write: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
+        # The driver would commit before each change of the schema: transactions are begun here, and by nobody else.
+        connection.isolation_level = None
         cursor = connection.cursor()
         if write:
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A writer takes its lock at once: a transaction that has read cannot always become one that writes.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
 
@@ -203,4 +254,4 @@ def _migrate(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
-__all__ = ["FILE", "Connection", "Journal", "Stored"]
+__all__ = ["FILE", "Connection", "Journal", "Stored", "has_begun"]

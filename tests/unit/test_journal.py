@@ -6,15 +6,17 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import op
 
 from agent import events as ev
 from agent import projections
-from agent.journal import FILE, Journal
+from agent.journal import FILE, Journal, has_begun
 from envs.errors import JournalError
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -182,8 +184,82 @@ def test_reading_goes_on_while_another_writes(tmp_path: Path) -> None:
 
 def test_a_reader_cannot_write(tmp_path: Path) -> None:
     Journal(tmp_path, write=True).close()
-    with Journal(tmp_path, write=False) as reader, pytest.raises(sa.exc.OperationalError, match="readonly"):
+    with Journal(tmp_path, write=False) as reader, pytest.raises(JournalError, match=r"readonly.*--resume"):
         reader.append([CREATED], AT)
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_the_record_whole(tmp_path: Path) -> None:
+    with Journal(tmp_path, write=True) as journal:
+        journal.append([CREATED], AT)
+        with journal._engine.connect() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(JournalError, match=rf"{FILE} cannot be written .*disk is full.*free space.*--resume"):
+            journal.append([e for n in range(1, 40) for e in life(n)], AT)
+        assert [s.event for s in journal.read()] == [CREATED]
+        assert tables(journal) == [[], [], []]
+        with journal._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count = 100000")
+        journal.append(life(1), AT)
+        assert journal.verify() == 8
+
+
+class StoppedError(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("done", [0, 1, 2, 3])
+def test_a_start_that_is_stopped_amid_the_first_migration_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    create: Callable[..., object] = op.create_table
+    made: list[object] = []
+
+    def stop(name: str, *columns: object) -> object:
+        if len(made) == done:
+            raise StoppedError
+        made.append(name)
+        return create(name, *columns)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(op, "create_table", stop)
+        with pytest.raises(StoppedError):
+            Journal(tmp_path, write=True)
+    assert not has_begun(tmp_path)
+    with Journal(tmp_path, write=True) as journal:
+        journal.append([CREATED, *life(1)], AT)
+        assert journal.verify() == 8
+
+
+def test_a_journal_of_the_first_schema_is_brought_forward(tmp_path: Path) -> None:
+    with Journal(tmp_path, write=True) as journal:
+        journal.append([CREATED, *life(1)], AT)
+    database = sqlite3.connect(tmp_path / FILE)
+    database.executescript("ALTER TABLE jobs DROP COLUMN tries; UPDATE alembic_version SET version_num = '0001'")
+    database.close()
+    with Journal(tmp_path, write=True) as journal:
+        assert [row["tries"] for row in tables(journal)[2]] == [0]
+        journal.append(life(2), AT)
+        assert journal.verify() == 15
+
+
+def test_a_campaign_has_begun_with_its_first_event(tmp_path: Path) -> None:
+    assert not has_begun(tmp_path)
+    (tmp_path / FILE).touch()  # as a kill at the very start leaves it
+    assert not has_begun(tmp_path)
+    with Journal(tmp_path, write=True) as journal:
+        assert not has_begun(tmp_path)
+        journal.append([CREATED], AT)
+        assert has_begun(tmp_path)
+
+
+def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"notes of last week" * 100)
+    with pytest.raises(JournalError, match="cannot be read as a journal"):
+        has_begun(tmp_path)
+    for _ in range(2):  # the lock is free again after the first
+        with pytest.raises(JournalError, match="file is not a database"):
+            Journal(tmp_path, write=True)
 
 
 def test_a_directory_without_a_journal_is_named(tmp_path: Path) -> None:
