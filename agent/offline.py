@@ -25,7 +25,8 @@ from agent.simulate import (
     stored_config,
 )
 from agent.wiring import Broker, Problem, build_problem
-from envs.errors import UserError
+from envs.errors import JournalError, UserError
+from instruments.artefacts import write_durably
 
 RESULT = "result.json"
 
@@ -66,11 +67,21 @@ def simulate(request: Request) -> None:
         report = write_report(directory, problem, result, random)
     wall_s = round(time.monotonic() - started, 1)
     line = _summary(result, random, config, report, wall_s)
-    (directory / RESULT).write_text(json.dumps(line, indent=2) + "\n")
+    _keep_result(directory, line)
     console.print(_table(result, random))
     console.print(f"Report: {report}   Details: labwright show {directory}")
     if request.as_json:
         Console(soft_wrap=True, highlight=False).print(json.dumps(line), markup=False)
+
+
+def _keep_result(directory: Path, line: dict[str, object]) -> None:
+    try:
+        write_durably(directory / RESULT, f"{json.dumps(line, indent=2)}\n".encode())
+    except OSError as error:
+        raise JournalError(
+            f"{directory / RESULT} cannot be written ({error.strerror or error}): free space on that disk, "
+            f"and continue with --resume {directory}"
+        ) from error
 
 
 def check_config(file: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import mimetypes
 from pathlib import Path
 
 from envs.errors import JournalError
+from instruments.artefacts import write_durably
 
 SUFFIXES = {"image/tiff": ".tif", "image/png": ".png", "application/safetensors": ".safetensors"}
 
@@ -22,22 +23,23 @@ class ArtefactStore:
         self._directory = directory
 
     def put(self, data: bytes, media_type: str) -> str:
-        """Keep bytes; returns their SHA-256. Written to a temporary file, flushed to disk, then renamed."""
+        """Keep bytes; returns their SHA-256, and then they are on the disk.
+
+        Raises:
+            JournalError: they cannot be written.
+        """
         digest = hashlib.sha256(data).hexdigest()
-        path = self._directory / f"{digest}{SUFFIXES[media_type]}"
+        path = self._directory / f"{digest}{_suffix(media_type)}"
         if path.exists():
             return digest
-        self._directory.mkdir(parents=True, exist_ok=True)
-        # A name that no digest matches: what a crash leaves half-written is never taken for the artefact.
-        temporary = self._directory / f".{digest}.{os.getpid()}"
         try:
-            with temporary.open("wb") as handle:
-                handle.write(data)
-                handle.flush()
-                os.fsync(handle.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+            self._directory.mkdir(parents=True, exist_ok=True)
+            write_durably(path, data)
+        except OSError as error:
+            raise JournalError(
+                f"artefact {path} cannot be written ({error.strerror or error}): free space on that disk, "
+                "or make the directory writable, and continue with --resume"
+            ) from error
         return digest
 
     def path(self, digest: str) -> Path:
@@ -61,3 +63,8 @@ class ArtefactStore:
         if hashlib.sha256(data).hexdigest() != digest:
             raise JournalError(f"artefact {digest[:12]} in {self._directory} has changed on disk")
         return data
+
+
+def _suffix(media_type: str) -> str:
+    """What a desktop opens it by; the name alone identifies it."""
+    return SUFFIXES.get(media_type) or mimetypes.guess_extension(media_type) or ".bin"

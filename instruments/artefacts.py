@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +17,33 @@ INLINE_LIMIT = 64 * 1024
 
 class ArtefactError(InstrumentError):
     """An artefact is too large for its message, cannot be read, or is not what its reference says."""
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file so that after a power cut it is there as a whole or not at all, and there once this returns.
+
+    Args:
+        path: in a directory that exists; a file that is there is replaced.
+        data: its content.
+
+    Raises:
+        OSError: when it cannot be written; what was there before stays.
+    """
+    # Another process that writes the same file has a name of its own; a dot keeps it out of every listing.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def inline_artefact(data: bytes, media_type: str) -> ArtefactRef:

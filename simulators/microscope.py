@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from instruments.artefacts import file_artefact
+from instruments.artefacts import file_artefact, write_durably
 from instruments.device import Device, JobContext, JobResult, Parameter, Quantity, Text, command
 from instruments.transport import Transport
 from simulators.furnace import body_of
-from simulators.samples import Sample, SampleStore, stream, write_durably
+from simulators.samples import Sample, SampleStore, stream
 from simulators.sem import Image, SemSettings, random_settings, render
 from simulators.sem_tiff import write_tiff
 from simulators.tessellation import polycrystal

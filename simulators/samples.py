@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from envs.design import Design
 from envs.errors import JournalError
+from instruments.artefacts import write_durably
 from simulators.sintering import Outcome
 
 _NAME = re.compile(r"^[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,63}$")
@@ -34,21 +34,6 @@ def stream(seed: int, *parts: str | float) -> np.random.Generator:
 def is_name(sample: str) -> bool:
     """Whether a sample's name is fit for a label and a file: 1 to 64 letters, digits, ``_``, ``-`` and inner dots."""
     return _NAME.match(sample) is not None
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a file so that after a power cut it is either there as a whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 @dataclass(frozen=True)
