@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 from agent import events as ev
 from agent.store import ArtefactStore
+from envs.errors import UserError
+from surrogates.micrograph_io import Micrograph, read_micrograph
 from surrogates.micrograph_reader import Estimate, MicrographReader, overlay
 
 
@@ -24,14 +27,26 @@ class CampaignImageReader:
         self._network: MicrographReader | None = None
 
     def read(self, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float) -> ev.ImageRead:
-        """What the image says, or why it is refused and what pixel size to use next."""
+        """What the image says, or why it is refused and what pixel size to use next.
+
+        A file that is no image is refused like a bad one: the next image may be better. Where a file states no scale,
+        the pixel size that was ordered counts.
+
+        Raises:
+            JournalError: the file is missing from the store, or changed there.
+        """
         from PIL import Image
 
-        from surrogates.micrograph_io import read_micrograph
-
+        content = self._store.get(image.sha256)
+        try:
+            micrograph = _scaled(read_micrograph(content), pixel_size)
+        except UserError as error:
+            return _unreadable(experiment, attempt, image, pixel_size, str(error))
+        except Exception as error:  # noqa: BLE001 - a damaged file makes decoders fail in ways that nobody lists
+            reason = f"the image cannot be decoded ({type(error).__name__}: {error})"
+            return _unreadable(experiment, attempt, image, pixel_size, reason)
         if self._network is None:
             self._network = self._load()
-        micrograph = read_micrograph(self._store.get(image.sha256))
         reading = self._network.read(micrograph)
         buffer = io.BytesIO()
         Image.fromarray(overlay(micrograph, reading)).save(buffer, format="PNG", compress_level=3)
@@ -45,12 +60,37 @@ class CampaignImageReader:
             accepted=reading.accepted,
             reason=f"{reading.reason}: {reading.advice}" if reading.reason else "",
             pixel_size=scale,
+            scale_source=micrograph.scale_source,
             next_pixel_size=None if reading.accepted else scale * reading.pixel_factor,
             grain_size=_pair(reading.grain_size),
             porosity=_pair(reading.porosity),
             n_grains=reading.n_grains,
             overlay=ev.ArtefactRecord(sha256=digest, media_type="image/png", bytes=len(drawn)),
         )
+
+
+def _scaled(micrograph: Micrograph, pixel_size: float) -> Micrograph:
+    if micrograph.pixel_size_um is not None:
+        return micrograph
+    return replace(micrograph, pixel_size_um=pixel_size, scale_source="ordered")
+
+
+def _unreadable(
+    experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float, reason: str
+) -> ev.ImageRead:
+    return ev.ImageRead(
+        experiment=experiment,
+        attempt=attempt,
+        image=image,
+        accepted=False,
+        reason=reason,
+        pixel_size=pixel_size,
+        next_pixel_size=None,
+        grain_size=None,
+        porosity=None,
+        n_grains=0,
+        overlay=None,
+    )
 
 
 def _pair(estimate: Estimate) -> ev.Reading | None:

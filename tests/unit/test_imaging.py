@@ -15,6 +15,7 @@ from agent import events as ev
 from agent.imaging import CampaignImageReader
 from agent.store import ArtefactStore
 from envs.errors import JournalError
+from simulators.sem_tiff import write_tiff
 from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_reader import Estimate, MicrographReader, MicrographReading
 from surrogates.quality import magnification_problem
@@ -32,9 +33,11 @@ class Network:
     reason: str = ""
     pixel_factor: float = 1.0
     seen: int = 0
+    scale: float | None = None
 
     def read(self, micrograph: Micrograph) -> MicrographReading:
         self.seen += 1
+        self.scale = micrograph.pixel_size_um
         size = self.diameter_px * PIXEL_UM
         return MicrographReading(
             accepted=not self.reason, reason=self.reason, advice="image again" if self.reason else "",
@@ -45,12 +48,15 @@ class Network:
 
 
 def read(directory: Path, network: Network) -> ev.ImageRead:
-    store = ArtefactStore(directory)
     buffer = io.BytesIO()
     Image.fromarray(np.full((32, 32), 128, dtype=np.uint8)).save(buffer, "PNG")
-    image = ev.ArtefactRecord(sha256=store.put(buffer.getvalue(), "image/png"), media_type="image/png", bytes=1)
-    reader = CampaignImageReader(store, lambda: cast("MicrographReader", network))
-    return reader.read("E001", 2, image, PIXEL_UM)
+    return read_file(directory, network, buffer.getvalue(), "image/png")
+
+
+def read_file(directory: Path, network: Network, content: bytes, media_type: str) -> ev.ImageRead:
+    store = ArtefactStore(directory)
+    image = ev.ArtefactRecord(sha256=store.put(content, media_type), media_type=media_type, bytes=len(content))
+    return CampaignImageReader(store, lambda: cast("MicrographReader", network)).read("E001", 2, image, PIXEL_UM)
 
 
 def test_an_accepted_image_gives_values_with_their_uncertainty(tmp_path: Path) -> None:
@@ -94,6 +100,42 @@ def test_the_wrong_magnification_is_mended_in_the_right_direction(
 
 def test_a_good_magnification_is_kept() -> None:
     assert magnification_problem(200, 25.0) is None
+
+
+def test_an_image_without_a_scale_has_the_one_that_was_ordered(tmp_path: Path) -> None:
+    network = Network()
+    event = read(tmp_path, network)
+    assert (network.scale, event.pixel_size, event.scale_source) == (PIXEL_UM, PIXEL_UM, "ordered")
+
+
+def test_the_scale_that_a_file_states_counts(tmp_path: Path) -> None:
+    buffer, network = io.BytesIO(), Network()
+    write_tiff(np.full((32, 32), 128, dtype=np.uint8), 0.03, buffer, detector="ETD", label="field 0")
+    event = read_file(tmp_path, network, buffer.getvalue(), "image/tiff")
+    assert event.scale_source == "FEI metadata"
+    assert [network.scale, event.pixel_size] == pytest.approx([0.03, 0.03])
+
+
+def test_an_image_that_breaks_off_is_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)
+    Image.fromarray(noise).save(buffer, "TIFF", compression="tiff_adobe_deflate")
+    whole = buffer.getvalue()
+    broken = whole[:2000] + bytes(500) + whole[2500:]
+    event = read_file(tmp_path, Network(), broken, "image/tiff")
+    assert not event.accepted
+    assert "image" in event.reason
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"II*\0 and no more", b"no image at all" * 9, b"\x89PNG\r\n\x1a\n" + b"\0" * 64]
+)
+def test_a_file_that_is_no_image_is_refused_and_the_campaign_goes_on(tmp_path: Path, content: bytes) -> None:
+    network = Network()
+    event = read_file(tmp_path, network, content, "image/tiff")
+    assert (event.accepted, event.overlay, event.grain_size, network.seen) == (False, None, None, 0)
+    assert "image" in event.reason
+    assert event.next_pixel_size is None  # as before
 
 
 def test_an_image_that_changed_on_the_disk_is_not_read(tmp_path: Path) -> None:
