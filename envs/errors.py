@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+MAX_SHOWN = 200
+"""Characters of a value that a message repeats."""
+
 
 class LabwrightError(Exception):
     """Base of every error that Labwright raises on purpose."""
@@ -18,14 +21,20 @@ class ConfigError(UserError):
         key: dotted path of the key, such as ``space.temperature``.
         value: the offending value as given.
         allowed: what would have been accepted, in words.
+        source: name of the file it stands in, ``""`` when there is none.
     """
 
     def __init__(self, key: str, value: object, allowed: str, *, source: str = "") -> None:
         self.key = key
         self.value = value
         self.allowed = allowed
+        self.source = source
         where = f"{source}: " if source else ""
-        super().__init__(f"{where}{key} = {value!r} is not valid; allowed: {allowed}")
+        super().__init__(f"{where}{key} = {_shown(value)} is not valid; allowed: {allowed}")
+
+    def at(self, source: str) -> ConfigError:
+        """The same error with the file named that it stands in."""
+        return ConfigError(self.key, self.value, self.allowed, source=source)
 
 
 class MissingExtraError(UserError):
@@ -55,17 +64,14 @@ class InstrumentError(LabwrightError):
     """An instrument or its connection failed; nothing was wrong with the request."""
 
 
-class JobRejectedError(InstrumentError):
-    """An instrument refused a command.
-
-    Attributes:
-        code: machine-readable reason from the instrument profile, such as ``conflict``.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        self.code = code
-        super().__init__(f"rejected/{code}: {message}")
-
-
 class JournalError(LabwrightError):
     """The record is damaged, belongs to another campaign, or is held by another process."""
+
+
+def _shown(value: object) -> str:
+    """A value as it was written, shortened where it would drown the message."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # integers of thousands of digits, lists in lists without end
+        return f"a {type(value).__name__} too long to show"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

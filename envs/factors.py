@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,8 @@ from envs.design import FactorValue
 from envs.errors import ConfigError
 
 FloatArray = npt.NDArray[np.float64]
+MAX_LEVELS = 1000
+"""Of one factor: finer than any furnace can be set, and small enough for exact tables over several factors."""
 LOG_SPAN = 10.0
 """A positive numeric factor whose largest level is at least this many times its smallest is scaled by its logarithm."""
 
@@ -28,7 +31,7 @@ class Factor:
         ordinal: whether neighbouring levels are alike; a category that is not ordinal is one-hot encoded.
 
     Raises:
-        ConfigError: levels are empty, repeated, mixed, not finite or not ascending.
+        ConfigError: levels are empty, too many, repeated, mixed, not finite or not ascending.
     """
 
     name: str
@@ -42,11 +45,13 @@ class Factor:
             raise ConfigError("factors.name", self.name, "a factor needs a name")
         if not self.levels:
             raise ConfigError(key, self.levels, "a factor needs at least one level")
+        if len(self.levels) > MAX_LEVELS:
+            raise ConfigError(key, f"{len(self.levels)} levels", f"at most {MAX_LEVELS:,} levels")
         numeric = [isinstance(v, int | float) and not isinstance(v, bool) for v in self.levels]
         if not (all(numeric) or all(isinstance(v, str) for v in self.levels)):
             raise ConfigError(key, self.levels, "levels are all numbers or all category names")
         # Numbers become floats, so that equal designs have equal JSON and so equal digests.
-        levels = tuple(v if isinstance(v, str) else float(v) for v in self.levels)
+        levels = tuple(v if isinstance(v, str) else as_float(v) for v in self.levels)
         object.__setattr__(self, "levels", levels)
         if len(set(levels)) != len(levels):
             raise ConfigError(key, self.levels, "levels must be distinct")
@@ -101,10 +106,32 @@ class Factor:
         return {"name": self.name, "unit": self.unit, "levels": list(self.levels), "ordinal": self.ordinal}
 
 
-def grid(start: float, stop: float, step: float) -> tuple[float, ...]:
-    """Evenly spaced levels from ``start`` to ``stop``, both included."""
-    n = round((stop - start) / step) + 1
-    return tuple(float(start + i * step) for i in range(n))
+def as_float(value: float) -> float:
+    """The number as a float, infinite where it is an integer beyond every float."""
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
+
+
+def grid(start: float, stop: float, step: float, *, key: str = "factors.step") -> tuple[float, ...]:
+    """Evenly spaced levels from ``start`` to ``stop``, both included.
+
+    Args:
+        start: lowest level.
+        stop: highest level, at least ``start``.
+        step: distance of levels, > 0.
+        key: where the step stands, for the message.
+
+    Raises:
+        ConfigError: a value is not finite or in the wrong order, or there are more than ``MAX_LEVELS`` levels.
+    """
+    if not (all(map(math.isfinite, (start, stop, step))) and step > 0 and stop >= start):
+        raise ConfigError(key, step, f"finite numbers with step > 0 and stop >= start, not {start:g} to {stop:g}")
+    n = (stop - start) / step + 1
+    if not n <= MAX_LEVELS:
+        raise ConfigError(key, step, f"at most {MAX_LEVELS:,} levels from {start:g} to {stop:g}, not {n:,.0f}")
+    return tuple(float(start + i * step) for i in range(round(n)))
 
 
 def factor_columns(factors: Sequence[Factor]) -> tuple[str, ...]:

@@ -88,7 +88,10 @@ class Lookahead:
         scope = tuple(sorted({s for slots, _ in tables for s in slots}))
         shape = tuple(self.sizes[s] for s in scope)
         if np.prod(shape, dtype=float) > MAX_CELLS:
-            raise ConfigError("rules", [len(s) for s, _ in tables], f"rules couple {len(scope)} slots, {shape} options")
+            cells = " x ".join(map(str, shape))
+            raise ConfigError(
+                "space.rules", cells, f"at most {MAX_CELLS:,} combinations of what the rules couple: use fewer levels"
+            )
         joined = np.ones(shape)
         for slots, table in tables:
             joined = joined * table.reshape([self.sizes[s] if s in slots else 1 for s in scope])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,8 +15,9 @@ from typing_extensions import override
 from envs.crystals import HAZARDOUS
 from envs.descriptors import CompositionTable
 from envs.design import FactorValue
+from envs.elements import check_elements
 from envs.errors import ConfigError
-from envs.factors import Factor
+from envs.factors import Factor, as_float
 from envs.laws import KELVIN
 
 BoolArray = npt.NDArray[np.bool_]
@@ -31,7 +33,13 @@ class Grid:
     factors: Mapping[str, Factor]
 
     def values(self, factor: str) -> npt.NDArray[np.float64]:
-        """Numeric levels of a factor, shape ``(n_levels,)``."""
+        """Numeric levels of a factor, shape ``(n_levels,)``.
+
+        Raises:
+            ConfigError: it is no factor, or its levels are names.
+        """
+        if factor not in self.factors or not self.factors[factor].is_numeric:
+            raise ConfigError("space.rules", factor, "a rule about numbers needs a factor with numeric levels")
         return self.factors[factor].values
 
 
@@ -118,21 +126,33 @@ class SinteringFloor(Rule):
 
 
 @dataclass(frozen=True)
-class DieLimit(Rule):
-    """Pressure is applied only up to the die's temperature limit (graphite creeps above)."""
+class PressureLimit(Rule):
+    """A factor has a limit that counts only with pressure, or only without."""
 
-    name: ClassVar[str] = "die_limit"
-    limit: float = 2000.0
+    factor: ClassVar[str]
+    pressed: ClassVar[bool]
+    limit: float
 
     @property
     @override
     def scope(self) -> tuple[str, ...]:
-        return ("temperature", "pressure")
+        return (self.factor, "pressure")
 
     @override
     def table(self, grid: Grid) -> BoolArray:
-        cold = grid.values("temperature") <= self.limit
-        return np.asarray(cold[:, None] | (grid.values("pressure") == 0.0)[None, :])
+        within = grid.values(self.factor) <= self.limit
+        free = (grid.values("pressure") > 0.0) != self.pressed
+        return np.asarray(within[:, None] | free[None, :])
+
+
+@dataclass(frozen=True)
+class DieLimit(PressureLimit):
+    """Pressure is applied only up to the die's temperature limit in Cel (graphite creeps above)."""
+
+    name: ClassVar[str] = "die_limit"
+    factor: ClassVar[str] = "temperature"
+    pressed: ClassVar[bool] = True
+    limit: float = 2000.0
 
     @override
     def explain(self, grid: Grid, row: int, values: Mapping[str, FactorValue]) -> str:
@@ -143,21 +163,13 @@ class DieLimit(Rule):
 
 
 @dataclass(frozen=True)
-class RampWithPressure(Rule):
+class RampWithPressure(PressureLimit):
     """Without pressure the furnace is a radiant one, which cannot heat faster than its limit (K/min)."""
 
     name: ClassVar[str] = "ramp_with_pressure"
+    factor: ClassVar[str] = "heating_rate"
+    pressed: ClassVar[bool] = False
     limit: float = 20.0
-
-    @property
-    @override
-    def scope(self) -> tuple[str, ...]:
-        return ("heating_rate", "pressure")
-
-    @override
-    def table(self, grid: Grid) -> BoolArray:
-        slow = grid.values("heating_rate") <= self.limit
-        return np.asarray(slow[:, None] | (grid.values("pressure") > 0.0)[None, :])
 
     @override
     def explain(self, grid: Grid, row: int, values: Mapping[str, FactorValue]) -> str:
@@ -173,6 +185,9 @@ class IncompatibleAdditive(Rule):
     name: ClassVar[str] = "incompatible_additive"
     additive: str = "B4C"
     element: str = "O"
+
+    def __post_init__(self) -> None:
+        check_elements((self.element,), f"rules.{self.name}.element")
 
     @property
     @override
@@ -196,6 +211,9 @@ class ExcludedElements(Rule):
 
     name: ClassVar[str] = "excluded_elements"
     elements: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_elements(self.elements, f"rules.{self.name}.elements")
 
     @property
     @override
@@ -270,33 +288,49 @@ RULES: dict[str, type[Rule]] = {
 """Rules that a configuration may name."""
 
 
-def rule_from_dict(data: Mapping[str, Any], *, source: str = "") -> Rule:
+def rule_from_dict(data: Mapping[str, Any]) -> Rule:
     """Read what ``Rule.to_dict`` wrote, or one entry of a configuration's ``rules``.
 
     Raises:
         ConfigError: the rule or one of its parameters is unknown or of the wrong type.
     """
     name = data.get("rule")
-    if name not in RULES:
-        raise ConfigError("rules.rule", name, f"one of {', '.join(RULES)}", source=source)
-    kind = RULES[str(name)]
+    if not isinstance(name, str) or name not in RULES:
+        raise ConfigError("rules.rule", name, f"one of {', '.join(RULES)}")
+    kind = RULES[name]
+    types = {f.name: str(f.type) for f in fields(kind)}
     parameters: dict[str, Any] = {}
     for key, value in data.items():
         if key == "rule":
             continue
-        fields = kind.__dataclass_fields__
-        if key not in fields:
-            raise ConfigError(f"rules.{name}.{key}", value, f"one of {', '.join(fields)}", source=source)
-        parameters[key] = _typed(f"rules.{name}.{key}", value, fields[key].default, source)
+        if key not in types:
+            raise ConfigError(f"rules.{name}.{key}", value, f"the keys {', '.join(['rule', *types])}")
+        parameters[key] = READERS[types[key]](f"rules.{name}.{key}", value)
     return kind(**parameters)
 
 
-def _typed(key: str, value: Any, default: object, source: str) -> Any:
-    if isinstance(default, tuple) and isinstance(value, Sequence) and not isinstance(value, str):
-        return tuple(float(v) if isinstance(v, int | float) else str(v) for v in value)
-    if isinstance(default, float) and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(default, str) and isinstance(value, str):
-        return value
-    wanted = {float: "a number", str: "a name", tuple: "a list"}[type(default)]
-    raise ConfigError(key, value, wanted, source=source)
+def _number(key: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(number := as_float(value)):
+        raise ConfigError(key, value, "a finite number")
+    return number
+
+
+def _name(key: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(key, value, "a name")
+    return value
+
+
+def _list(key: str, value: object) -> Sequence[object]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise ConfigError(key, value, "a list")
+    return value
+
+
+READERS: Mapping[str, Callable[[str, object], Any]] = {
+    "float": _number,
+    "str": _name,
+    "tuple[str, ...]": lambda key, value: tuple(_name(key, v) for v in _list(key, value)),
+    "tuple[float, ...]": lambda key, value: tuple(_number(key, v) for v in _list(key, value)),
+}
+"""Type of a rule's parameter, as annotated, to what reads its value from a configuration."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -16,7 +17,7 @@ from envs.descriptors import CompositionTable
 from envs.design import Design
 from envs.errors import ConfigError, InfeasibleDesignError
 from envs.factors import Factor, factor_columns, grid
-from envs.lookahead import Lookahead, draw
+from envs.lookahead import MAX_CELLS, Lookahead, draw
 from envs.rules import (
     CRYSTAL,
     DieLimit,
@@ -75,7 +76,10 @@ class DesignSpace:
             raise ConfigError("space.factors", [], "a space needs crystals or at least one factor")
         if len(set(names)) != len(names) or CRYSTAL in names:
             raise ConfigError("space.factors", names, f"factor names are distinct and none is {CRYSTAL!r}")
+        sizes = {CRYSTAL: len(self.library), **{f.name: f.n_levels for f in self.factors}}
         for rule in self.rules:
+            if len(set(rule.scope)) != len(rule.scope):
+                raise ConfigError("space.rules", rule.name, f"different factors, not {', '.join(rule.scope)}")
             for slot in rule.scope:
                 if slot == CRYSTAL and not len(self.library):
                     raise ConfigError(
@@ -83,6 +87,8 @@ class DesignSpace:
                     )
                 if slot not in {CRYSTAL, *names}:
                     raise ConfigError("space.rules", rule.name, f"needs a factor {slot!r}; this space has {names}")
+            if math.prod(sizes[slot] for slot in rule.scope) > MAX_CELLS:
+                raise ConfigError("space.rules", rule.name, f"at most {MAX_CELLS:,} combinations of what it couples")
 
     # ------------------------------------------------------------------------------------------------ identity
 
