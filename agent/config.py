@@ -10,10 +10,21 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from envs.errors import ConfigError, UserError
+from envs.objective import FLAGSHIP
+
+WORDS = {
+    **dict.fromkeys(("int_type", "int_from_float", "int_parsing", "int_parsing_size"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    "finite_number": "a finite number",
+    "string_type": "a text",
+    "string_pattern_mismatch": "letters, digits, spaces and any of _ . : -",
+}
+"""Pydantic's kinds of error whose own words are about Python, to what is allowed."""
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # Strict: true is no number, and "12" is none either.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class CampaignSection(_Section):
@@ -41,11 +52,12 @@ class RecipeSection(_Section):
 
 
 class CampaignConfig(_Section):
-    """All of a campaign's settings; ``space`` is read by the design space itself."""
+    """All of a campaign's settings; ``space`` and ``objective`` are read by the problem itself."""
 
     campaign: CampaignSection = CampaignSection()
     recipe: RecipeSection = RecipeSection()
     space: dict[str, Any] = Field(default_factory=lambda: {"preset": "flagship"})
+    objective: dict[str, Any] = Field(default_factory=FLAGSHIP.to_dict)
 
 
 def load_config(path: Path | None, **overrides: object) -> CampaignConfig:
@@ -87,7 +99,9 @@ def _read(path: Path) -> dict[str, Any]:
             return tomllib.load(handle)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise UserError(f"{path} is not valid TOML: lists or tables nested too deeply") from error
+    except ValueError as error:  # also of text that is no UTF-8, and of integers of thousands of digits
         raise UserError(f"{path} is not valid TOML: {error}") from error
 
 
@@ -100,7 +114,11 @@ def _explain(error: ValidationError, source: str) -> ConfigError:
         close = difflib.get_close_matches(location[-1], known, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         return ConfigError(key, first["input"], f"the keys {', '.join(known)}{hint}", source=source)
-    allowed = first["msg"].removeprefix("Input should be ")
+    if first["type"] in {"model_type", "dict_type"}:
+        return ConfigError(key, first["input"], f"a table [{key}]", source=source)
+    allowed = WORDS.get(first["type"]) or first["msg"].removeprefix("Input should be ").removeprefix(
+        "String should have "
+    )
     return ConfigError(key, first["input"], allowed, source=source)
 
 

@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from agent import events as ev
 from agent.journal import FILE, Journal, Stored
 from envs.errors import JournalError, UserError
+from envs.objective import FLAGSHIP
 
 ARTEFACTS = "artefacts"
 COMPARISON = "compare-random"
 """Where a campaign's directory keeps its files and the same budget spent at random."""
 
-UNIT = "GPa"
+UNIT = FLAGSHIP.unit
 """Of the objective."""
 
 
@@ -81,9 +82,9 @@ class CampaignRecord:
 
     @property
     def best(self) -> ExperimentRecord | None:
-        """The experiment with the highest measured hardness."""
-        done = [e for e in self.experiments.values() if e.hardness]
-        return max(done, key=lambda e: e.hardness[0] if e.hardness else 0.0, default=None)
+        """The experiment with the best measured outcome."""
+        done = {e.id: FLAGSHIP.utility(e.hardness[0]) for e in self.experiments.values() if e.hardness}
+        return self.experiments[max(done, key=done.__getitem__)] if done else None
 
     @property
     def outcomes(self) -> dict[str, int]:

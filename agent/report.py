@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,13 +17,13 @@ from agent import gallery, plots
 from agent.progress import OUTCOME_WORDS, describe_process
 from agent.record import ARTEFACTS, COMPARISON, CampaignRecord, ExperimentRecord, read_record
 from agent.store import ArtefactStore
+from agent.wiring import Problem, reveal_moduli
 from agent.words import NO_BREAK, NO_VALUE, chemical, plus_minus, typeset
 from envs.laws import KELVIN, chen_hardness
-from surrogates.datasets import elastic
+from envs.objective import FLAGSHIP
 
 if TYPE_CHECKING:
     from agent.simulate import CampaignResult
-    from agent.wiring import Problem
 
 FILE = "report.html"
 
@@ -182,7 +183,7 @@ def _svg_uri(draw: plots.Draw, theme: plots.Theme) -> Markup:
 
 
 def _points(record: CampaignRecord, problem: Problem) -> list[plots.Point]:
-    table = elastic.load()
+    table = reveal_moduli(problem)
     space = problem.space
     found = []
     for number, experiment in enumerate(record.experiments.values(), start=1):
@@ -233,10 +234,10 @@ def _pool_rows(record: CampaignRecord) -> list[dict[str, object]]:
 
 def _improving(experiments: Sequence[ExperimentRecord]) -> set[str]:
     """Experiments that set a new best."""
-    best, found = 0.0, set()
+    best, found = -math.inf, set()
     for experiment in experiments:
-        if experiment.hardness and experiment.hardness[0] > best:
-            best = experiment.hardness[0]
+        if experiment.hardness and FLAGSHIP.utility(experiment.hardness[0]) > best:
+            best = FLAGSHIP.utility(experiment.hardness[0])
             found.add(experiment.id)
     return found
 

@@ -26,6 +26,7 @@ from envs.crystals import CrystalLibrary
 from envs.design import Design
 from envs.errors import ConfigError
 from envs.moduli import Moduli
+from envs.objective import FLAGSHIP, Objective
 from envs.space import DesignSpace
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
@@ -66,14 +67,14 @@ class Problem:
         n = round(self.config.campaign.labelled * len(self.library))
         return {self.library.ids[i]: table[self.library.ids[i]] for i in sorted(order[:n])}
 
-    def planner(self, strategy: str, progress: Callable[[float], None] | None = None) -> Planner:
+    def planner(self, strategy: str) -> Planner:
         """A planner that fits the crystal surrogate when it first needs it."""
-        return Planner(self.space, Strategy(strategy), lambda: self._features(progress), seed=self.config.campaign.seed)
+        return Planner(self.space, Strategy(strategy), self._features, seed=self.config.campaign.seed)
 
-    def _features(self, progress: Callable[[float], None] | None) -> DesignFeatures:
+    def _features(self) -> DesignFeatures:
         seed = self.config.campaign.seed
         surrogate = CrystalSurrogate(CrystalEmbedding.shipped(self.library), seed=seed)
-        surrogate.fit([self.library[i] for i in self.labels], list(self.labels.values()), progress)
+        surrogate.fit([self.library[i] for i in self.labels], list(self.labels.values()))
         return DesignFeatures(self.space, surrogate, self.labels, seed=seed)
 
 
@@ -81,14 +82,25 @@ def build_problem(config: CampaignConfig, *, source: str = "") -> Problem:
     """Check a configuration against the virtual laboratory and build its design space.
 
     Raises:
-        ConfigError: the space is wrong, or asks for what the virtual furnace cannot do.
+        ConfigError: the space or the objective is wrong, or asks for what the virtual laboratory cannot do.
     """
+    _check_objective(config, source)
     space = DesignSpace.from_config(config.space, source=source)
     _check_against_furnace(space, source)
     campaign, recipe = config.campaign, config.recipe
     settings = RecipeSettings(recipe.indent_load, recipe.n_indents, recipe.max_images, recipe.max_tries)
     rules = Rules(campaign.experiments, campaign.batch, campaign.initial, settings, space.factors)
     return Problem(config, space, rules)
+
+
+def _check_objective(config: CampaignConfig, source: str) -> None:
+    try:
+        objective = Objective.from_dict(config.objective)
+    except ConfigError as error:
+        raise error.at(source) from error
+    if objective != FLAGSHIP:
+        allowed = f"{FLAGSHIP.to_dict()}: what the virtual laboratory measures"
+        raise ConfigError("objective", objective.to_dict(), allowed, source=source)
 
 
 def _check_against_furnace(space: DesignSpace, source: str) -> None:
@@ -173,6 +185,12 @@ class VirtualLaboratory:
             finally:
                 await client.close()
                 await self._lab.close()
+
+
+def reveal_moduli(problem: Problem) -> dict[str, Moduli]:
+    """The true moduli of the space's compounds, for the end of a campaign only."""
+    table = elastic.load()
+    return {crystal_id: table[crystal_id] for crystal_id in problem.space.library.ids}
 
 
 def reveal(problem: Problem, design: Design) -> float:

@@ -138,6 +138,11 @@ def test_a_wrong_option_is_refused_with_what_is_allowed(
         ("[recipe]\nmax_images = 99\n", ["recipe.max_images", "99", "less than or equal to 20"]),
         ("[campaign\n", ["is not valid TOML"]),
         ("[space]\npreset = 'moon'\n", ["space.preset", "moon", "flagship"]),
+        ("[space]\nfactors = 5\n", ["space.factors = 5", "a list of tables"]),
+        ("[space]\npreset = 'flagship'\nunavailable = ['hf']\n", ["space.unavailable", "did you mean 'Hf'"]),
+        ("[[campaign]]\nseed = 1\n", ["campaign", "a table [campaign]"]),
+        ("campaign = " + 3000 * "[", ["is not valid TOML"]),
+        ("campaign = 3\n", ["campaign = 3", "a table [campaign]"]),
     ],
 )
 @pytest.mark.parametrize("command", [("simulate", "--config"), ("config", "check")])
