@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,6 +54,21 @@ def test_the_import_contracts_hold() -> None:
     assert kept, words
 
 
+def test_a_planner_that_reads_the_labels_breaks_a_contract(tmp_path: Path) -> None:
+    """Our own contracts on a copy of the packages in which the planner's model imports the table."""
+    for package in PACKAGES:
+        shutil.copytree(
+            REPOSITORY / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "models")
+        )
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
+    model = tmp_path / "surrogates" / "composite.py"
+    model.write_text(model.read_text() + "\n\nfrom surrogates.datasets import elastic\n")
+    kept, words = contracts(tmp_path, "pyproject.toml")
+    assert not kept
+    for name in ("Labels are handed out by the wiring alone BROKEN", "What decides reaches no label", "2 broken"):
+        assert name in words
+
+
 def test_the_contracts_would_notice_a_breach(tmp_path: Path) -> None:
     """The same rule as ours on two packages of which the lower imports the higher."""
     for package, text in {"upper_room": "", "lower_room": "import upper_room\n"}.items():
@@ -72,6 +88,15 @@ def test_only_the_wiring_knows_the_simulators(path: Path) -> None:
     module = path.relative_to(REPOSITORY).as_posix()
     if module.startswith(("agent/", "surrogates/")) and module != "agent/wiring.py":
         assert not {n for n in imported(path) if n.split(".")[0] == "simulators"}
+
+
+@pytest.mark.parametrize("path", list(sources()), ids=lambda p: str(p.relative_to(REPOSITORY)))
+def test_only_the_wiring_reads_the_labels(path: Path) -> None:
+    module = path.relative_to(REPOSITORY).as_posix()
+    if module not in {"agent/wiring.py", "surrogates/datasets/build_elastic.py"}:
+        names = {n for n in imported(path) if n.startswith("surrogates.datasets")}
+        assert not names
+        assert "elastic_2015" not in path.read_text() or module == "surrogates/datasets/elastic.py"
 
 
 @pytest.mark.parametrize("path", list(sources()), ids=lambda p: str(p.relative_to(REPOSITORY)))
@@ -99,10 +124,10 @@ def test_instruments_work_where_only_the_bare_distribution_is(module: str) -> No
     assert loaded == module
 
 
-def test_the_planners_modules_load_without_the_simulators() -> None:
+def test_the_planners_modules_load_without_simulators_and_labels() -> None:
     loaded = in_python(
         "import sys\nimport agent.planner, agent.campaign, agent.acquisition, surrogates.composite\n"
-        "print([m for m in sys.modules if m.split('.')[0] == 'simulators'])"
+        "print([m for m in sys.modules if m.split('.')[0] == 'simulators' or m.startswith('surrogates.datasets')])"
     )
     assert loaded == "[]"
 
