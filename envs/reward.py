@@ -1,4 +1,4 @@
-"""Reward models for complete designs: a guess from public knowledge, and wrappers that shape or remember another."""
+"""Reward models for complete designs: a guess from public knowledge, and a wrapper that shapes another."""
 
 from __future__ import annotations
 
@@ -115,18 +115,3 @@ class Rereferenced:
         """Shaped reward, shape ``(len(designs),)``."""
         scores = np.asarray(self.model.score(designs), dtype=np.float64)
         return np.clip((scores - self.reference) / self.scale, -self.limit, self.limit)
-
-
-class Memoised:
-    """Remembers every score of another reward model, and asks it only for designs that are new, in one batch."""
-
-    def __init__(self, model: RewardModel) -> None:
-        self.model = model
-        self._scores: dict[Design, float] = {}
-
-    def score(self, designs: Sequence[Design]) -> FloatArray:
-        """The model's scores, shape ``(len(designs),)``."""
-        new = list(dict.fromkeys(d for d in designs if d not in self._scores))
-        if new:
-            self._scores.update(zip(new, np.asarray(self.model.score(new), dtype=np.float64).tolist(), strict=True))
-        return np.array([self._scores[d] for d in designs], dtype=np.float64)
