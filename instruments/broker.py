@@ -73,20 +73,23 @@ def embedded_broker(
     if chosen == "mosquitto" and find_mosquitto() is None:
         raise TransportError("Mosquitto is not installed, neither on PATH nor in the system's own directories")
     with ExitStack() as stack:
+        temporary = directory is None
         if directory is None:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="labwright-broker-")))
-        child, address = _start(chosen, directory)
+        child, address = _start(chosen, directory, temporary=temporary)
         stack.callback(_stop, child)
         if chosen == "amqtt":
             _log.warning(BANNER)
         yield address
 
 
-def _start(kind: Literal["mosquitto", "amqtt"], directory: Path) -> tuple[subprocess.Popen[bytes], BrokerAddress]:
+def _start(
+    kind: Literal["mosquitto", "amqtt"], directory: Path, *, temporary: bool
+) -> tuple[subprocess.Popen[bytes], BrokerAddress]:
     """Try a few ports: a free one may be taken between looking and listening."""
     for attempt in range(1, _TRIES + 1):
         address = BrokerAddress("127.0.0.1", _free_port(), "labwright", secrets.token_urlsafe(24), kind)
-        child = _spawn(address, directory)
+        child = _spawn(address, directory, temporary=temporary)
         try:
             if _comes_up(child, address):
                 return child, address
@@ -98,13 +101,15 @@ def _start(kind: Literal["mosquitto", "amqtt"], directory: Path) -> tuple[subpro
     raise TransportError(f"the embedded {kind} broker did not start; its own messages are on standard error")
 
 
-def _spawn(address: BrokerAddress, directory: Path) -> subprocess.Popen[bytes]:
+def _spawn(address: BrokerAddress, directory: Path, *, temporary: bool) -> subprocess.Popen[bytes]:
+    directory.mkdir(mode=0o700, exist_ok=True)  # a child that ended has taken a temporary one with it
     orders = {
         "kind": address.kind,
         "port": address.port,
         "username": address.username,
         "password": address.password,
         "directory": str(directory.resolve()),
+        "temporary": temporary,
         "program": find_mosquitto() or "",
     }
     here = str(Path(__file__).resolve().parent.parent)

@@ -1,8 +1,8 @@
 """The embedded broker's own process: reads its orders from standard input and ends when that is closed.
 
 Standard input is the lifeline: it closes when the parent leaves, is interrupted or is killed, and no broker stays
-behind. Orders are one JSON line: ``kind``, ``port``, ``username``, ``password``, ``directory``, and ``program``
-where the kind is Mosquitto.
+behind, nor the directory with its passwords where that is temporary. Orders are one JSON line: ``kind``, ``port``,
+``username``, ``password``, ``directory``, ``temporary``, and ``program`` where the kind is Mosquitto.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,10 +121,16 @@ async def run_amqtt(orders: dict[str, Any]) -> int:
 def main() -> int:
     """Read the orders and serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it closes the lifeline
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # a shutdown, too, tidies up
     # amqtt calls each client that leaves without a word an error; its start-up failures are raised, not logged.
     logging.basicConfig(level=logging.CRITICAL)
     orders = json.loads(sys.stdin.readline())
-    return run_mosquitto(orders) if orders["kind"] == "mosquitto" else asyncio.run(run_amqtt(orders))
+    try:
+        return run_mosquitto(orders) if orders["kind"] == "mosquitto" else asyncio.run(run_amqtt(orders))
+    finally:
+        if orders["temporary"]:
+            # The parent does this in order; it cannot when it was killed.
+            shutil.rmtree(orders["directory"], ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -129,26 +129,46 @@ with embedded_broker(sys.argv[1]) as address:
 
 
 @pytest.mark.parametrize("death", [signal.SIGINT, signal.SIGKILL])
-def test_it_does_not_outlive_its_parent(kind: Kind, death: signal.Signals) -> None:
+def test_it_does_not_outlive_its_parent_nor_does_its_password(
+    kind: Kind, death: signal.Signals, tmp_path: Path
+) -> None:
     with subprocess.Popen(  # noqa: S603 - our own script
         [sys.executable, "-c", PARENT, kind],
         cwd=REPOSITORY,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)},
     ) as parent:
         assert parent.stdout is not None
         address = BrokerAddress("127.0.0.1", int(parent.stdout.readline()))
         assert listening(address)
+        assert [p.name for p in tmp_path.glob("labwright-broker-*/passwords")] == ["passwords"]
         parent.send_signal(death)
         parent.wait(20)
     done = threading.Event()
     for _ in range(200):
-        if not listening(address):
+        if not listening(address) and not list(tmp_path.iterdir()):
             break
         done.wait(0.05)
     assert not listening(address)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_second_try_finds_its_directory_again(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        ports = iter([taken.getsockname()[1], broker._free_port()])
+        monkeypatch.setattr(broker, "_free_port", lambda: next(ports))
+        with embedded_broker(kind) as address:
+            assert listening(address)
+    assert not list(ports)  # the taken one was tried
+
+
+def test_a_directory_that_was_given_is_kept(kind: Kind, tmp_path: Path) -> None:
+    with embedded_broker(kind, directory=tmp_path):
+        pass
+    assert (tmp_path / "passwords").exists()
 
 
 def test_mosquitto_keeps_retained_messages_over_its_restart(tmp_path: Path) -> None:
