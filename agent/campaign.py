@@ -15,11 +15,11 @@ from agent.store import ArtefactStore
 from envs.crystals import CrystalLibrary
 from envs.design import Design
 from envs.errors import InstrumentError
-from instruments.artefacts import read_artefact
+from instruments.artefacts import ArtefactError, read_artefact
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock
 from instruments.ids import Ids
-from instruments.messages import JobState
+from instruments.messages import ArtefactRef, JobError, JobState
 from surrogates.observations import Made, NotMade, Observation, Reading
 
 
@@ -40,14 +40,13 @@ class ImageReader(Protocol):
 
 
 class Campaign:
-    """One campaign's loop over a journal and a laboratory.
+    """One campaign's loop over a journal and a laboratory: ``begin`` it, then ``run`` it.
 
     Args:
         journal: the record, open for writing.
         rules: budget, batch and recipe.
         planner: proposes.
         library: names the crystals of designs.
-        client: orders the instruments; discovery has found one of each kind.
         reader: the CNN.
         store: keeps images and checkpoints.
         clock: simulated; advanced by what each job says it took.
@@ -62,7 +61,6 @@ class Campaign:
         *,
         planner: Planner,
         library: CrystalLibrary,
-        client: InstrumentClient,
         reader: ImageReader,
         store: ArtefactStore,
         clock: SimClock,
@@ -73,7 +71,6 @@ class Campaign:
         self._rules = rules
         self._planner = planner
         self._library = library
-        self._client = client
         self._reader = reader
         self._store = store
         self._clock = clock
@@ -87,9 +84,20 @@ class Campaign:
         if self.state.checkpoint:
             planner.restore(store.get(self.state.checkpoint))
 
-    async def run(self, created: ev.CampaignCreated) -> core.CampaignState:
-        """Run to the end; a journal that is under way continues where it stands."""
+    def begin(self, created: ev.CampaignCreated) -> None:
+        """Write the first event, before anything else is waited for; nothing where the campaign is under way."""
         self._commit(created)
+
+    async def run(self, client: InstrumentClient) -> core.CampaignState:
+        """Run to the end; a journal that is under way continues where it stands.
+
+        Args:
+            client: orders the instruments; discovery has found one of each kind.
+
+        Raises:
+            LabwrightError: something failed that no rule foresees. What is in the journal is whole, and a later run
+                does again what was due.
+        """
         while (command := core.due(self.state, self._rules)) is not None:
             if isinstance(command, core.PlanRound):
                 self._commit(await asyncio.to_thread(self._plan, command))
@@ -101,9 +109,9 @@ class Campaign:
                     )
                 )
             elif not command.job:
-                self._intend(command)
+                self._intend(client, command)
             else:
-                self._commit(await self._send(command))
+                self._commit(await self._send(client, command))
         return self.state
 
     def _commit(self, message: core.Message) -> None:
@@ -120,7 +128,7 @@ class Campaign:
     def _plan(self, command: core.PlanRound) -> core.Planned:
         history = observations(self.state)
         plan = self._planner.start(command.n) if command.round == 0 else self._planner.ask(
-            history, command.round, command.n
+            history, command.round, command.n, made_before=tuple(self.state.designs.values())
         )  # fmt: skip
         checkpoint = self._store.put(plan.checkpoint, "application/safetensors") if plan.checkpoint else ""
         first = len(self.state.designs) + 1
@@ -145,36 +153,38 @@ class Campaign:
 
     # ---- Instruments
 
-    def _intend(self, command: core.SendOrder) -> None:
+    def _intend(self, client: InstrumentClient, command: core.SendOrder) -> None:
         """Journal the intent; the next thing due is to send it."""
         job = self._ids.new()
         self._fresh.add(job)
-        instrument = self._instrument(command.order.instrument)
+        instrument = _instrument(client, command.order.instrument)
         self._commit(
             core.Dispatching(
                 command.experiment, command.step, command.attempt, command.tries, command.order, instrument, job
             )
         )
 
-    async def _send(self, command: core.SendOrder) -> ev.StepEnded:
-        iid, order = self._instrument(command.order.instrument), command.order
+    async def _send(self, client: InstrumentClient, command: core.SendOrder) -> ev.StepEnded:
+        iid, order = _instrument(client, command.order.instrument), command.order
         known: JobState | None = None
         if command.job not in self._fresh:
             # An intent from before a restart: the instrument says what became of it before anything is sent.
-            known = await self._client.query(iid, command.job)
+            known = await client.query(iid, command.job)
         if known is None or not known.terminal:
-            known = await self._client.execute(
+            known = await client.execute(
                 iid, order.command, order.parameters, job=command.job, approval=command.experiment
             )
         self._clock.advance(known.elapsed_s)
         return self._ended(command, known)
 
     def _ended(self, command: core.SendOrder, answer: JobState) -> ev.StepEnded:
-        result = answer.result
+        result, state, error = answer.result, answer.state, answer.error
         artefacts: dict[str, ev.ArtefactRecord] = {}
-        for name, ref in (result.artefacts if result else {}).items():
-            digest = self._store.put(read_artefact(ref), ref.media_type)
-            artefacts[name] = ev.ArtefactRecord(sha256=digest, media_type=ref.media_type, bytes=ref.bytes)
+        try:
+            artefacts = {name: self._keep(ref) for name, ref in (result.artefacts if result else {}).items()}
+        except ArtefactError as lost:
+            # What cannot be fetched now will not be there after a restart either: the order is sent anew.
+            state, error = "failed", JobError(code="artefact", message=str(lost), kind="retryable")
         values: dict[str, dict[str, object] | str] = {
             name: value if isinstance(value, str) else value.model_dump(exclude_none=True)
             for name, value in (result.values if result else {}).items()
@@ -186,21 +196,26 @@ class Campaign:
                 "attempt": command.attempt,
                 "tries": command.tries,
                 "job": command.job,
-                "state": answer.state,
+                "state": state,
                 "values": values,
                 "artefacts": artefacts,
-                "error_kind": answer.error.kind if answer.error else "",
-                "error_code": answer.error.code if answer.error else "",
-                "error": f"{answer.error.code}: {answer.error.message}" if answer.error else "",
+                "error_kind": error.kind if error else "",
+                "error_code": error.code if error else "",
+                "error": f"{error.code}: {error.message}" if error else "",
                 "elapsed_s": answer.elapsed_s,
             }
         )
 
-    def _instrument(self, kind: str) -> str:
-        found = sorted(iid for iid, d in self._client.instruments.items() if d.kind == kind)
-        if not found:
-            raise InstrumentError(f"no instrument of kind {kind!r} answers: start one, or check the broker")
-        return found[0]
+    def _keep(self, ref: ArtefactRef) -> ev.ArtefactRecord:
+        digest = self._store.put(read_artefact(ref), ref.media_type)
+        return ev.ArtefactRecord(sha256=digest, media_type=ref.media_type, bytes=ref.bytes)
+
+
+def _instrument(client: InstrumentClient, kind: str) -> str:
+    found = sorted(iid for iid, d in client.instruments.items() if d.kind == kind)
+    if not found:
+        raise InstrumentError(f"no instrument of kind {kind!r} answers: start one, or check the broker")
+    return found[0]
 
 
 def observations(state: core.CampaignState) -> Mapping[str, Observation]:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+
+import torch
 
 from agent import core
 from agent import events as ev
 from agent.campaign import Campaign, Observer, best
 from agent.config import CampaignConfig, parse_config
 from agent.imaging import CampaignImageReader
-from agent.journal import FILE, Journal
+from agent.journal import FILE, Journal, has_begun
 from agent.record import ARTEFACTS, COMPARISON
 from agent.store import ArtefactStore
 from agent.wiring import START, Broker, Problem, VirtualLaboratory, reveal
-from envs.errors import UserError
+from envs.errors import JournalError, UserError
 from instruments.clock import SimClock
 from surrogates.micrograph_reader import MicrographReader
 
@@ -54,10 +57,13 @@ class CampaignResult:
 def prepare_directory(directory: Path) -> None:
     """Make a new campaign's directory and prove that it can be written.
 
+    One that was killed before its first event has nothing to be continued: there a campaign may start.
+
     Raises:
         UserError: the directory holds a campaign, is no directory, or cannot be written.
+        JournalError: a file of the journal's name there is no journal.
     """
-    if (directory / FILE).exists():
+    if has_begun(directory):
         raise UserError(
             f"--out {directory} already holds a campaign: continue it with --resume {directory}, or choose another"
         )
@@ -83,10 +89,14 @@ def stored_config(directory: Path) -> CampaignConfig:
     """
     if not (directory / FILE).exists():
         raise UserError(f"--resume {directory}: no campaign is there (no {FILE}); start one with --out {directory}")
+    if not has_begun(directory):
+        raise UserError(
+            f"--resume {directory}: the campaign there has not begun; start it again with --out {directory}"
+        )
     with Journal(directory, write=False) as journal:
-        first = next(iter(journal.read()), None)
-    if first is None or not isinstance(first.event, ev.CampaignCreated):
-        raise UserError(f"--resume {directory}: the campaign there has not begun; start it again with --out")
+        first = journal.read()[0]
+    if not isinstance(first.event, ev.CampaignCreated):
+        raise JournalError(f"{directory / FILE} begins with {first.event.kind}: restore it from a backup")
     return parse_config(dict(first.event.config), source=f"{directory / FILE}")
 
 
@@ -95,10 +105,15 @@ def run_campaign(
 ) -> CampaignResult:
     """Run a campaign to its end, from wherever its journal stands.
 
+    It computes in one thread unless ``OMP_NUM_THREADS`` is set: with more, sums differ in their last digits from one
+    machine to another, and so may the designs that follow from them.
+
     Raises:
         JournalError: another process writes there, or the record is damaged.
         UserError: the journal belongs to another design space.
     """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
     with Journal(directory, write=True) as journal:
         past = journal.read()
         clock = SimClock(past[-1].at if past else START)
@@ -112,21 +127,23 @@ def run_campaign(
             software=f"labwright {version('labwright')}",
         )
 
+        campaign = Campaign(
+            journal,
+            problem.rules,
+            planner=problem.planner(strategy),
+            library=problem.space.library,
+            reader=CampaignImageReader(store, MicrographReader.load),
+            store=store,
+            clock=clock,
+            ids=laboratory.ids,
+            observer=observer,
+        )
+        # Before the laboratory is waited for: who stops it from here on can continue it.
+        campaign.begin(created)
+
         async def run() -> core.CampaignState:
             async with laboratory.connected(broker) as client:
-                campaign = Campaign(
-                    journal,
-                    problem.rules,
-                    planner=problem.planner(strategy),
-                    library=problem.space.library,
-                    client=client,
-                    reader=CampaignImageReader(store, MicrographReader.load),
-                    store=store,
-                    clock=clock,
-                    ids=laboratory.ids,
-                    observer=observer,
-                )
-                return await campaign.run(created)
+                return await campaign.run(client)
 
         state = asyncio.run(run())
         return _result(state, problem, (clock.now() - START).total_seconds() / 86_400)

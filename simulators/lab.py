@@ -75,6 +75,7 @@ class VirtualLab:
         self._image_shape = image_shape
         self._base: dict[str, Any] = {"clock": clock, "ids": ids, "lab": lab, "root": root}
         self._devices: tuple[Device, ...] = ()
+        self._journals: list[JobJournal] = []
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -106,7 +107,8 @@ class VirtualLab:
             ),
         }
         for iid, make in made.items():
-            device = make(connect(iid), self._journal(iid))
+            self._journals.append(journal := self._journal(iid))
+            device = make(connect(iid), journal)
             await device.start()
             # Only what has started is stopped by ``close``, also when a later one finds no broker.
             self._devices = (*self._devices, device)
@@ -114,10 +116,14 @@ class VirtualLab:
     async def close(self) -> None:
         """Switch everything off; what was kept in a temporary directory is gone."""
         devices, self._devices = self._devices, ()
-        for device in devices:
-            await device.stop()
-        if self._temporary is not None:
-            self._temporary.cleanup()
+        try:
+            for device in devices:
+                await device.stop()
+        finally:
+            while self._journals:
+                self._journals.pop().close()
+            if self._temporary is not None:
+                self._temporary.cleanup()
 
     def reveal(self, design: Design) -> float:
         """True expected hardness in GPa, 0 for a failed synthesis: for the report of a campaign that has ended.

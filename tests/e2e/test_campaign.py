@@ -57,8 +57,6 @@ def measured(directory: Path) -> list[dict[str, object]]:
     """What was proposed, made and measured, in order, without the jobs' names, which a continued run draws anew."""
     lines: list[dict[str, object]] = []
     for event in events(directory):
-        if isinstance(event, ev.StepEnded) and event.state == "failed" and "interrupted" in event.error:
-            continue
         fields = event.model_dump(exclude={"job", "software"})
         fields.get("config", {}).pop("name", None)
         lines.append(fields)
