@@ -31,7 +31,6 @@ class Segmentation:
         boundaries: bool, shape (H, W).
         pores: bool, shape (H, W).
         diameter: number-mean equivalent circular diameter.
-        diameter_spread: standard deviation of the diameters over their mean.
         intercept: mean lineal intercept.
         porosity: expected area fraction, the mean pore probability; pores of a pixel or two count with their chance.
         n_grains: grains seen, those cut by the frame counted half (ASTM E112, planimetric procedure).
@@ -43,7 +42,6 @@ class Segmentation:
     boundaries: Mask
     pores: Mask
     diameter: float
-    diameter_spread: float
     intercept: float
     porosity: float
     n_grains: int
@@ -61,7 +59,6 @@ def measure(maps: Maps) -> Segmentation:
     if len(diameters) == 0:
         diameters, weights = np.array([np.sqrt(4.0 * np.count_nonzero(labels) / np.pi)]), np.ones(1)
     mean = float((diameters * weights).sum() / weights.sum())
-    spread = float(np.sqrt((weights * (diameters - mean) ** 2).sum() / weights.sum()) / max(mean, 1e-9))
     on_boundary = edge[boundaries]
     total = int(labels.max())
     inside = len(diameters)
@@ -70,7 +67,6 @@ def measure(maps: Maps) -> Segmentation:
         boundaries=boundaries,
         pores=pores,
         diameter=mean,
-        diameter_spread=spread,
         intercept=mean_intercept(labels),
         porosity=float(pore.mean()),
         n_grains=round(inside + 0.5 * max(total - inside, 0)),

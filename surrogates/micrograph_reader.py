@@ -201,4 +201,4 @@ def _nothing(shape: tuple[int, ...]) -> Segmentation:
     """The segmentation of a picture that shows nothing."""
     empty = np.zeros(shape, dtype=np.bool_)
     labels = np.zeros(shape, dtype=np.int32)
-    return Segmentation(labels, empty, empty, 0.0, 0.0, 0.0, 0.0, 0, 1.0, 1.0)
+    return Segmentation(labels, empty, empty, 0.0, 0.0, 0.0, 0, 1.0, 1.0)
