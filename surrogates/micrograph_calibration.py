@@ -1,4 +1,4 @@
-"""Makes the reader's numbers honest: systematic bias and spread, learned on held-out fields with known answers."""
+"""Makes the reader's numbers honest: bias and spread, learned on fields that the network was not trained on."""
 
 from __future__ import annotations
 
@@ -147,7 +147,11 @@ def fit(points: Sequence[CalibrationPoint], sharpness_limit: float, doubt_limit:
 
 
 def _scaled(rough: Calibration, points: Sequence[CalibrationPoint], error: Floats) -> Calibration:
-    """The same with spreads scaled until 90% of the calibration fields lie in their 90% intervals (split conformal)."""
+    """The same with spreads scaled until 90% of the calibration fields lie in their 90% intervals.
+
+    Scaled in sample: bias, spread and this factor are fitted on the same fields, which guarantees no coverage on
+    others. What it is on fields that took no part is measured, and in the model card.
+    """
 
     def factor(deviations: Floats) -> float:
         return float(np.quantile(np.abs(deviations), 0.9)) / 1.645
