@@ -175,7 +175,7 @@ def train_sem(
 def train_embedding(
     out: Annotated[Path, typer.Option(help="Directory for the file.")] = Path("checkpoints/embedding"),
 ) -> None:
-    """Embed the built-in crystals with the pretrained backbone again (about a minute on one core)."""
+    """Embed the built-in crystals with the pretrained backbone again (one to three minutes on one core)."""
     _needs("lab", "labwright train embedding", "agent.training").train_embedding(out)
 
 
