@@ -78,7 +78,7 @@ class Point:
     hardness: tuple[float, float] | None
     porosity: tuple[float, float] | None
     forecast: tuple[float, float, float] | None
-    """Expected hardness, 5% and 95% quantiles."""
+    """Median, 5% and 95% quantiles of the forecast."""
 
 
 Draw = Callable[[Axes, Theme], None]
@@ -162,15 +162,12 @@ def predicted_measured(points: Sequence[Point]) -> Draw:
             pairs = [(p.forecast, p.hardness) for p in points if p.pool == pool and p.forecast and p.hardness]
             if not pairs:
                 continue
-            mean = np.array([f[0] for f, _ in pairs])
-            value, std = np.array([h[0] for _, h in pairs]), np.array([h[1] for _, h in pairs])
-            # The mean of a skewed distribution may lie outside its central interval: no negative bar.
-            low = np.maximum(mean - np.array([f[1] for f, _ in pairs]), 0.0)
-            high = np.maximum(np.array([f[2] for f, _ in pairs]) - mean, 0.0)
-            ax.errorbar(mean, value, xerr=[low, high], yerr=1.645 * std, fmt="o", ms=6, color=colour, lw=1.3,
-                        label=pool, alpha=0.9)  # fmt: skip
+            median, low, high = np.array([f for f, _ in pairs]).T
+            value, std = np.array([h for _, h in pairs]).T
+            ax.errorbar(median, value, xerr=[median - low, high - median], yerr=1.645 * std, fmt="o", ms=6,
+                        color=colour, lw=1.3, label=pool, alpha=0.9)  # fmt: skip
             # Skewed forecasts reach far up: their bars may leave the figure so that the measurements stay apart.
-            top = max(top, float(mean.max()), float((value + 1.645 * std).max()))
+            top = max(top, float(median.max()), float((value + 1.645 * std).max()))
         ax.plot([0, 1.08 * top], [0, 1.08 * top], color=theme.soft, ls="--", lw=1.2, zorder=0)
         ax.set(xlim=(0, 1.08 * top), ylim=(0, 1.08 * top), xlabel="predicted hardness (GPa)",
                ylabel="measured hardness (GPa)")  # fmt: skip
