@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
 from agent import core
 from agent import events as ev
+from agent.background import in_background
 from agent.journal import Journal
 from agent.planner import Plan, Planner
 from agent.proposal import Proposal
@@ -100,13 +100,11 @@ class Campaign:
         """
         while (command := core.due(self.state, self._rules)) is not None:
             if isinstance(command, core.PlanRound):
-                self._commit(await asyncio.to_thread(self._plan, command))
+                self._commit(await in_background(self._plan, command))
             elif isinstance(command, core.ReadImage):
                 read = self._reader.read
                 self._commit(
-                    await asyncio.to_thread(
-                        read, command.experiment, command.attempt, command.image, command.pixel_size
-                    )
+                    await in_background(read, command.experiment, command.attempt, command.image, command.pixel_size)
                 )
             elif not command.job:
                 self._intend(client, command)

@@ -69,9 +69,13 @@ class CampaignProgress:
         elif isinstance(event, ev.CampaignEnded):
             self._note(self._best_words())
         elif isinstance(event, ev.ExperimentEnded):
-            self._ended(state.experiments[event.experiment], state)
+            self._ended(state.experiments[event.experiment])
+            if state.open is None and state.phase == "running":
+                self._note(f"learning from {len(state.experiments)} experiments · {self._best_words()}")
+                if not self._console.is_terminal:
+                    self._say(f"  learning from {len(state.experiments)} experiments")
 
-    def _ended(self, experiment: core.ExperimentState, state: core.CampaignState) -> None:
+    def _ended(self, experiment: core.ExperimentState) -> None:
         self._progress.advance(self._task)
         made = self._made[experiment.proposal]
         head = f"  {experiment.id}  {made.design.formula:<12} {describe_process(made.design.process):<44}"
@@ -83,9 +87,7 @@ class CampaignProgress:
         better = value > self._best
         self._best = max(self._best, value)
         star = " [bold green]best so far[/]" if better else ""
-        self._say(f"{head} {_descriptors(experiment.reading)}  [bold]{value:5.1f} ± {std:.1f} GPa[/]{star}")
-        if state.open is None:
-            self._note(f"learning from {len(state.experiments)} experiments · {self._best_words()}")
+        self._say(f"{head} {_descriptors(experiment.reading)}  [bold]{value:5.1f} ± {std:.2g} GPa[/]{star}")
 
     def _best_words(self) -> str:
         return f"best so far {self._best:.1f} GPa" if self._best else "nothing measured yet"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from agent import core
 from agent import events as ev
@@ -105,16 +105,15 @@ def run_campaign(
 ) -> CampaignResult:
     """Run a campaign to its end, from wherever its journal stands.
 
-    It computes in one thread unless ``OMP_NUM_THREADS`` is set: with more, sums differ in their last digits from one
-    machine to another, and so may the designs that follow from them.
+    It computes in one thread: with more, sums differ in their last digits from one machine to another, and so may the
+    designs that follow from them; and models as small as these only lose time to the threads' waiting.
 
     Raises:
         JournalError: another process writes there, or the record is damaged.
         UserError: the journal belongs to another design space.
     """
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1)
-    with Journal(directory, write=True) as journal:
+    torch.set_num_threads(1)
+    with threadpool_limits(1), Journal(directory, write=True) as journal:
         past = journal.read()
         clock = SimClock(past[-1].at if past else START)
         _same_space(past[0].event if past else None, problem, directory)
