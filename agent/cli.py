@@ -162,13 +162,20 @@ def config_check(file: Annotated[Path, typer.Argument(help="Campaign file (TOML)
 
 @train_app.command("sem")
 def train_sem(
-    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps [as the shipped model].")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of images and weights [as the shipped model].")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, show_default="as the shipped model", help="Optimiser steps.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, show_default="as the shipped model", help="Seed of images and weights.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Directory for checkpoints and the trained model.")] = Path(
         "checkpoints/sem"
     ),
 ) -> None:
-    """Train the micrograph network on the virtual microscope; continues from its last checkpoint."""
+    """Train the micrograph network on the virtual microscope (about half an hour on one core).
+
+    Continues from its last checkpoint.
+    """
     _needs("lab", "labwright train sem", "agent.training").train_sem(out, steps=steps, seed=seed)
 
 

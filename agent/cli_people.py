@@ -26,7 +26,7 @@ identity_app = typer.Typer(no_args_is_help=True, help="Key pairs of the people w
 people_app.add_typer(identity_app, name="identity")
 
 Directory = Annotated[
-    Path | None, typer.Option("--dir", help="Directory of the identities [the user's data directory].")
+    Path | None, typer.Option("--dir", show_default="the user's data directory", help="Directory of the identities.")
 ]
 
 

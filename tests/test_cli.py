@@ -82,6 +82,14 @@ def test_help_answers_without_loading_anything_heavy(arguments: list[str]) -> No
     assert printed.strip().endswith("LOADED []")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "default"),
+    [(["train", "sem"], "as the shipped model"), (["identity", "new"], "the user's data directory")],
+)
+def test_help_names_the_defaults(labwright: Command, arguments: list[str], default: str) -> None:
+    assert f"default: ({default})" in " ".join(labwright(*arguments, "--help").out.split())
+
+
 @pytest.mark.parametrize("missing", ["torch", "sqlalchemy"])
 @pytest.mark.parametrize("arguments", [["simulate"], ["config", "check", "x.toml"]])
 def test_a_missing_extra_says_what_to_install(missing: str, arguments: list[str]) -> None:
