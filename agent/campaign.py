@@ -140,7 +140,7 @@ class Campaign:
             round=round_index,
             design=ev.DesignRecord(
                 crystal=design.crystal,
-                formula=self._library[design.crystal].formula,
+                formula=self._library[design.crystal].name,
                 process=dict(design.process),
             ),
             pool=proposal.pool,

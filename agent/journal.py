@@ -75,9 +75,11 @@ class Journal:
             self._version, self._hash = self._tip()
         except sa.exc.DatabaseError as error:
             self.close()
-            if write:
+            if not write:
+                raise
+            if isinstance(error, sa.exc.OperationalError):
                 raise self._unwritable(error) from error
-            raise
+            raise JournalError(f"{self.path} cannot be read as a journal: {error.orig}") from error
         except BaseException:
             self.close()
             raise

@@ -78,7 +78,8 @@ class CampaignProgress:
     def _ended(self, experiment: core.ExperimentState) -> None:
         self._progress.advance(self._task)
         made = self._made[experiment.proposal]
-        head = f"  {experiment.id}  {made.design.formula:<12} {describe_process(made.design.process):<44}"
+        compound = f"{made.design.formula} {made.design.crystal}"
+        head = f"  {experiment.id}  {compound:<20} {describe_process(made.design.process):<46}"
         if experiment.hardness is None or experiment.reading is None:
             words = OUTCOME_WORDS.get(experiment.outcome, experiment.outcome)
             self._say(f"{head} [dim]{words}: {escape(experiment.reason)}[/]")

@@ -20,6 +20,9 @@ from agent.store import ArtefactStore
 from agent.words import NO_VALUE, plus_minus
 from envs.errors import JournalError, UserError
 
+WIDE = 120
+"""Columns from which the experiments fit a table; below, each is a line."""
+
 
 def show_campaign(directory: Path, *, as_json: bool) -> None:
     """Print a campaign: what it is, where it stands, its experiments, and whether its record is intact.
@@ -34,7 +37,11 @@ def show_campaign(directory: Path, *, as_json: bool) -> None:
         return
     console = Console(highlight=False)
     console.print(_facts(directory, record, broken))
-    console.print(_experiments(rows))
+    if console.width >= WIDE:
+        console.print(_experiments(rows))
+    else:
+        for line in _lines(rows):
+            console.print(line, soft_wrap=True)
     console.print(f"One experiment: labwright show {shlex.quote(str(directory))} EXPERIMENT", markup=False)
 
 
@@ -66,7 +73,14 @@ Row = dict[str, object]
 def _read(directory: Path, *, verify: bool = True) -> tuple[CampaignRecord, list[Row], str]:
     """The record, the rows of the projections, and where the hash chain breaks (``""`` when it holds)."""
     query = (
-        sa.select(experiments, proposals.c.formula, proposals.c.process, proposals.c.pool, proposals.c.expected)
+        sa.select(
+            experiments,
+            proposals.c.formula,
+            proposals.c.crystal,
+            proposals.c.process,
+            proposals.c.pool,
+            proposals.c.expected,
+        )
         .join(proposals, proposals.c.proposal == experiments.c.proposal)
         .order_by(experiments.c.experiment)
     )
@@ -160,7 +174,7 @@ def _experiments(rows: list[Row]) -> Table:
         outcome = str(row["outcome"] or "under way")
         table.add_row(
             str(row["experiment"]),
-            str(row["formula"]),
+            f"{row['formula']} {row['crystal']}",
             describe_process(json.loads(str(row["process"]))),
             str(row["pool"]),
             f"{expected:.1f}" if isinstance(expected, float) else NO_VALUE,
@@ -170,6 +184,18 @@ def _experiments(rows: list[Row]) -> Table:
             OUTCOME_WORDS.get(outcome, outcome),
         )
     return table
+
+
+def _lines(rows: list[Row]) -> list[str]:
+    lines = []
+    for row in rows:
+        outcome = str(row["outcome"] or "under way")
+        hardness = _pair(row, "hardness")
+        found = f"[bold]{plus_minus(hardness, unit=UNIT)}[/]" if hardness else OUTCOME_WORDS.get(outcome, outcome)
+        compound = f"{row['formula']} {row['crystal']}"
+        process = describe_process(json.loads(str(row["process"])))
+        lines.append(f"{row['experiment']}  {compound:<20} {process:<46} {row['pool']!s:<8} {found}")
+    return lines
 
 
 def _pair(row: Row, name: str) -> ev.Reading | None:

@@ -179,7 +179,7 @@ def _result(state: core.CampaignState, problem: Problem, days: float) -> Campaig
         best_std=top[2][1] if top else None,
         best_true=reveal(problem, design) if design else None,
         design=design.to_dict() if design else None,
-        formula=problem.space.library[design.crystal].formula if design else "",
+        formula=problem.space.library[design.crystal].name if design else "",
         simulated_days=days,
         outcomes=outcomes,
     )

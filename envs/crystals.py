@@ -61,6 +61,13 @@ class Crystal:
         return tuple(re.findall(r"[A-Z][a-z]?", self.formula))
 
     @cached_property
+    def name(self) -> str:
+        """Formula as chemists write it, elements in the IUPAC order: ``WSi2`` where ``formula`` says ``Si2W``."""
+        from pymatgen.core import Composition
+
+        return str(Composition(self.formula).get_reduced_formula_and_factor(iupac_ordering=True)[0])
+
+    @cached_property
     def fractions(self) -> dict[int, float]:
         """Atomic number to atomic fraction."""
         numbers, counts = np.unique(self.numbers, return_counts=True)

@@ -44,7 +44,7 @@ class MissingExtraError(UserError):
         self.extra = extra
         super().__init__(
             f"'{command}' needs the extra '{extra}' ({missing} is not installed). "
-            f"Install it with: pip install 'labwright[{extra}]'"
+            f"Install it with: pip install 'labwright[{extra}]', or from a clone: pip install '.[{extra}]'"
         )
 
 

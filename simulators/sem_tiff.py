@@ -54,6 +54,8 @@ def write_tiff(
         target,
         np.vstack((image, bar)),
         photometric="minisblack",
+        resolution=(1e4 / pixel_size_um, 1e4 / pixel_size_um),
+        resolutionunit="CENTIMETER",
         software=False,
         metadata=None,
         extratags=[(FEI_TAG, 2, 0, text, True)],
