@@ -62,9 +62,16 @@ def run_mosquitto(orders: dict[str, Any]) -> int:
     passwords.write_text(mosquitto_password_line(orders["username"], orders["password"]))
     config = directory / "mosquitto.conf"
     config.write_text(mosquitto_config(orders["port"], directory))
-    child = subprocess.Popen([orders["program"], "-c", str(config)], stdin=subprocess.DEVNULL)  # noqa: S603
+    log = directory / "mosquitto.log"
+    with log.open("wb") as handle:
+        child = subprocess.Popen(  # noqa: S603
+            [orders["program"], "-c", str(config)], stdin=subprocess.DEVNULL, stdout=handle, stderr=handle
+        )
     try:
         asyncio.run(_until_closed_or(lambda: child.poll() is not None))
+        if child.returncode:
+            # It ended by itself: only then does a person want to read what it says, warnings about root included.
+            sys.stderr.write(log.read_text(errors="replace"))
     finally:
         child.terminate()
         try:
