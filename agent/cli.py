@@ -157,7 +157,7 @@ def show(
 @config_app.command("check")
 def config_check(file: Annotated[Path, typer.Argument(help="Campaign file (TOML).")]) -> None:
     """Say whether a campaign file is right, and what is wrong where."""
-    _needs("lab", "labwright config check", "agent.offline").check_config(file)
+    _needs("lab", "labwright config check", "agent.config_check").check_config(file)
 
 
 @train_app.command("sem")

@@ -1,4 +1,4 @@
-"""The commands ``labwright simulate`` and ``labwright config check``: what to run, what to print."""
+"""The command ``labwright simulate``: what to run, what to print."""
 
 from __future__ import annotations
 
@@ -82,19 +82,6 @@ def _keep_result(directory: Path, line: dict[str, object]) -> None:
             f"{directory / RESULT} cannot be written ({error.strerror or error}): free space on that disk, "
             f"and continue with --resume {directory}"
         ) from error
-
-
-def check_config(file: Path) -> None:
-    """Validate a campaign file whole: keys, limits, the space's rules, and what the virtual furnace can do."""
-    problem = build_problem(load_config(file), source=str(file))
-    space = problem.space
-    names = ", ".join(f"{f.name} ({f.n_levels})" for f in space.factors)
-    Console().print(
-        f"{file} is a valid campaign: {len(space.library)} crystals, factors {names}; "
-        f"{space.n_feasible:,.0f} of {space.n_total:,.0f} designs are feasible.",
-        highlight=False,
-        soft_wrap=True,
-    )
 
 
 def _start_or_resume(request: Request) -> tuple[CampaignConfig, Path]:

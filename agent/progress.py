@@ -11,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from agent import core
 from agent import events as ev
+from agent.record import UNIT
+from agent.words import plus_minus
 
 OUTCOME_WORDS = {
     "infeasible": "synthesis failed",
@@ -42,6 +44,7 @@ class CampaignProgress:
             console=console,
         )
         self._task = self._progress.add_task(label, total=total, note="starting")
+        self._total = total
         self._best = 0.0
         self._made: dict[str, ev.ProposalMade] = {}
         self._live = False
@@ -70,7 +73,7 @@ class CampaignProgress:
             self._note(self._best_words())
         elif isinstance(event, ev.ExperimentEnded):
             self._ended(state.experiments[event.experiment])
-            if state.open is None and state.phase == "running":
+            if state.open is None and len(state.experiments) < self._total:
                 self._note(f"learning from {len(state.experiments)} experiments · {self._best_words()}")
                 if not self._console.is_terminal:
                     self._say(f"  learning from {len(state.experiments)} experiments")
@@ -84,11 +87,13 @@ class CampaignProgress:
             words = OUTCOME_WORDS.get(experiment.outcome, experiment.outcome)
             self._say(f"{head} [dim]{words}: {escape(experiment.reason)}[/]")
             return
-        value, std = experiment.hardness
+        value = experiment.hardness[0]
         better = value > self._best
         self._best = max(self._best, value)
         star = " [bold green]best so far[/]" if better else ""
-        self._say(f"{head} {_descriptors(experiment.reading)}  [bold]{value:5.1f} ± {std:.2g} GPa[/]{star}")
+        self._say(
+            f"{head} {_descriptors(experiment.reading)}  [bold]{plus_minus(experiment.hardness, unit=UNIT)}[/]{star}"
+        )
 
     def _best_words(self) -> str:
         return f"best so far {self._best:.1f} GPa" if self._best else "nothing measured yet"
@@ -115,5 +120,5 @@ def describe_process(process: dict[str, ev.Factor]) -> str:
 def _descriptors(reading: ev.ImageRead) -> str:
     if reading.grain_size is None or reading.porosity is None:
         return ""
-    grain, porosity = reading.grain_size, reading.porosity
-    return f"grains {grain[0]:.2g} ± {grain[1]:.1g} µm, porosity {100 * porosity[0]:4.1f} ± {100 * porosity[1]:.1f} %"
+    grains, porosity = plus_minus(reading.grain_size, unit="µm"), plus_minus(reading.porosity, factor=100.0, unit="%")
+    return f"grains {grains:<15} porosity {porosity:<12}"

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from agent.config import CampaignConfig
 from agent.core import Rules
-from agent.planner import Planner, Strategy
 from agent.recipe import RecipeSettings
 from envs.crystals import CrystalLibrary
 from envs.design import Design
@@ -32,11 +31,13 @@ from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
 from instruments.ids import Ids, SeededIds
 from instruments.transport import Transport
-from surrogates.crystal_gnn import CrystalSurrogate
 from surrogates.datasets import elastic
-from surrogates.design_features import DesignFeatures
-from surrogates.micrograph_fields import LabelledField
-from surrogates.pretrained import CrystalEmbedding
+
+if TYPE_CHECKING:
+    # Checking a campaign file takes no model: torch is loaded by what needs it.
+    from agent.planner import Planner
+    from surrogates.design_features import DesignFeatures
+    from surrogates.micrograph_fields import LabelledField
 
 Broker = Literal["none", "embedded"]
 LAB = "virtual"
@@ -69,9 +70,15 @@ class Problem:
 
     def planner(self, strategy: str) -> Planner:
         """A planner that fits the crystal surrogate when it first needs it."""
+        from agent.planner import Planner, Strategy
+
         return Planner(self.space, Strategy(strategy), self._features, seed=self.config.campaign.seed)
 
     def _features(self) -> DesignFeatures:
+        from surrogates.crystal_gnn import CrystalSurrogate
+        from surrogates.design_features import DesignFeatures
+        from surrogates.pretrained import CrystalEmbedding
+
         seed = self.config.campaign.seed
         surrogate = CrystalSurrogate(CrystalEmbedding.shipped(self.library), seed=seed)
         surrogate.fit([self.library[i] for i in self.labels], list(self.labels.values()))
