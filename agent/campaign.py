@@ -14,10 +14,11 @@ from agent.proposal import Proposal
 from agent.store import ArtefactStore
 from envs.crystals import CrystalLibrary
 from envs.design import Design
-from envs.errors import InstrumentError
+from envs.errors import InstrumentError, JournalError
 from instruments.artefacts import ArtefactError, read_artefact
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock
+from instruments.device import NO_JOURNAL, STORAGE
 from instruments.ids import Ids
 from instruments.messages import ArtefactRef, JobError, JobState
 from surrogates.observations import Made, NotMade, Observation, Reading
@@ -171,6 +172,12 @@ class Campaign:
         if known is None or not known.terminal:
             known = await client.execute(
                 iid, order.command, order.parameters, job=command.job, approval=command.experiment
+            )
+        if known.error and known.error.code in {STORAGE, NO_JOURNAL} and command.job in self._fresh:
+            # Not the order's fault, and the next one would fare no better: a person has to make room first.
+            raise JournalError(
+                f"{iid} cannot store its work ({known.error.message}): free space on its disk, "
+                "and continue with --resume"
             )
         self._clock.advance(known.elapsed_s)
         return self._ended(command, known)

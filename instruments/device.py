@@ -31,6 +31,7 @@ life, answers queries and echoes, and cancels. It never sleeps and reads no cloc
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from datetime import datetime
 from typing import Any, ClassVar
@@ -83,6 +84,11 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+
+STORAGE, NO_JOURNAL = "storage", "journal"
+"""Error codes by which a device says that it has no room: for what a job gave, or to remember the job."""
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 class Device:
@@ -250,7 +256,7 @@ class Device:
             self.journal.put(state)
         except JournalError as error:
             # Without a memory of the job the device could act twice, so it does not act at all.
-            await self._refuse_aside(order.job, JobError(code="journal", message=str(error)), digest=order.digest)
+            await self._refuse_aside(order.job, JobError(code=NO_JOURNAL, message=str(error)), digest=order.digest)
             await self.set_presence("error", "the job journal cannot be written")
             return
         if objection is None:
@@ -281,14 +287,20 @@ class Device:
             if order.job not in self._cancelling:
                 raise
             return "cancelled", {}
-        except DeviceFault as fault:
-            return "failed", {"error": JobError(code=fault.code, message=str(fault), kind=fault.kind)}
-        except InstrumentError as error:
-            return "failed", {"error": JobError(code="instrument", message=str(error))}
         except Exception as error:  # noqa: BLE001 - a mistake in one command must not silence the whole instrument
-            _log.exception("%s: job %s failed by a mistake in the driver", self.iid, order.job)
-            return "failed", {"error": JobError(code="internal", message=repr(error))}
+            return "failed", {"error": self._reason(order, error)}
         return "succeeded", {"result": result, "progress": 1.0}
+
+    def _reason(self, order: Command, error: Exception) -> JobError:
+        """What an exception in a command means for the agent."""
+        if isinstance(error, DeviceFault):
+            return JobError(code=error.code, message=str(error), kind=error.kind)
+        if isinstance(error, InstrumentError):
+            return JobError(code="instrument", message=str(error))
+        if isinstance(error, JournalError) or (isinstance(error, OSError) and error.errno in _NO_ROOM):
+            return JobError(code=STORAGE, message=str(error), kind="retryable")
+        _log.error("%s: job %s failed by a mistake in the driver", self.iid, order.job, exc_info=error)
+        return JobError(code="internal", message=repr(error))
 
     async def _report(
         self, context: JobContext, phase: JobPhase, *, progress: float, eta: datetime | None = None

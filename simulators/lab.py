@@ -14,6 +14,7 @@ from envs.crystals import CrystalLibrary
 from envs.design import Design
 from envs.errors import JournalError
 from envs.moduli import Moduli
+from instruments.artefacts import write_durably
 from instruments.clock import Clock
 from instruments.device import Device
 from instruments.ids import Ids
@@ -150,7 +151,7 @@ def _claim(directory: Path, identity: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         known = marker.read_text().strip() if marker.exists() else ""
         if not known:
-            marker.write_text(identity + "\n")
+            write_durably(marker, f"{identity}\n".encode())
     except OSError as error:
         raise JournalError(f"{directory} cannot hold a virtual laboratory: {error}") from error
     if known and known != identity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -15,24 +16,28 @@ from typing import Any
 import pytest
 import torch
 
-from agent import core
+from agent import core, offline
 from agent import events as ev
-from agent import simulate as agent_simulate
+from agent.campaign import Campaign
 from agent.config import CampaignConfig, parse_config
+from agent.imaging import CampaignImageReader
 from agent.journal import FILE, Journal
-from agent.planner import Planner
+from agent.planner import Plan, Planner
 from agent.record import ARTEFACTS
 from agent.simulate import prepare_directory, run_campaign, stored_config
 from agent.store import ArtefactStore
-from agent.wiring import VirtualLaboratory, build_problem
+from agent.wiring import START, VirtualLaboratory, build_problem
 from envs.crystals import CrystalLibrary
+from envs.design import Design
 from envs.errors import JournalError, LabwrightError, UserError
 from instruments.clock import SimClock
 from instruments.ids import SeededIds
+from instruments.journal import SqliteJournal
 from instruments.local import LocalBus
 from simulators import microscope
 from simulators.furnace import Furnace
 from simulators.lab import VirtualLab
+from simulators.samples import SampleStore
 from surrogates.datasets import elastic
 
 SETTINGS: CampaignConfig = parse_config(
@@ -193,6 +198,63 @@ def test_a_full_disk_amid_a_campaign_is_one_error_and_it_goes_on_once_there_is_s
     assert measured(tmp_path) == measured(undisturbed)
 
 
+@pytest.mark.parametrize(
+    ("owner", "name", "error"),
+    [
+        (microscope, "write_durably", OSError(28, "No space left on device")),
+        (SampleStore, "put", JournalError("E001.json cannot be written: No space left on device")),
+        (SqliteJournal, "put", JournalError("the job journal failed: disk is full")),
+    ],
+    ids=["image", "sample", "job"],
+)
+def test_an_instrument_without_space_stops_the_campaign_and_aborts_no_experiment(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, error: Exception
+) -> None:
+    def full(*_args: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, full)
+        with pytest.raises(JournalError, match=r"cannot store its work .*free space.*--resume"):
+            run(tmp_path)
+    run(tmp_path)
+    assert measured(tmp_path) == measured(undisturbed)
+
+
+def test_the_planner_is_told_every_design_that_was_ever_proposed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[Design, ...]] = []
+    ask = Planner.ask
+
+    def asked(*args: Any, made_before: tuple[Design, ...], **kwargs: Any) -> Plan:
+        told.append(made_before)
+        return ask(*args, made_before=made_before, **kwargs)
+
+    def refuse(reader: CampaignImageReader, experiment: str, attempt: int, *rest: Any) -> ev.ImageRead:
+        return read(reader, experiment, attempt, *rest).model_copy(update={"accepted": False})
+
+    read = CampaignImageReader.read
+    monkeypatch.setattr(Planner, "ask", asked)
+    monkeypatch.setattr(CampaignImageReader, "read", refuse)
+    run(tmp_path)
+    made = [Design(e.design.crystal, e.design.process) for e in events(tmp_path) if isinstance(e, ev.ProposalMade)]
+    assert told == [tuple(made[:3])]  # though nothing could be learnt of any
+    assert len(set(made)) == 4
+
+
+def test_a_result_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    offline._keep_result(tmp_path, {"best": 30.0})
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(JournalError, match=r"No space.*--resume"):
+        offline._keep_result(tmp_path, {"best": 31.0})
+    assert [p.name for p in tmp_path.iterdir()] == [offline.RESULT]
+    assert json.loads((tmp_path / offline.RESULT).read_text()) == {"best": 30.0}
+
+
 def test_damaged_and_lost_images_are_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first file comes to be no image, the second is gone before the agent fetches it."""
     keep, calls = microscope.Microscope._keep, 0
@@ -206,17 +268,17 @@ def test_damaged_and_lost_images_are_taken_again(tmp_path: Path, monkeypatch: py
         if isinstance(event, ev.ExperimentEnded) and event.outcome == "completed":
             raise KeyboardInterrupt  # one sample is enough
 
-    fetch = agent_simulate.Campaign._keep
+    fetch = Campaign._keep
     lost: list[str] = []
 
-    def fetched(campaign: agent_simulate.Campaign, ref: Any) -> ev.ArtefactRecord:
+    def fetched(campaign: Campaign, ref: Any) -> ev.ArtefactRecord:
         if calls == 2 and not lost:
             lost.append(ref.uri)
             Path(ref.uri.removeprefix("file://")).unlink()
         return fetch(campaign, ref)
 
     monkeypatch.setattr(microscope.Microscope, "_keep", damaged)
-    monkeypatch.setattr(agent_simulate.Campaign, "_keep", fetched)
+    monkeypatch.setattr(Campaign, "_keep", fetched)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, lose)
     happened = events(tmp_path)
@@ -230,7 +292,7 @@ def test_damaged_and_lost_images_are_taken_again(tmp_path: Path, monkeypatch: py
 
 def test_a_closed_laboratory_holds_no_file(tmp_path: Path) -> None:
     async def visit() -> VirtualLab:
-        clock, bus = SimClock(agent_simulate.START), LocalBus()
+        clock, bus = SimClock(START), LocalBus()
         lab = VirtualLab(
             5,
             CrystalLibrary.builtin(),
@@ -251,16 +313,10 @@ def test_a_closed_laboratory_holds_no_file(tmp_path: Path) -> None:
     assert not asyncio.run(visit()).devices
 
 
-def test_a_campaign_computes_in_one_thread_unless_the_environment_says_otherwise(
-    undisturbed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_campaign_computes_in_one_thread(undisturbed: Path) -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        monkeypatch.setenv("OMP_NUM_THREADS", "2")
-        run(undisturbed)
-        assert torch.get_num_threads() == 2
-        monkeypatch.delenv("OMP_NUM_THREADS")
         run(undisturbed)
         assert torch.get_num_threads() == 1
     finally:

@@ -258,7 +258,7 @@ def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="cannot be read as a journal"):
         has_begun(tmp_path)
     for _ in range(2):  # the lock is free again after the first
-        with pytest.raises(JournalError, match="file is not a database"):
+        with pytest.raises(JournalError, match="cannot be read as a journal: file is not a database"):
             Journal(tmp_path, write=True)
 
 
