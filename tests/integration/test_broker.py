@@ -165,6 +165,17 @@ def test_a_second_try_finds_its_directory_again(kind: Kind, monkeypatch: pytest.
     assert not list(ports)  # the taken one was tried
 
 
+def test_a_shutdown_of_the_machine_leaves_nothing_behind(kind: Kind, tmp_path: Path) -> None:
+    directory = tmp_path / "temporary"
+    child, address = broker._start(kind, directory, temporary=True)
+    assert listening(address)
+    child.terminate()
+    child.wait(20)
+    assert not listening(address)
+    assert not directory.exists()
+    broker._stop(child)
+
+
 def test_a_directory_that_was_given_is_kept(kind: Kind, tmp_path: Path) -> None:
     with embedded_broker(kind, directory=tmp_path):
         pass
