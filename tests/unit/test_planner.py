@@ -34,7 +34,7 @@ def problem() -> Problem:
 @pytest.fixture(scope="module")
 def features(problem: Problem) -> DesignFeatures:
     """Fitted once: the crystal surrogate is the same for every planner here."""
-    return problem._features(None)
+    return problem._features()
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import pytest
 
 from envs.crystals import CrystalLibrary
 from envs.descriptors import CompositionTable, element_table
+from envs.elements import SYMBOLS
 from envs.errors import ConfigError
 from envs.laws import KELVIN
 from envs.rules import (
@@ -40,6 +41,39 @@ def test_elements_have_handbook_melting_points() -> None:
     for z, kelvin in ((26, 1811.0), (74, 3695.0), (13, 933.5)):
         assert table[z][0] == pytest.approx(kelvin, rel=0.01)
     assert np.isfinite(np.array(list(table.values()))).all()
+
+
+def test_symbols_are_those_of_the_periodic_table() -> None:
+    from pymatgen.core import Element
+
+    assert len(SYMBOLS) == 118
+    assert [Element.from_Z(z).symbol for z in range(1, 119)] == list(SYMBOLS)
+
+
+@pytest.mark.parametrize(("written", "meant"), [("hf", "'Hf'"), ("Silicon", "'Si'"), ("YY", "'Y'"), ("123", "such as")])
+def test_what_is_no_element_is_refused_with_the_nearest_one(written: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=r"rules\.stock\.elements") as caught:
+        Stock((written,))
+    assert meant in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"rule": "linear_window", "factors": ["additive"], "coefficients": [1.0]},
+        {"rule": "linear_window", "factors": ["hold", "hold"], "coefficients": [1.0, 2.0]},
+        {"rule": "linear_window", "factors": ["crystal"], "coefficients": [1.0]},
+        {"rule": "melting_share", "factor": "crystal"},
+        {"rule": "melting_share", "factor": "additive"},
+        {"rule": "die_limit", "factor": "hold"},
+        {"rule": "linear_window", "factors": ["hold"], "coefficients": ["much"]},
+        {"rule": "stock", "elements": "Hf"},
+        {"rule": ["stock"]},
+    ],
+)
+def test_a_rule_that_does_not_fit_its_factors_is_refused(space: DesignSpace, rule: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        DesignSpace(space.library, space.factors, [rule_from_dict(rule)], "x")
 
 
 def test_temperatures_stay_between_the_sintering_floor_and_the_melting_share(problem: Grid) -> None:
