@@ -116,7 +116,7 @@ def problem() -> Problem:
 
 @pytest.fixture(scope="module")
 def features(problem: Problem) -> DesignFeatures:
-    return problem._features(None)
+    return problem._features()
 
 
 @pytest.fixture(scope="module")
