@@ -45,6 +45,13 @@ def _number(value: object) -> float:
         return float("nan")
 
 
+def melting_estimates(library: CrystalLibrary) -> FloatArray:
+    """``laws.melting_estimate`` of every crystal in K, shape ``(n_crystals,)``."""
+    table = element_table() if len(library) else {}
+    elemental, chi = ({z: row[i] for z, row in table.items()} for i in (0, 1))
+    return np.array([melting_estimate(c.fractions, elemental, chi) for c in library], dtype=np.float64)
+
+
 class CompositionTable:
     """What composition and cell alone say about every crystal of a library.
 
@@ -61,8 +68,7 @@ class CompositionTable:
     @cached_property
     def melting(self) -> FloatArray:
         """Estimated melting temperature in K, shape ``(n_crystals,)`` (``laws.melting_estimate``)."""
-        elemental = {z: row[0] for z, row in element_table().items()} if len(self.library) else {}
-        return np.array([melting_estimate(c.fractions, elemental) for c in self.library], dtype=np.float64)
+        return melting_estimates(self.library)
 
     @cached_property
     def values(self) -> FloatArray:

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from envs.crystals import Crystal, CrystalLibrary, family
+from envs.descriptors import melting_estimates
 from envs.design import Design
-from envs.laws import KELVIN, chen_hardness, melting_estimate
+from envs.laws import KELVIN, chen_hardness
 from envs.moduli import Moduli
 from simulators.sintering import Kinetics, Outcome, Schedule, SinterResult, sinter
 
@@ -142,15 +143,15 @@ class Batch:
     size: float = 1.0
 
 
-def element_descriptors(numbers: Sequence[int]) -> tuple[Array, dict[int, float]]:
-    """Standardised descriptors of elements, and their melting points.
+def element_descriptors(numbers: Sequence[int]) -> Array:
+    """Standardised descriptors of elements.
 
     Args:
         numbers: n atomic numbers.
 
     Returns:
         ``(n, 4)`` array (period, group, Mendeleev number, electronegativity), each column with mean 0 and standard
-        deviation 1, and atomic number to melting point in K.
+        deviation 1.
     """
     from pymatgen.core import Element
 
@@ -158,8 +159,7 @@ def element_descriptors(numbers: Sequence[int]) -> tuple[Array, dict[int, float]
     rows = [[float(e.row), float(e.group), float(e.mendeleev_no), float(e.X)] for e in elements]
     table = np.nan_to_num(np.array(rows), nan=2.0)
     spread = np.maximum(table.std(axis=0), 1e-9)
-    melting = {int(e.Z): float(e.melting_point or 300.0) for e in elements}
-    return (table - table.mean(axis=0)) / spread, melting
+    return np.asarray((table - table.mean(axis=0)) / spread)
 
 
 class LabTruth:
@@ -180,7 +180,7 @@ class LabTruth:
         self.library = library
         self.constants = Constants.draw(rng)
         numbers = sorted({z for c in library for z in c.fractions})
-        descriptors, elemental = element_descriptors(numbers)
+        descriptors = element_descriptors(numbers)
         composition = np.array([[c.fractions.get(z, 0.0) for z in numbers] for c in library])
         bulk = np.array([moduli[c.id].bulk for c in library])
         shear = np.array([moduli[c.id].shear for c in library])
@@ -188,7 +188,7 @@ class LabTruth:
         law = chen_hardness(bulk, shear)
         law_error = SMOOTH_SHARE * _smooth(rng, composition, descriptors) - law / LOAD_SCALE
         self._intrinsic = law * np.exp(self.constants.discrepancy * law_error)
-        estimate = np.array([melting_estimate(c.fractions, elemental) for c in library])
+        estimate = melting_estimates(library)
         self._melting = self._true_melting(rng, estimate, bulk)
         self._kinetics = _draw_families(rng)
         self._additives = {

@@ -211,7 +211,7 @@ def test_the_vector_environment_agrees_with_single_ones_step_by_step(space: Desi
 
 def test_the_default_reward_knows_what_every_ceramist_knows(space: DesignSpace) -> None:
     guess = PhysicsGuess(space)
-    carbide = next(c for c in space.library if c.formula == "TaC")
+    carbide = next(c for c in space.library if c.formula == "TiC")
     middle: dict[str, FactorValue] = {
         "powder_size": 0.4,
         "additive": "none",

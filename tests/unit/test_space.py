@@ -164,7 +164,7 @@ def test_version_follows_every_part_of_the_definition(space: DesignSpace) -> Non
 
 
 def test_violations_name_every_broken_rule(space: DesignSpace) -> None:
-    oxide = next(c for c in space.library if c.formula == "HfO2")
+    oxide = next(c for c in space.library if c.formula == "Al2O3")
     wrong = Design(oxide.id, {**PROCESS, "additive": "B4C", "temperature": 2200.0, "pressure": 40.0})
     problems = space.violations(wrong)
     assert [p.split(":")[0] for p in problems] == ["melting_share", "incompatible_additive", "die_limit"]
