@@ -19,5 +19,6 @@ def check_config(file: Path) -> None:
         f"{file} is a valid campaign: {len(space.library)} crystals, factors {names}; "
         f"{space.n_feasible:,.0f} of {space.n_total:,.0f} designs are feasible.",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )

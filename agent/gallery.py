@@ -66,8 +66,8 @@ def cards(experiments: Sequence[ExperimentRecord], store: ArtefactStore) -> list
 
 
 def refused(experiments: Iterable[ExperimentRecord], store: ArtefactStore) -> list[Card]:
-    """Images that the CNN refused; different reasons first."""
-    seen = [(e, r) for e in experiments for r in e.readings if not r.accepted]
+    """Images that the CNN refused; different reasons first. A file that is no image has no picture to show."""
+    seen = [(e, r) for e in experiments for r in e.readings if not r.accepted and r.overlay]
     kinds: dict[str, int] = {}
     ranked = []
     for experiment, reading in seen:

@@ -27,6 +27,7 @@ class StepJson(TypedDict):
 
     step: str
     attempt: int
+    tries: int
     job: str
     instrument: str
     command: str
@@ -48,6 +49,7 @@ class ImageJson(TypedDict):
     accepted: bool
     reason: str
     pixel_size: float
+    scale_source: str
     grain_size: ev.Reading | None
     porosity: ev.Reading | None
     n_grains: int
@@ -94,6 +96,7 @@ def _step(step: StepRecord, store: ArtefactStore) -> StepJson:
     return {
         "step": sent.step,
         "attempt": sent.attempt,
+        "tries": sent.tries,
         "job": sent.job,
         "instrument": sent.instrument,
         "command": sent.command,
@@ -115,6 +118,7 @@ def _image(reading: ev.ImageRead, store: ArtefactStore) -> ImageJson:
         "accepted": reading.accepted,
         "reason": reading.reason,
         "pixel_size": reading.pixel_size,
+        "scale_source": reading.scale_source,
         "grain_size": reading.grain_size,
         "porosity": reading.porosity,
         "n_grains": reading.n_grains,

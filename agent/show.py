@@ -248,7 +248,7 @@ def _steps(found: ProvenanceJson) -> Table:
         lines += [f"{name} {a['sha256'][:12]}" for name, a in step["artefacts"].items()]
         lines += [step["error"]] if step["error"] else []
         table.add_row(
-            f"{step['step']}, try {step['attempt'] + 1}",
+            _step_name(step["step"], step["attempt"], step["tries"]),
             escape(f"{step['job']}\n{step['command']} on {step['instrument']}"),
             step["state"],
             f"{step['at'][:16].replace('T', ' ')}\n{step['elapsed_s'] / 3600:.2f} h",
@@ -276,10 +276,17 @@ def _images(found: ProvenanceJson) -> list[RenderableType]:
     return [table]
 
 
+def _step_name(step: str, attempt: int, tries: int) -> str:
+    name = f"{step} {attempt + 1}" if step == "image" else step
+    return f"{name}, try {tries + 1}" if tries else name
+
+
 def _artefacts(found: ProvenanceJson) -> list[str]:
     """Files in full: a person copies these lines."""
     named = [
-        (f"{s['step']} {s['attempt'] + 1}, {name}", a) for s in found["steps"] for name, a in s["artefacts"].items()
+        (f"{_step_name(s['step'], s['attempt'], s['tries'])}, {name}", a)
+        for s in found["steps"]
+        for name, a in s["artefacts"].items()
     ]
     named += [(f"CNN's overlay {i['attempt'] + 1}", i["overlay"]) for i in found["images"] if i["overlay"]]
     if not named:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from envs.crystals import CrystalLibrary
 from envs.design import Design
@@ -133,10 +130,6 @@ class VirtualLab:
             KeyError: when the crystal is not in the library or a process factor is missing.
         """
         return self._truth.true_hardness(design)
-
-    def reveal_many(self, designs: Sequence[Design]) -> npt.NDArray[np.float64]:
-        """``reveal`` of n designs at once, shape ``(n,)``."""
-        return self._truth.true_hardness_many(designs)
 
     def _journal(self, iid: str) -> JobJournal:
         if self._directory is None:

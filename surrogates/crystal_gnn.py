@@ -9,7 +9,7 @@ errors (Rasmussen and Williams, 2006, eq. 5.10-5.12), set the scale and the K-G 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gpytorch
@@ -96,15 +96,12 @@ class CrystalSurrogate:
         self._heads: list[AttentionHead] = []
         self._processes: list[SingleTaskGP] = []
 
-    def fit(
-        self, crystals: Sequence[Crystal], moduli: Sequence[Moduli], progress: Callable[[float], None] | None = None
-    ) -> None:
+    def fit(self, crystals: Sequence[Crystal], moduli: Sequence[Moduli]) -> None:
         """Train on labelled crystals.
 
         Args:
             crystals: at least ``MIN_LABELS``.
             moduli: their K and G, same order.
-            progress: called with the finished share, 0 to 1.
 
         Raises:
             ValueError: with fewer labels than ``MIN_LABELS``.
@@ -121,7 +118,7 @@ class CrystalSurrogate:
         features = self.features(crystals)
         self._processes = [_fit_process(features, scaled[:, j]) for j in range(2)]
         gp_mean, gp_var = zip(*(_leave_one_out(gp) for gp in self._processes), strict=True)
-        head_mean, head_var = self._fit_heads(crystals, scaled, progress)
+        head_mean, head_var = self._fit_heads(crystals, scaled)
         mean = (np.stack(gp_mean, axis=1) + head_mean) / 2
         variance = (np.stack(gp_var, axis=1) + head_var) / 2
         z = (scaled - mean) / np.sqrt(variance)
@@ -159,9 +156,7 @@ class CrystalSurrogate:
             rows.append(np.concatenate([atoms.mean(axis=0), atoms.std(axis=0), state]))
         return np.array(rows)
 
-    def _fit_heads(
-        self, crystals: Sequence[Crystal], scaled: FloatArray, progress: Callable[[float], None] | None
-    ) -> tuple[FloatArray, FloatArray]:
+    def _fit_heads(self, crystals: Sequence[Crystal], scaled: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Train one head a fold; return out-of-fold means and variances, each ``n x 2``."""
         graphs = [crystal_graph(c, self._embedding.features(c)) for c in crystals]
         targets = torch.from_numpy(scaled).float()
@@ -175,8 +170,6 @@ class CrystalSurrogate:
                 out_mean, out_log_std = head(Batch.from_data_list([graphs[i] for i in outside]))
             mean[outside], variance[outside] = out_mean.numpy(), (2 * out_log_std).exp().numpy()
             self._heads.append(head)
-            if progress:
-                progress((k + 1) / N_HEADS)
         return mean, variance
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,15 +72,21 @@ def _tiff(content: bytes, name: str) -> tuple[npt.NDArray[Any], Mapping[str, Any
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             page = file.pages[0]
-            if int(np.prod(page.shape)) > MAX_PIXELS * 4:
-                raise UserError(f"{name}: {page.shape} pixels are more than {MAX_PIXELS}; cut a field out of it")
+            _check_size(page.shape, name)
             tag = page.tags.get(FEI_TAG)
             metadata = tag.value if tag is not None and isinstance(tag.value, dict) else {}
             # JPEG and other compressions inside TIFF need a codec that Pillow brings along.
             plain = page.compression in {1, 5, 8, 32773, 32946}
             return page.asarray() if plain else _picture(content, name), metadata
-    except (tifffile.TiffFileError, ValueError, KeyError, IndexError, OSError, struct.error, RuntimeError) as error:
+    except UserError:
+        raise
+    except Exception as error:
         raise UserError(f"{name}: not a TIFF file that can be read ({error}); export the image again") from error
+
+
+def _check_size(shape: tuple[int, ...], name: str) -> None:
+    if int(np.prod(shape)) > MAX_PIXELS * 4:
+        raise UserError(f"{name}: {shape} pixels are more than {MAX_PIXELS}; cut a field out of it")
 
 
 def _picture(content: bytes, name: str) -> npt.NDArray[Any]:
@@ -92,7 +97,7 @@ def _picture(content: bytes, name: str) -> npt.NDArray[Any]:
             with Pillow.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP", "TIFF")) as picture:
                 mode = picture.mode if picture.mode in {"L", "I;16", "I", "F"} else "RGB"
                 return np.asarray(picture if picture.mode == mode else picture.convert(mode))
-    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
+    except Exception as error:
         raise UserError(f"{name}: not an image that can be read (TIFF, PNG or JPEG): {error}") from error
 
 
