@@ -6,6 +6,10 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
 from agent import events as ev
 from agent.store import ArtefactStore
 from envs.errors import UserError
@@ -35,22 +39,15 @@ class CampaignImageReader:
         Raises:
             JournalError: the file is missing from the store, or changed there.
         """
-        from PIL import Image
-
         content = self._store.get(image.sha256)
         try:
             micrograph = _scaled(read_micrograph(content), pixel_size)
         except UserError as error:
             return _unreadable(experiment, attempt, image, pixel_size, str(error))
-        except Exception as error:  # noqa: BLE001 - a damaged file makes decoders fail in ways that nobody lists
-            reason = f"the image cannot be decoded ({type(error).__name__}: {error})"
-            return _unreadable(experiment, attempt, image, pixel_size, reason)
         if self._network is None:
             self._network = self._load()
         reading = self._network.read(micrograph)
-        buffer = io.BytesIO()
-        Image.fromarray(overlay(micrograph, reading)).save(buffer, format="PNG", compress_level=3)
-        drawn = buffer.getvalue()
+        drawn = _png(overlay(micrograph, reading))
         digest = self._store.put(drawn, "image/png")
         scale = micrograph.pixel_size_um or pixel_size
         return ev.ImageRead(
@@ -67,6 +64,12 @@ class CampaignImageReader:
             n_grains=reading.n_grains,
             overlay=ev.ArtefactRecord(sha256=digest, media_type="image/png", bytes=len(drawn)),
         )
+
+
+def _png(picture: npt.NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="PNG", compress_level=3)
+    return buffer.getvalue()
 
 
 def _scaled(micrograph: Micrograph, pixel_size: float) -> Micrograph:

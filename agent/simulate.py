@@ -119,13 +119,6 @@ def run_campaign(
         _same_space(past[0].event if past else None, problem, directory)
         laboratory = VirtualLaboratory(problem, directory / "laboratory", clock, len(past))
         store = ArtefactStore(directory / ARTEFACTS)
-        created = ev.CampaignCreated(
-            name=problem.config.campaign.name,
-            config=_config_of(problem, strategy),
-            space_version=problem.space.version,
-            software=f"labwright {version('labwright')}",
-        )
-
         campaign = Campaign(
             journal,
             problem.rules,
@@ -138,7 +131,7 @@ def run_campaign(
             observer=observer,
         )
         # Before the laboratory is waited for: who stops it from here on can continue it.
-        campaign.begin(created)
+        campaign.begin(_created(problem, strategy))
 
         async def run() -> core.CampaignState:
             async with laboratory.connected(broker) as client:
@@ -146,6 +139,15 @@ def run_campaign(
 
         state = asyncio.run(run())
         return _result(state, problem, (clock.now() - START).total_seconds() / 86_400)
+
+
+def _created(problem: Problem, strategy: str) -> ev.CampaignCreated:
+    return ev.CampaignCreated(
+        name=problem.config.campaign.name,
+        config=_config_of(problem, strategy),
+        space_version=problem.space.version,
+        software=f"labwright {version('labwright')}",
+    )
 
 
 def compare_with_random(problem: Problem, directory: Path, observer: Observer) -> CampaignResult:

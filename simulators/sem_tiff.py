@@ -47,14 +47,14 @@ def write_tiff(
         raise UserError(f"a frame must be 8-bit grey (H, W), this one is {image.dtype} with shape {image.shape}")
     if not 0.0 < pixel_size_um < np.inf:
         raise UserError(f"pixel size {pixel_size_um} um must be positive and finite")
-    size = image.shape
+    size, per_cm = image.shape, 1e4 / pixel_size_um
     bar = _info_bar(size[1], max(20, round(0.065 * size[0])), pixel_size_um, f"{detector}  {voltage_kv:g} kV  {label}")
     text = _metadata(size, pixel_size_um, len(bar), detector, voltage_kv, working_distance_mm, taken_at, label)
     tifffile.imwrite(
         target,
         np.vstack((image, bar)),
         photometric="minisblack",
-        resolution=(1e4 / pixel_size_um, 1e4 / pixel_size_um),
+        resolution=(per_cm, per_cm),
         resolutionunit="CENTIMETER",
         software=False,
         metadata=None,
