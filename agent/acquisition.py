@@ -76,7 +76,14 @@ class Scorer:
 
 
 def choose_batch(
-    candidates: Sequence[Design], n: int, models: Models, scorer: Scorer, *, seed: int
+    candidates: Sequence[Design],
+    n: int,
+    models: Models,
+    scorer: Scorer,
+    *,
+    seed: int,
+    reserved: Sequence[Design] = (),
+    n_reserved: int = 0,
 ) -> list[tuple[Design, float]]:
     """The designs to make next, in order, each with its log acquisition value.
 
@@ -90,9 +97,13 @@ def choose_batch(
         models: this round's.
         scorer: marginal acquisition.
         seed: of the Monte Carlo draws.
+        reserved: candidates that alone compete for the first places.
+        n_reserved: number of those places.
     """
     marginal = scorer.score(candidates)
-    shortlist = [candidates[i] for i in np.argsort(-marginal, kind="stable")[:SHORTLIST]]
+    best_first = [candidates[i] for i in np.argsort(-marginal, kind="stable")[:SHORTLIST]]
+    shortlist = list(dict.fromkeys([*best_first, *reserved]))
+    privileged = torch.tensor([design in set(reserved) for design in shortlist])
     rows = models.features.rows(shortlist)
     log_success = models.feasibility.probability(rows).log()
     chosen: list[tuple[Design, float]] = []
@@ -109,7 +120,8 @@ def choose_batch(
             prune_baseline=False,
         )
         for _ in range(min(n, len(shortlist))):
-            value = (acquisition(rows[:, None, :]) + log_success).masked_fill(taken, -torch.inf)
+            closed = taken | ~privileged if len(chosen) < n_reserved and (privileged & ~taken).any() else taken
+            value = (acquisition(rows[:, None, :]) + log_success).masked_fill(closed, -torch.inf)
             best = int(value.argmax())
             taken[best] = True
             chosen.append((shortlist[best], float(value[best])))

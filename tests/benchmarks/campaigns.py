@@ -2,9 +2,9 @@
 
 Usage::
 
-    python -m tests.benchmarks.campaigns [--seeds 10] [--experiments 24] [--workers 2] [--json] [--out FILE]
+    python -m tests.benchmarks.campaigns [--first 11] [--seeds 10] [--experiments 24] [--workers 2] [--json] [--out FILE]
 
-Seeds are 1 to N. Each strategy starts from the same designs in the same laboratory with the same labels. A campaign's
+Seeds are consecutive from ``--first``; the planner was developed on 1 to 10, so that figures come from 11 on. Each strategy starts from the same designs in the same laboratory with the same labels. A campaign's
 figure is the true hardness of the design that it measured as the hardest, revealed after its end.
 """
 
@@ -77,6 +77,7 @@ def summary(rows: list[dict[str, object]], strategy: str) -> dict[str, object]:
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--first", type=int, default=11)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--experiments", type=int, default=24)
     parser.add_argument("--workers", type=int, default=2)
@@ -85,7 +86,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     wanted = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    seeds = range(1, wanted.seeds + 1)
+    seeds = range(wanted.first, wanted.first + wanted.seeds)
     strategies = ["random", *(s for s in wanted.strategies if s != "random")]
     jobs = [(strategy, seed, wanted.experiments) for seed in seeds for strategy in strategies]
     rows = []
@@ -94,7 +95,10 @@ def main() -> None:
             rows.append(row)
             print(*row.values(), sep="\t", flush=True)
     figures = {
-        "command": f"python -m tests.benchmarks.campaigns --seeds {wanted.seeds} --experiments {wanted.experiments}",
+        "command": f"python -m tests.benchmarks.campaigns --first {wanted.first} --seeds {wanted.seeds} "
+        f"--experiments {wanted.experiments}",
+        "date": "2026-11-22",
+        "seeds": list(seeds),
         "machine": MACHINE,
         "data": "321 ceramics of the 1,181 DFT elastic tensors, virtual laboratory of the same seed",
         "strategies": {s: summary(rows, s) for s in strategies},

@@ -135,6 +135,15 @@ def test_learning_beats_chance_by_the_rule_that_made_the_outcomes(
     assert hot(informed) > hot(planner(problem, Strategy.RANDOM).ask(history, 1, 6)) + 100.0
 
 
+def test_the_policy_has_its_share_of_a_batch_and_no_more(
+    problem: Problem, features: DesignFeatures, history: dict[str, Observation]
+) -> None:
+    plan = planner(problem, Strategy.HYBRID, features).ask(history, 1, 4)
+    assert [p.pool for p in plan.proposals[:3]] == ["ppo"] * 3
+    assert len(set(designs(plan))) == 4
+    assert all(p.pool != "ppo" for p in planner(problem, Strategy.BO, features).ask(history, 1, 4).proposals)
+
+
 def test_what_was_made_without_a_result_is_not_proposed_again(
     problem: Problem, features: DesignFeatures, history: dict[str, Observation]
 ) -> None:
