@@ -26,8 +26,8 @@ from surrogates.process_gp import FeasibilityModel
 
 N_PARENTS = 8
 RESERVED_SHARE = 0.75
-"""Share of a batch for which the policy's designs compete among themselves. Chosen on ten seeds of the flagship: with all
-pools competing for every place, the acquisition spent most of a small budget on compounds it knew little of."""
+"""Share of a batch for which the policy's designs compete among themselves: chosen on ten seeds of the flagship, where
+an open competition for every place spent most of a small budget on compounds that the models knew little of."""
 
 MAX_DRAWS = 50
 """Rounds of drawing before a space counts as used up."""

@@ -2,10 +2,11 @@
 
 Usage::
 
-    python -m tests.benchmarks.campaigns [--first 11] [--seeds 10] [--experiments 24] [--workers 2] [--json] [--out FILE]
+    python -m tests.benchmarks.campaigns [--first 11] [--seeds 10] [--experiments 24] [--workers 2] [--json] [--out F]
 
-Seeds are consecutive from ``--first``; the planner was developed on 1 to 10, so that figures come from 11 on. Each strategy starts from the same designs in the same laboratory with the same labels. A campaign's
-figure is the true hardness of the design that it measured as the hardest, revealed after its end.
+Seeds are consecutive from ``--first``; the planner was developed on 1 to 10, so that figures come from 11 on. Each
+strategy starts from the same designs in the same laboratory with the same labels. A campaign's figure is the true
+hardness of the design that it measured as the hardest, revealed after its end.
 """
 
 from __future__ import annotations
