@@ -93,6 +93,7 @@ def main() -> None:
         print(f"{model:14} " + " ".join(f"{c:8.4f}" for c in cells))
     figures = {
         "command": f"python -m tests.benchmarks.crystals --labels {wanted.labels} --splits {wanted.splits}",
+        "date": "2026-11-22",
         "machine": MACHINE,
         "data": "1,181 DFT elastic tensors (de Jong et al., Sci. Data 2, 150009, 2015), split by formula",
         "properties": ["K", "G"],
