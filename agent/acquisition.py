@@ -43,6 +43,11 @@ class Models:
     outcome: CompositeModel
     feasibility: FeasibilityModel
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know about these models: which of them could not be fitted."""
+        return tuple(f"the model of {q} could not be fitted" for q in self.outcome.unfitted + self.feasibility.unfitted)
+
     def forecast(self, designs: Sequence[Design]) -> tuple[Prediction, Tensor]:
         """Predicted outcomes and probabilities of success."""
         rows = self.features.rows(designs)

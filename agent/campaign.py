@@ -250,4 +250,4 @@ def best(state: core.CampaignState) -> tuple[str, Design, ev.Reading] | None:
 
 
 def _round(plan: Plan, index: int, checkpoint: str) -> ev.RoundPlanned:
-    return ev.RoundPlanned(round=index, candidates=dict(plan.candidates), checkpoint=checkpoint)
+    return ev.RoundPlanned(round=index, candidates=dict(plan.candidates), checkpoint=checkpoint, notes=plan.notes)

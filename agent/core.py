@@ -251,6 +251,9 @@ def _step_ended(experiment: ExperimentState, message: ev.StepEnded, rules: Rules
         if experiment.step == "image" and "image" not in message.artefacts:
             reason = f"job {message.job} succeeded without an image: check the microscope's driver"
             return [message, ev.ExperimentEnded(experiment=experiment.id, outcome="aborted", reason=reason)]
+        if experiment.step == "survey" and not isinstance(message.values.get("pixel_size"), dict):
+            reason = f"job {message.job} succeeded without a pixel size: check the microscope's driver"
+            return [message, ev.ExperimentEnded(experiment=experiment.id, outcome="aborted", reason=reason)]
         return [message]
     if message.error_kind == "retryable" and _may_try_again(experiment, message, rules):
         return [message]
@@ -335,8 +338,9 @@ def _next_step(experiment: ExperimentState, event: ev.StepEnded) -> ExperimentSt
         return replace(experiment, step="survey")
     if event.step == "survey":
         found = event.values.get("pixel_size")
-        size = float(str(found["value"])) if isinstance(found, dict) else 0.05
-        return replace(experiment, step="image", pixel_size=bounded_pixel_size(size))
+        if not isinstance(found, dict):
+            return experiment
+        return replace(experiment, step="image", pixel_size=bounded_pixel_size(float(str(found["value"]))))
     if event.step == "image":
         return replace(experiment, step="read", image=event.artefacts.get("image"))
     return experiment

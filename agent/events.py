@@ -55,12 +55,16 @@ class CampaignCreated(_Event):
 
 
 class RoundPlanned(_Event):
-    """The planner answered: how many candidates each pool gave, and where the learning policy's state is kept."""
+    """The planner answered: how many candidates each pool gave, and where the learning policy's state is kept.
+
+    ``notes`` say what went worse than it should, such as a model that could not be fitted.
+    """
 
     kind: Literal["round.planned"] = "round.planned"
     round: int
     candidates: dict[str, int]
     checkpoint: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class ProposalMade(_Event):

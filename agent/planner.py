@@ -59,11 +59,13 @@ class Plan:
         proposals: in the order in which they should be made.
         candidates: number of candidates that each pool gave.
         checkpoint: state of the learning policy after this round, safetensors; empty when there is none.
+        notes: what went worse than it should, in words.
     """
 
     proposals: tuple[Proposal, ...]
     candidates: Mapping[str, int] = field(default_factory=dict)
     checkpoint: bytes = b""
+    notes: tuple[str, ...] = ()
 
 
 class Planner:
@@ -142,7 +144,7 @@ class Planner:
             for i, (d, value) in enumerate(chosen)
         )
         counts = {p.name: sum(s == p.name for s in sources.values()) for p in self._pools}
-        return Plan(proposals, counts, self._checkpoint())
+        return Plan(proposals, counts, self._checkpoint(), models.notes)
 
     def _learn(self, history: Mapping[str, Observation], made: Sequence[Made]) -> Models:
         """Fit this round's models; the crystal surrogate is fitted once."""

@@ -63,6 +63,8 @@ class CampaignProgress:
         self._live = not replayed
         if isinstance(event, ev.RoundPlanned):
             self._note(f"round {event.round} · candidates {sum(event.candidates.values())}")
+            for note in event.notes:
+                self._say(f"  round {event.round}  [yellow]{escape(note)}[/]")
         elif isinstance(event, ev.ProposalMade):
             self._made[event.proposal] = event
         elif isinstance(event, ev.StepDispatched):

@@ -136,6 +136,11 @@ class CompositeModel:
         )
         self.measured = hardness
 
+    @property
+    def unfitted(self) -> list[str]:
+        """Quantities whose model stayed at its priors."""
+        return [m.unfitted for m in self.model.models if m.unfitted]
+
     def objective(self, samples: Tensor, X: Tensor) -> Tensor:
         """Monte Carlo objective for BoTorch: ``... x q x 3`` latent samples at ``... x q x d`` rows to ``... x q``."""
         return hardness_law(X, samples[..., 0], samples[..., 1], samples[..., 2])

@@ -62,6 +62,11 @@ class FeasibilityModel:
                 rows, outcomes, torch.full_like(outcomes, CERTAIN_STD**2), columns, main, "feasibility"
             )
 
+    @property
+    def unfitted(self) -> list[str]:
+        """``["feasibility"]`` where the model stayed at its priors."""
+        return [self._model.unfitted] if self._model is not None and self._model.unfitted else []
+
     def probability(self, rows: Tensor) -> Tensor:
         """Probability of success, ``n``, between 0.02 and 0.98."""
         if self._model is None:

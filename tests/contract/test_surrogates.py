@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from botorch.exceptions import ModelFittingError
 
 from agent.config import parse_config
 from agent.wiring import Problem, build_problem
@@ -184,6 +185,19 @@ def test_the_same_observations_give_the_same_predictions(
 ) -> None:
     again = CompositeModel(features, outcomes(features, designs[:30])).predict(features.rows(designs))
     assert torch.equal(again.median, composite.predict(features.rows(designs)).median)
+
+
+def test_a_model_that_cannot_be_fitted_still_predicts_and_says_so(
+    features: DesignFeatures, designs: list[Design], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ModelFittingError
+
+    assert CompositeModel(features, outcomes(features, designs[:30])).unfitted == []
+    monkeypatch.setattr("surrogates.gp_fit.fit_gpytorch_mll", fail)
+    composite = CompositeModel(features, outcomes(features, designs[:30]))
+    assert composite.unfitted == ["porosity", "grain size", "the residual"]
+    assert bool(torch.isfinite(composite.predict(features.rows(designs)).median).all())
 
 
 def test_too_few_observations_are_refused(features: DesignFeatures, designs: list[Design]) -> None:

@@ -271,6 +271,7 @@ def test_images_that_stay_bad_make_an_invalid_measurement() -> None:
 @pytest.mark.parametrize(
     ("step", "changes", "outcome"),
     [
+        ("survey", {"values": {}}, "aborted"),
         ("image", {"artefacts": {}}, "aborted"),
         ("indent", {"values": {}}, "aborted"),
         ("indent", {"values": {"hardness": {"value": -1.0, "unit": "GPa", "std": 0.1}}}, "invalid_measurement"),
