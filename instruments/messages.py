@@ -27,6 +27,8 @@ from pydantic import (
 from envs.errors import InstrumentError
 from instruments.errors import FaultKind
 
+MAX_SKEW_S = 2.0
+"""Clocks that differ by more are flagged."""
 PROTO = "1.0"
 """Profile version: the major one is in the topic, the minor one counts here."""
 
@@ -37,6 +39,7 @@ Digest = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
 Unit = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,32}$")]
 """A case-sensitive UCUM code: printable ASCII without blanks (UCUM section 2.1); ``1`` is the unit one."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
+MediaType = Annotated[str, StringConstraints(pattern=r"^[\w.+\-]+/[\w.+\-]+$")]
 Presence = Literal["online", "busy", "error", "maintenance", "offline"]
 JobPhase = Literal["accepted", "rejected", "running", "succeeded", "failed", "cancelled"]
 
@@ -86,18 +89,70 @@ class ArtefactRef(Payload):
     uri: Annotated[str, Field(min_length=1, max_length=100_000)]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     bytes: Annotated[int, Field(ge=0)]
-    media_type: Annotated[str, StringConstraints(pattern=r"^[\w.+\-]+/[\w.+\-]+$")]
+    media_type: MediaType
+
+
+class UploadTicket(Payload):
+    """Leave to put bulk data of one job into the agent's store.
+
+    Attributes:
+        uri: where to PUT, below which the data's SHA-256 is appended as the last segment.
+        token: bearer token, good for this job alone and for a limited time.
+        limit: most bytes of one artefact.
+    """
+
+    uri: Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{1,500}$")]
+    token: Annotated[str, StringConstraints(pattern=r"^[!-~]{16,2000}$")] = Field(repr=False)
+    limit: Annotated[int, Field(gt=0)]
+
+
+class ResultDescription(Payload):
+    """One thing that a command gives: a quantity in ``unit``, bulk data of ``media_type``, or a word (neither)."""
+
+    summary: str = ""
+    unit: Unit | None = None
+    media_type: MediaType | None = None
+
+
+class ChannelDescription(Payload):
+    """One channel of telemetry; ``period_s`` is the usual time between readings."""
+
+    unit: Unit
+    summary: str = ""
+    period_s: Annotated[Number, Field(gt=0.0)] | None = None
 
 
 class CommandDescription(Payload):
-    """One command that an instrument knows; ``parameters`` is a JSON Schema with units and limits."""
+    """One command that an instrument knows.
+
+    Attributes:
+        summary: what it does, in a line.
+        parameters: JSON Schema (2020-12) of the parameters with units, limits and defaults.
+        results: what a success gives, by name.
+        duration_s: how long it usually takes.
+        cancellable: whether a cancellation stops it before its end.
+        example: parameters with which the command may be carried out at any time without harm or cost, for
+            checks; None when there are none.
+    """
 
     summary: str
     parameters: dict[str, Any]
+    results: dict[Name, ResultDescription] = Field(default_factory=dict)
+    duration_s: Annotated[Number, Field(ge=0.0)] | None = None
+    cancellable: bool = True
+    example: dict[Name, Value] | None = None
 
 
 class Description(Payload):
-    """``desc``: what an instrument is and can do. Retained."""
+    """``desc``: what an instrument is and can do. Retained.
+
+    Attributes:
+        boot_id: UUIDv7 of this run of the driver.
+        max_concurrency: jobs at a time.
+        channels: its telemetry.
+        safe_state: what it does when the agent's lease runs out, in words; empty where it neither heats nor moves.
+        lease_s: how long it goes on after an order or a renewal without hearing of the agent.
+    """
 
     proto: Proto = PROTO
     iid: Name
@@ -107,6 +162,9 @@ class Description(Payload):
     boot_id: Name
     max_concurrency: Annotated[int, Field(ge=1)] = 1
     commands: dict[Name, CommandDescription]
+    channels: dict[Name, ChannelDescription] = Field(default_factory=dict)
+    safe_state: str = ""
+    lease_s: Annotated[Number, Field(gt=0.0)] | None = None
 
 
 class Status(Payload):
@@ -132,7 +190,10 @@ class Telemetry(Payload):
 
 
 class Command(Payload):
-    """``cmd/{job}``: an order to do one job. Never retained; never started after ``not_after``."""
+    """``cmd/{job}``: an order to do one job. Never retained; never started after ``not_after``.
+
+    ``upload`` says where results too large for a message go; it is no part of what is ordered.
+    """
 
     proto: Proto = PROTO
     job: Name
@@ -142,6 +203,7 @@ class Command(Payload):
     issued_at: Utc
     not_after: Utc
     approval: str = ""
+    upload: UploadTicket | None = None
 
     @property
     def digest(self) -> str:
@@ -181,6 +243,7 @@ class JobState(Payload):
         progress: 0 to 1.
         eta: expected end.
         elapsed_s: duration of the job so far on the device's own clock, in seconds (simulated ones in a simulation).
+        clock_skew_s: by how much the order was issued in the device's future, where that is more than 2 s.
     """
 
     proto: Proto = PROTO
@@ -195,6 +258,7 @@ class JobState(Payload):
     result: Result | None = None
     error: JobError | None = None
     elapsed_s: Annotated[Number, Field(ge=0.0)] = 0.0
+    clock_skew_s: Number | None = None
 
     @model_validator(mode="after")
     def _reasons_belong_to_their_states(self) -> Self:
