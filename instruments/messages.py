@@ -19,8 +19,10 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -32,20 +34,33 @@ MAX_SKEW_S = 2.0
 PROTO = "1.0"
 """Profile version: the major one is in the topic, the minor one counts here."""
 
-Utc = Annotated[AwareDatetime, AfterValidator(lambda instant: instant.astimezone(UTC))]
+UTC_PATTERN = (
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z$"
+)
+"""RFC 3339 as we write it: UTC, at most microseconds."""
+Utc = Annotated[
+    AwareDatetime,
+    AfterValidator(lambda instant: instant.astimezone(UTC)),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": UTC_PATTERN}),
+]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
-Proto = Annotated[str, StringConstraints(pattern=r"^1\.\d+$")]
+Proto = Annotated[str, StringConstraints(pattern=r"^1\.[0-9]{1,6}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
 Unit = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,32}$")]
 """A case-sensitive UCUM code: printable ASCII without blanks (UCUM section 2.1); ``1`` is the unit one."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
-MediaType = Annotated[str, StringConstraints(pattern=r"^[\w.+\-]+/[\w.+\-]+$")]
+MediaType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.+\-]{1,127}/[A-Za-z0-9_.+\-]{1,127}$")]
 Presence = Literal["online", "busy", "error", "maintenance", "offline"]
 JobPhase = Literal["accepted", "rejected", "running", "succeeded", "failed", "cancelled"]
 
 
 class MalformedMessageError(InstrumentError):
     """A payload is not what the profile says that its topic carries."""
+
+
+def faults_of(error: ValidationError) -> str:
+    """All that is wrong, each with its key, in one line."""
+    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
 
 
 class Payload(BaseModel):
@@ -63,16 +78,26 @@ class Payload(BaseModel):
         try:
             return cls.model_validate_json(payload, extra="ignore")
         except ValidationError as error:
-            details = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise MalformedMessageError(f"not a valid {cls.__name__}: {details}") from error
+            raise MalformedMessageError(f"not a valid {cls.__name__}: {faults_of(error)}") from error
 
     def to_bytes(self) -> bytes:
         """UTF-8 JSON without the fields that are not set."""
         return self.model_dump_json(exclude_none=True).encode()
 
 
+def _needs(tag: str, values: list[JsonValue], field: str) -> JsonValue:
+    """A rule of a schema: where ``tag`` is one of the values, the field must be there."""
+    return {"if": {"properties": {tag: {"enum": values}}, "required": [tag]}, "then": {"required": [field]}}
+
+
 class Quantity(Payload):
-    """A finite number with its unit and, where known, its standard uncertainty (same unit)."""
+    """A finite number with its unit and, where known, its standard uncertainty.
+
+    Attributes:
+        value: the number.
+        unit: UCUM code, case-sensitive; 1 is the unit one.
+        std: standard uncertainty, in the same unit.
+    """
 
     value: Number
     unit: Unit
@@ -84,7 +109,14 @@ Value = Quantity | str
 
 
 class ArtefactRef(Payload):
-    """Bulk data by reference; ``data:`` URIs hold at most 64 KB."""
+    """Bulk data by reference.
+
+    Attributes:
+        uri: where they are: http(s), file or s3; a data URI holds at most 64 KB.
+        sha256: of the data, lower-case hexadecimal.
+        bytes: how many there are.
+        media_type: what they are, such as image/tiff.
+    """
 
     uri: Annotated[str, Field(min_length=1, max_length=100_000)]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -107,7 +139,13 @@ class UploadTicket(Payload):
 
 
 class ResultDescription(Payload):
-    """One thing that a command gives: a quantity in ``unit``, bulk data of ``media_type``, or a word (neither)."""
+    """One thing that a command gives: a quantity in ``unit``, bulk data of ``media_type``, or a word (neither).
+
+    Attributes:
+        summary: what it is, in a line.
+        unit: UCUM code, of a quantity.
+        media_type: of bulk data.
+    """
 
     summary: str = ""
     unit: Unit | None = None
@@ -115,7 +153,13 @@ class ResultDescription(Payload):
 
 
 class ChannelDescription(Payload):
-    """One channel of telemetry; ``period_s`` is the usual time between readings."""
+    """One channel of telemetry.
+
+    Attributes:
+        unit: UCUM code of its readings.
+        summary: what it reads, in a line.
+        period_s: usual time between readings, in seconds.
+    """
 
     unit: Unit
     summary: str = ""
@@ -147,9 +191,14 @@ class Description(Payload):
     """``desc``: what an instrument is and can do. Retained.
 
     Attributes:
+        iid: the instrument's id, as in its topics.
+        kind: what it is, such as furnace; one kind, one set of commands.
+        serial: serial number of the instrument.
+        driver: name and version of the driver.
         boot_id: UUIDv7 of this run of the driver.
         max_concurrency: jobs at a time.
-        channels: its telemetry.
+        commands: what it can be ordered to do, by name.
+        channels: its telemetry, by name.
         safe_state: what it does when the agent's lease runs out, in words; empty where it neither heats nor moves.
         lease_s: how long it goes on after an order or a renewal without hearing of the agent.
     """
@@ -168,7 +217,12 @@ class Description(Payload):
 
 
 class Status(Payload):
-    """``status``: an instrument's presence. Retained; the last will says ``offline``."""
+    """``status``: the presence of an instrument or an agent. Retained; the last will says ``offline``.
+
+    Attributes:
+        state: whether it takes orders (online), works (busy), or why it does neither.
+        message: the reason, for people.
+    """
 
     proto: Proto = PROTO
     state: Presence
@@ -179,7 +233,13 @@ class Status(Payload):
 
 
 class Telemetry(Payload):
-    """``telemetry/{channel}``: one reading. Never retained, may be lost."""
+    """``telemetry/{channel}``: one reading. Never retained, may be lost.
+
+    Attributes:
+        value: the reading.
+        unit: UCUM code, as the description announces.
+        quality: how far the device trusts the reading.
+    """
 
     proto: Proto = PROTO
     ts: Utc
@@ -192,7 +252,14 @@ class Telemetry(Payload):
 class Command(Payload):
     """``cmd/{job}``: an order to do one job. Never retained; never started after ``not_after``.
 
-    ``upload`` says where results too large for a message go; it is no part of what is ordered.
+    Attributes:
+        attempt: how many times the same order was sent, this one included.
+        command: one of the description's.
+        parameters: by name: quantities with their units, or words.
+        issued_at: when the agent decided to send it.
+        not_after: when it is too late to start.
+        approval: reference to the decision that allowed it.
+        upload: where results too large for a message go; it is no part of what is ordered.
     """
 
     proto: Proto = PROTO
@@ -221,7 +288,13 @@ def digest_of(command: str, parameters: Mapping[str, Value]) -> str:
 
 
 class JobError(Payload):
-    """Why a job was rejected or failed."""
+    """Why a job was rejected or failed.
+
+    Attributes:
+        code: the reason, for programs.
+        message: the reason, for people.
+        kind: what it means for the experiment: try again, this sample cannot be made, or a person must look.
+    """
 
     code: Name
     message: str
@@ -229,7 +302,12 @@ class JobError(Payload):
 
 
 class Result(Payload):
-    """What a job found: values, and bulk data by reference."""
+    """What a job found: values, and bulk data by reference.
+
+    Attributes:
+        values: quantities and words, by name.
+        artefacts: bulk data, by name.
+    """
 
     values: dict[Name, Value] = Field(default_factory=dict)
     artefacts: dict[Name, ArtefactRef] = Field(default_factory=dict)
@@ -239,12 +317,24 @@ class JobState(Payload):
     """``job/{job}``: where a job stands; the last one is retained. ``(boot_id, seq)`` gives the order.
 
     Attributes:
+        state: the step of its life; rejected, succeeded, failed and cancelled are the last.
         digest: of the command that this state answers, empty when no command is known.
         progress: 0 to 1.
         eta: expected end.
+        result: what it found; always there when it succeeded.
+        error: why; always there when it was rejected or failed.
         elapsed_s: duration of the job so far on the device's own clock, in seconds (simulated ones in a simulation).
         clock_skew_s: by how much the order was issued in the device's future, where that is more than 2 s.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                _needs("state", ["rejected", "failed"], "error"),
+                _needs("state", ["succeeded"], "result"),
+            ]
+        }
+    )
 
     proto: Proto = PROTO
     job: Name
@@ -275,7 +365,22 @@ class JobState(Payload):
 
 
 class Control(Payload):
-    """``ctl``: cancel or query a job, republish description and status, or renew the agent's lease."""
+    """``ctl``: cancel or query a job, republish description and status, or renew the agent's lease.
+
+    Attributes:
+        op: what is asked for.
+        job: of a cancel or a query.
+        lease_s: how long from now the agent answers for the instrument, in seconds; of a lease.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                _needs("op", ["cancel", "query"], "job"),
+                _needs("op", ["lease"], "lease_s"),
+            ]
+        }
+    )
 
     proto: Proto = PROTO
     op: Literal["cancel", "query", "republish", "lease"]
