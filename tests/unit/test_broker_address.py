@@ -89,7 +89,7 @@ def test_an_address_survives_its_own_url(host: str, port: int, user: str, passwo
     assert BrokerAddress.from_url(address.url, password=password) == address
 
 
-@given(texts.filter(lambda text: len(text) > 8), st.sampled_from(["", "/x", ":x", "@", "\n"]))
+@given(texts.map("§ecret".__add__), st.sampled_from(["", "/x", ":x", "@", "\n"]))
 def test_no_password_is_ever_shown(password: str, wrong: str) -> None:
     try:
         address = BrokerAddress.from_url(f"mqtt://anna:{quote(password, safe='')}@localhost{wrong}")
