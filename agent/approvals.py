@@ -10,117 +10,40 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Self
 
 from joserfc import jws
 from joserfc.errors import JoseError
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import ValidationError
 
-from agent.identity import People, Person, PersonName, SigningKey, explain
-from agent.roles import Choice, may, roles_for
+from agent.identity import People, Person, SigningKey, explain
+from agent.roles import may, roles_for
 from envs.errors import UserError
-from instruments.messages import Name, Utc
+from instruments.decisions import ALGORITHM, MAX_TOKEN, Decision, DecisionHeader, PublishedProposal, no_twins
 
-ALGORITHM = "Ed25519"
-TYPE = "labwright-decision+json"
-MAX_TOKEN = 65536
-"""Longest token that is looked at, in characters."""
+__all__ = [
+    "MAX_AGE",
+    "MAX_SKEW",
+    "Decision",
+    "ProposalContext",
+    "PublishedProposal",
+    "Reason",
+    "Verdict",
+    "sign_decision",
+    "verify_decision",
+]
+
 MAX_AGE = timedelta(minutes=10)
 """How long after signing a decision may arrive; nonces must be kept for longer than this."""
 MAX_SKEW = timedelta(seconds=30)
 """How far a person's clock may be ahead of the agent's."""
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Revision = Annotated[int, Field(ge=1, strict=True)]
-Path = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,63}$")]
 _SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
-
-
-class Decision(BaseModel):
-    """What one person says about one revision of one proposal.
-
-    ``digest`` is the SHA-256 of the proposal's canonical body, ``nonce`` 128 random bits or more in base64url,
-    ``changes`` the new values of an edit by their dotted paths.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    lab: Name
-    proposal: Name
-    revision: Revision
-    digest: Sha256
-    verdict: Choice
-    changes: Annotated[dict[Path, bool | int | float | str], Field(max_length=32)] = Field(default_factory=dict)
-    nonce: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\-]{22,64}$")]
-    time: Utc
-    comment: Annotated[str, StringConstraints(max_length=2000)] = ""
-    user: PersonName
-
-    @model_validator(mode="after")
-    def _changes_belong_to_an_edit(self) -> Self:
-        if bool(self.changes) != (self.verdict == "edit"):
-            raise ValueError("an edit has changes, approve and reject have none")
-        return self
-
-
-class PublishedProposal(BaseModel):
-    """What a decision needs of the body on a proposal's retained topic; the digest covers all of the body."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    lab: Name
-    proposal: Name
-    revision: Revision
-    expires_at: Utc
-    quorum: Annotated[int, Field(ge=1, le=9, strict=True)] = 1
-    digest: Sha256
-
-    @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Self:
-        """Take a body that the agent publishes.
-
-        Raises:
-            UserError: a field is missing or wrong, or the body has no canonical form.
-        """
-        try:
-            return cls.model_validate({**body, "digest": proposal_digest(body)})
-        except ValidationError as error:
-            raise UserError(f"not a proposal: {explain(error)}") from error
-
-    @classmethod
-    def parse(cls, payload: bytes) -> Self:
-        """Read the payload of the retained topic.
-
-        Raises:
-            UserError: it is not one JSON object, names a key twice, or is not a proposal.
-        """
-        try:
-            body = json.loads(payload, object_pairs_hook=_no_twins)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"not a proposal: no valid JSON ({error})") from error
-        if not isinstance(body, dict):
-            raise UserError("not a proposal: the JSON is not an object")
-        return cls.of(body)
-
-
-def proposal_digest(body: Mapping[str, Any]) -> str:
-    """SHA-256 of canonical JSON: sorted keys, no blanks, UTF-8, numbers in Python's shortest round-trip form.
-
-    Raises:
-        UserError: the body holds something that JSON has no form for, such as NaN.
-    """
-    try:
-        text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise UserError(f"the proposal has no canonical form: {error}") from error
 
 
 def sign_decision(decision: Decision, key: SigningKey) -> str:
@@ -131,7 +54,7 @@ def sign_decision(decision: Decision, key: SigningKey) -> str:
     """
     if decision.user != key.name:
         raise UserError(f"the decision is {decision.user}'s and the key {key.name}'s: each signs only their own")
-    header = {"alg": ALGORITHM, "kid": key.kid, "typ": TYPE}
+    header = DecisionHeader(kid=key.kid).model_dump()
     return jws.serialize_compact(header, decision.model_dump_json().encode(), key.key, algorithms=[ALGORITHM])
 
 
@@ -324,11 +247,13 @@ def _kid(text: str) -> str:
     segments = [_decode(segment) for segment in text.split(".")]
     if len(segments) != 3:
         raise ValueError("not three segments")
-    header = json.loads(segments[0], object_pairs_hook=_no_twins)
-    kid = header.pop("kid", None) if isinstance(header, dict) else None
-    if not isinstance(kid, str) or header != {"alg": ALGORITHM, "typ": TYPE}:
-        raise ValueError("the header is not a decision's")
-    return kid
+    try:
+        header = DecisionHeader.model_validate(json.loads(segments[0], object_pairs_hook=no_twins))
+    except ValidationError as error:
+        raise ValueError("the header is not a decision's") from error
+    if header.model_fields_set != set(DecisionHeader.model_fields):
+        raise ValueError("the header says too little")
+    return header.kid
 
 
 def _decode(segment: str) -> bytes:
@@ -342,10 +267,3 @@ def _decode(segment: str) -> bytes:
     if base64.urlsafe_b64encode(raw).decode().rstrip("=") != segment:
         raise ValueError("a segment is not canonical base64url")
     return raw
-
-
-def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    body = dict(pairs)
-    if len(body) != len(pairs):
-        raise ValueError("a key is given twice")
-    return body

@@ -18,20 +18,12 @@ from joserfc import jws
 from joserfc.jwk import OctKey, OKPKey
 from typer.testing import CliRunner
 
-from agent.approvals import (
-    Decision,
-    ProposalContext,
-    PublishedProposal,
-    Reason,
-    Verdict,
-    proposal_digest,
-    sign_decision,
-    verify_decision,
-)
+from agent.approvals import ProposalContext, Reason, Verdict, sign_decision, verify_decision
 from agent.cli_people import people_app
 from agent.identity import People, Person, PublicKey, SigningKey
 from agent.roles import Role
 from envs.errors import UserError
+from instruments.decisions import Decision, PublishedProposal, proposal_digest
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BODY: dict[str, Any] = {
