@@ -59,3 +59,7 @@ class NoAnswerError(InstrumentError):
 
 class TransportError(InstrumentError):
     """The connection to the broker could not be made, or the broker refused a subscription."""
+
+
+class NotCommittedError(InstrumentError):
+    """A handler could not commit yet what a message told it: deliver the message again, and do not acknowledge it."""

@@ -1,32 +1,36 @@
-"""The one module that knows paho: MQTT 3.1.1 behind the ``Transport`` port.
+"""MQTT 3.1.1, or 5, behind the ``Transport`` port; the one module, with ``paho_client``, that knows paho.
 
-paho runs its own thread. Its callbacks only post to the event loop, and everything else happens there, so that no
-state needs a lock: what is registered in the same step as a paho call is there before the answer is handled.
+paho runs its own thread. Its callbacks only post to the event loop, in batches, and everything else happens there, so
+that little state needs a lock: what is registered in the step of a paho call is there before its answer is handled.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import socket
-import ssl
-from collections.abc import Callable
-from typing import Any, cast
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from instruments.address import BrokerAddress, TlsOptions
-from instruments.errors import TopicError, TransportError
-from instruments.topics import check_pattern, matches
-from instruments.transport import Handler, Hook, Message
+from instruments.address import BrokerAddress
+from instruments.clock import Sleeper
+from instruments.delivery import OFFLINE_LIMIT, PAYLOAD_LIMIT, QOS0_LIMIT, Delivery, check_outgoing
+from instruments.errors import TransportError
+from instruments.inbox import Arrival
+from instruments.paho_client import begin, make_client, mirrored, wanted
+from instruments.topics import check_pattern
+from instruments.transport import Handler, Hook, Message, Mirror
 
 _log = logging.getLogger(__name__)
 
-_IN_FLIGHT = 20
-"""Mosquitto's and most brokers' default for one client; more would be held back or dropped."""
+UNSENT_LIMIT = 1_000
+"""Most messages on their way over a connection that stands, before ``publish`` waits."""
 _GOODBYE_S = 5.0
 
 
@@ -38,7 +42,14 @@ class MqttTransport:
         client_id: unique at the broker, which disconnects the older of two equal ones.
         keepalive_s: after 1.5 times this silence the broker publishes the will.
         connect_timeout_s: how long ``connect`` tries.
-        persistent: let the broker keep subscriptions and undelivered messages while disconnected.
+        persistent: let the broker keep subscriptions and undelivered messages while disconnected; subscribe before
+            ``connect``, for what was kept comes at once.
+        protocol: the version of MQTT; the mirror of a message travels on 5 only.
+        sleeper: waits before a handler that could not commit is called again.
+        payload_limit: most bytes of one message; larger ones are acknowledged unread.
+        unsent_limit: most messages of QoS 1 on their way before ``publish`` waits.
+        qos0_limit: most messages of QoS 0 that wait to be handled; the oldest are dropped.
+        offline_limit: most messages of QoS 1 that wait for a lost connection.
     """
 
     def __init__(
@@ -49,40 +60,42 @@ class MqttTransport:
         keepalive_s: int = 15,
         connect_timeout_s: float = 10.0,
         persistent: bool = False,
+        protocol: Literal["3.1.1", "5"] = "3.1.1",
+        sleeper: Sleeper = asyncio.sleep,
+        payload_limit: int = PAYLOAD_LIMIT,
+        unsent_limit: int = UNSENT_LIMIT,
+        qos0_limit: int = QOS0_LIMIT,
+        offline_limit: int = OFFLINE_LIMIT,
     ) -> None:
         self._address = address
         self._keepalive_s = keepalive_s
         self._timeout_s = connect_timeout_s
-        self._handlers: list[tuple[str, Handler]] = []
+        self._persistent = persistent
+        self._v5 = protocol == "5"
+        self._payload_limit, self._unsent_limit, self._offline_limit = payload_limit, unsent_limit, offline_limit
+        self._delivery = Delivery(
+            self._acknowledge, sleeper=sleeper, qos0_limit=qos0_limit, payload_limit=payload_limit
+        )
         self._hooks: list[Hook] = []
         self._hook_run: asyncio.Task[None] | None = None
-        self._inbox: asyncio.Queue[paho.MQTTMessage] = asyncio.Queue()
-        self._pump: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._first: asyncio.Future[None] | None = None
         self._gone = asyncio.Event()
-        self._subscribing: dict[int, asyncio.Future[None]] = {}
+        self._subscribing: dict[int, tuple[Sequence[str], asyncio.Future[None]]] = {}
         self._unsent: set[int] = set()
-        self._sent = asyncio.Event()
+        self._room, self._sent = asyncio.Event(), asyncio.Event()
         self._failure = "no answer"
         self._connected = self._closed = False
-        self._client = self._make_client(client_id, persistent)
+        self._lock = threading.Lock()
+        self._posted: list[tuple[Callable[..., None], tuple[object, ...]]] = []
+        self._connection = 0
+        self._client = self._make_client(client_id)
 
-    def _make_client(self, client_id: str, persistent: bool) -> paho.Client:
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            clean_session=not persistent,
-            protocol=paho.MQTTv311,
-            manual_ack=True,
+    def _make_client(self, client_id: str) -> paho.Client:
+        client = make_client(
+            self._address, client_id, v5=self._v5, persistent=self._persistent, connect_timeout_s=self._timeout_s
         )
-        client.max_inflight_messages_set(_IN_FLIGHT)
-        client.reconnect_delay_set(1, 30)
-        if self._address.username:
-            client.username_pw_set(self._address.username, self._address.password)
-        if self._address.tls is not None:
-            client.tls_set_context(_tls_context(self._address.tls))
-        client.on_socket_open = _no_delay
+        client.on_broken = lambda: self._post(self._connection_down)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
@@ -98,6 +111,11 @@ class MqttTransport:
         """Whether the broker can be reached now."""
         return self._connected
 
+    @property
+    def dropped(self) -> int:
+        """How many messages of QoS 0 were dropped because the handlers were too slow."""
+        return self._delivery.inbox.dropped
+
     def set_will(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = True) -> None:
         """Say what the broker shall publish when this connection is lost; before ``connect``."""
         self._client.will_set(topic, payload, qos=qos, retain=retain)
@@ -112,53 +130,74 @@ class MqttTransport:
         Raises:
             TransportError: when the broker refuses, or does not answer in time.
         """
-        if self._pump is not None:
+        if self._loop is not None:
             return
         self._loop = asyncio.get_running_loop()
         self._first = self._loop.create_future()
-        self._pump = asyncio.create_task(self._deliver(), name="mqtt transport")
-        self._client.connect_async(self._address.host, self._address.port, keepalive=self._keepalive_s)
+        self._delivery.start("mqtt transport")
+        begin(self._client, self._address, self._keepalive_s, v5=self._v5, persistent=self._persistent)
         self._client.loop_start()
         try:
             await asyncio.wait_for(self._first, self._timeout_s)
         except TimeoutError:
             await self.close()
-            where = f"{self._address.host}:{self._address.port}"
-            raise TransportError(f"no MQTT broker at {where} after {self._timeout_s:g} s: {self._failure}") from None
+            raise TransportError(
+                f"no MQTT broker at {self._where} after {self._timeout_s:g} s: {self._failure}"
+            ) from None
         except BaseException:
             await self.close()
             raise
 
+    @property
+    def _where(self) -> str:
+        return f"{self._address.host}:{self._address.port}"
+
     async def close(self) -> None:
         """Send what is queued for at most 5 s, take leave, and stop paho's thread."""
-        pump, self._pump = self._pump, None
-        self._closed = True
-        if pump is None:
+        if self._closed or self._loop is None:
+            self._closed = True
             return
+        self._closed = True
+        self._room.set()
         if self._connected:
             await _at_most(self._wait_sent(), _GOODBYE_S)
             self._client.disconnect()
             await _at_most(self._gone.wait(), _GOODBYE_S)
-        else:
+        stopping = asyncio.ensure_future(asyncio.to_thread(self._client.loop_stop))
+        while not stopping.done():
+            # Again and again: while paho is busy connecting it takes no notice.
             self._client.disconnect()
-        await asyncio.to_thread(self._client.loop_stop)
-        ending = [pump] if self._hook_run is None else [pump, self._hook_run]
-        for task in ending:
-            task.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
+            await asyncio.wait({stopping}, timeout=0.2)
+        if lost := self._client.drop_out_messages():
+            _log.warning("%d messages could not be sent to %s before leaving", len(lost), self._where)
+        self._connected = False
+        if self._hook_run is not None:
+            self._hook_run.cancel()
+            await asyncio.gather(self._hook_run, return_exceptions=True)
+        await self._delivery.stop()
 
-    async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, mirror: Mirror | None = None
+    ) -> None:
         """Hand a message to paho, which sends it now or, for QoS 1, when the broker is back.
 
         Raises:
             TopicError: when the topic is empty or holds a wildcard.
-            TransportError: when the transport was never connected, or is closed.
+            TransportError: when the transport was never connected or is closed, when the payload is too large, or
+                when too many messages wait for a lost connection.
         """
-        if not topic or "+" in topic or "#" in topic:
-            raise TopicError(f"{topic!r} cannot be published to: it is empty or holds a wildcard")
+        check_outgoing(topic, payload, self._payload_limit)
+        while qos > 0 and self._connected and not self._closed and len(self._unsent) >= self._unsent_limit:
+            self._room.clear()
+            await self._room.wait()
         if self._loop is None or self._closed:
             raise TransportError(f"cannot publish to {topic}: the transport is not connected")
-        info = self._client.publish(topic, payload, qos=qos, retain=retain)
+        if qos > 0 and not self._connected and len(self._unsent) >= self._offline_limit:
+            raise TransportError(
+                f"cannot publish to {topic}: {self._offline_limit} messages wait for {self._where} already"
+            )
+        properties = mirrored(mirror) if self._v5 and mirror is not None else None
+        info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
         # NO_CONN means queued for QoS 1 and lost for QoS 0, both as promised; anything else is a refusal.
         if info.rc not in {MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN}:
             raise TransportError(f"cannot publish to {topic}: {paho.error_string(info.rc)}")
@@ -170,61 +209,72 @@ class MqttTransport:
 
         Raises:
             TopicError: when the pattern is malformed.
-            TransportError: when not connected, or the broker refuses.
+            TransportError: when closed, or the broker refuses.
         """
         check_pattern(pattern)
-        if self._loop is None or self._closed:
+        if self._closed:
             raise TransportError(f"cannot subscribe to {pattern}: the transport is not connected")
-        self._handlers.append((pattern, handler))
-        code, mid = self._client.subscribe(pattern, qos=1)
+        self._delivery.router.add(pattern, handler)
+        if self._loop is None:
+            return  # when the connection is made
+        code, mid = self._client.subscribe(wanted([pattern], v5=self._v5))
         if code == MQTTErrorCode.MQTT_ERR_NO_CONN or mid is None:
             return  # all patterns are subscribed to when the connection is back
-        agreed = self._subscribing[mid] = self._loop.create_future()
         try:
-            await asyncio.wait_for(agreed, self._timeout_s)
+            await asyncio.wait_for(self._agreement(mid, [pattern]), self._timeout_s)
         except TimeoutError:
             raise TransportError(f"the broker did not answer a subscription to {pattern}") from None
+        except TransportError:
+            self._delivery.router.remove(pattern, handler)
+            raise
         finally:
             self._subscribing.pop(mid, None)
 
+    async def unsubscribe(self, pattern: str, handler: Handler) -> None:
+        """Call a handler no more."""
+        if self._delivery.router.remove(pattern, handler) and self._loop is not None and not self._closed:
+            self._client.unsubscribe(pattern)
+
+    def _agreement(self, mid: int, patterns: Sequence[str]) -> asyncio.Future[None]:
+        agreed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._subscribing[mid] = (patterns, agreed)
+        return agreed
+
     # In the event loop ------------------------------------------------------------------------------------------------
 
-    async def _deliver(self) -> None:
-        while True:
-            arrived = await self._inbox.get()
-            message = Message(arrived.topic, bytes(arrived.payload), retained=bool(arrived.retain))
-            for pattern, handler in list(self._handlers):
-                if matches(pattern, message.topic):
-                    try:
-                        await handler(message)
-                    except Exception:  # noqa: BLE001 - one handler's mistake must not stop all others
-                        _log.exception("a handler failed on %s", message.topic)
-            if arrived.qos > 0:
-                self._client.ack(arrived.mid, arrived.qos)
+    def _acknowledge(self, arrival: Arrival) -> None:
+        # Under the lock the connection cannot be replaced meanwhile: on another one the number is another message's.
+        with self._lock:
+            if arrival.qos > 0 and arrival.connection == self._connection:
+                self._client.ack(arrival.mid, arrival.qos)
 
     async def _wait_sent(self) -> None:
-        while self._unsent:
+        while self._unsent and self._connected:
             self._sent.clear()
             await self._sent.wait()
 
-    def _connection_up(self, resubscribed: int | None) -> None:
+    def _connection_up(self, resubscribed: int | None, patterns: Sequence[str]) -> None:
         self._connected = True
         self._gone.clear()
-        if self._first is not None and not self._first.done():
-            self._first.set_result(None)
-            return
         agreed = asyncio.get_running_loop().create_future()
         if resubscribed is None:
             agreed.set_result(None)
         else:
-            self._subscribing[resubscribed] = agreed
-        self._hook_run = asyncio.create_task(self._welcome_back(agreed), name="mqtt reconnection")
+            agreed = self._agreement(resubscribed, patterns)
+        first = self._first is not None and not self._first.done()
+        self._hook_run = asyncio.create_task(self._welcome(agreed, first=first), name="mqtt reconnection")
 
-    async def _welcome_back(self, agreed: asyncio.Future[None]) -> None:
+    async def _welcome(self, agreed: asyncio.Future[None], *, first: bool) -> None:
         try:
             await agreed
-        except TransportError:
-            _log.exception("after a reconnection the broker refused the subscriptions")
+        except TransportError as error:
+            if first and self._first is not None and not self._first.done():
+                self._first.set_exception(error)
+            else:
+                _log.exception("after a reconnection the broker refused the subscriptions")
+            return
+        if self._first is not None and not self._first.done():
+            self._first.set_result(None)
             return
         for hook in self._hooks:
             try:
@@ -233,17 +283,24 @@ class MqttTransport:
                 _log.exception("a reconnection hook failed")
 
     def _connection_refused(self, reason: str) -> None:
-        self._failure = reason
+        self._failure = f"it refused the connection: {reason}"
         if self._first is not None and not self._first.done():
-            where = f"{self._address.host}:{self._address.port}"
-            self._first.set_exception(TransportError(f"the MQTT broker at {where} refused the connection: {reason}"))
+            self._first.set_exception(
+                TransportError(f"the MQTT broker at {self._where} refused the connection: {reason}")
+            )
+        elif not self._closed:
+            _log.warning("the MQTT broker at %s refused the connection: %s", self._where, reason)
 
-    def _connection_down(self) -> None:
+    def _connection_down(self, reason: str = "") -> None:
+        if reason and not self._closed:
+            _log.warning("the MQTT broker at %s ended the connection: %s", self._where, reason)
         self._connected = False
         self._gone.set()
+        self._room.set()
+        self._sent.set()
         if self._hook_run is not None:
             self._hook_run.cancel()
-        for agreed in self._subscribing.values():
+        for _, agreed in self._subscribing.values():
             if not agreed.done():
                 agreed.set_result(None)  # all patterns are subscribed to again when the connection is back
 
@@ -252,70 +309,93 @@ class MqttTransport:
         tls = ", or does not accept these certificates" if self._address.tls else ""
         self._failure = f"the address does not accept connections{tls}"
 
-    def _subscribed(self, mid: int, refused: bool) -> None:
-        agreed = self._subscribing.pop(mid, None)
+    def _subscribed(self, mid: int, refusals: Sequence[str]) -> None:
+        patterns, agreed = self._subscribing.pop(mid, ((), None))
         if agreed is None or agreed.done():
             return
+        refused = [f"{p} ({why})" for p, why in zip(patterns, refusals, strict=False) if why]
+        refused += [f"{p} (no answer)" for p in patterns[len(refusals) :]]
         if refused:
-            agreed.set_exception(TransportError("the broker refused a subscription"))
+            agreed.set_exception(TransportError(f"the broker refused the subscription to {', '.join(refused)}"))
         else:
             agreed.set_result(None)
 
     def _published(self, mid: int) -> None:
         self._unsent.discard(mid)
         self._sent.set()
+        if 2 * len(self._unsent) <= self._unsent_limit:
+            self._room.set()
+
+    def _run_posted(self) -> None:
+        with self._lock:
+            posted, self._posted = self._posted, []
+        for function, values in posted:
+            function(*values)
 
     # In paho's thread: only post --------------------------------------------------------------------------------------
 
     def _post(self, function: Callable[..., None], *values: object) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(function, *values)
+        with self._lock:
+            self._posted.append((function, values))
+            if len(self._posted) > 1:
+                return  # the loop has been told already
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to be told
+                self._loop.call_soon_threadsafe(self._run_posted)
 
     def _on_connect(
-        self, client: paho.Client, _data: object, _flags: object, reason: ReasonCode, _properties: Properties | None
+        self,
+        client: paho.Client,
+        _data: object,
+        flags: paho.ConnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
     ) -> None:
         if reason.is_failure:
             self._post(self._connection_refused, str(reason))
             return
-        patterns = [(pattern, 1) for pattern, _ in self._handlers]
-        mid = client.subscribe(patterns)[1] if patterns else None
-        self._post(self._connection_up, mid)
+        with self._lock:
+            self._connection += 1
+        if flags.session_present:
+            self._delivery.inbox.forget_unacknowledged()  # they come again
+        patterns = self._delivery.router.patterns
+        mid = client.subscribe(wanted(patterns, v5=self._v5))[1] if patterns else None
+        self._post(self._connection_up, mid, patterns)
 
     def _on_connect_fail(self, _client: paho.Client, _data: object) -> None:
         self._post(self._connection_failed)
 
     def _on_disconnect(
-        self, _client: paho.Client, _data: object, _flags: object, _reason: ReasonCode, _properties: Properties | None
+        self,
+        _client: paho.Client,
+        _data: object,
+        flags: paho.DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
     ) -> None:
-        self._post(self._connection_down)
+        with self._lock:
+            self._connection += 1
+        self._post(self._connection_down, str(reason) if flags.is_disconnect_packet_from_server else "")
 
     def _on_subscribe(
         self, _client: paho.Client, _data: object, mid: int, reasons: list[ReasonCode], _properties: Properties | None
     ) -> None:
-        self._post(self._subscribed, mid, any(reason.is_failure for reason in reasons))
+        self._post(self._subscribed, mid, [str(reason) if reason.is_failure else "" for reason in reasons])
 
     def _on_publish(
-        self, _client: paho.Client, _data: object, mid: int, _reason: ReasonCode, _properties: Properties
+        self, _client: paho.Client, _data: object, mid: int, reason: ReasonCode, _properties: Properties
     ) -> None:
+        if reason.is_failure:
+            _log.warning("the MQTT broker at %s refused a message: %s", self._where, reason)
         self._post(self._published, mid)
 
-    def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
-        self._post(self._inbox.put_nowait, message)
-
-
-def _no_delay(_client: paho.Client, _data: Any, connection: Any) -> None:
-    # Nagle's algorithm and delayed acknowledgements together make a round trip 44-92 ms instead of 1.
-    cast("socket.socket", connection).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _tls_context(options: TlsOptions) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=options.ca)
-        if options.certificate is not None:
-            context.load_cert_chain(options.certificate, options.key)
-    except OSError as error:
-        raise TransportError(f"the TLS certificates cannot be used: {error}") from error
-    return context
+    def _on_message(self, _client: paho.Client, _data: object, arrived: paho.MQTTMessage) -> None:
+        message: Message | None = None
+        with contextlib.suppress(UnicodeDecodeError):  # a topic that is not UTF-8 is nobody's
+            if self._delivery.fits(arrived.topic, len(arrived.payload)):
+                message = Message(arrived.topic, bytes(arrived.payload), retained=bool(arrived.retain))
+        if self._delivery.inbox.put(Arrival(message, arrived.qos, arrived.mid, self._connection)):
+            self._post(self._delivery.wake)
 
 
 async def _at_most(wanted: Any, seconds: float) -> None:

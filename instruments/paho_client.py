@@ -1,0 +1,120 @@
+"""How paho's client is set up for the profile, and what its thread needs to outlive a hostile broker."""
+
+from __future__ import annotations
+
+import logging
+import math
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+from typing_extensions import override
+
+from instruments.address import BrokerAddress, TlsOptions
+from instruments.errors import TransportError
+from instruments.transport import Mirror
+
+_log = logging.getLogger(__name__)
+
+IN_FLIGHT = 20
+"""Mosquitto's and most brokers' default for one client; more would be held back or dropped."""
+_SESSION_S = 7 * 86_400
+"""How long an MQTT 5 broker keeps a persistent session; on 3.1.1 that is its own affair."""
+
+
+class ResilientClient(paho.Client):
+    """paho's client with a thread that outlives what a broken or hostile broker sends."""
+
+    on_broken: Callable[[], None]
+    """Called in paho's thread when it had to give a connection up."""
+
+    @override
+    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
+        """Serve until stopped; paho's own ends with its thread at the first packet that it cannot decode."""
+        while True:
+            try:
+                return super().loop_forever(timeout, retry_first_connection)
+            except Exception as error:  # noqa: BLE001 - otherwise the thread ends and nobody learns of it
+                _log.warning("the MQTT connection is made anew, the broker sent what is not MQTT: %r", error)
+            self._sock_close()
+            self.on_broken()
+            self._reconnect_wait()
+            if self._thread_terminate:
+                return MQTTErrorCode.MQTT_ERR_CONN_LOST
+
+
+def make_client(
+    address: BrokerAddress, client_id: str, *, v5: bool, persistent: bool, connect_timeout_s: float
+) -> ResilientClient:
+    """A client that is not connected and has no callbacks yet."""
+    client = ResilientClient(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        clean_session=None if v5 else not persistent,
+        protocol=MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311,
+        manual_ack=True,
+    )
+    client.max_inflight_messages_set(IN_FLIGHT)
+    client.reconnect_delay_set(1, 30)
+    client.connect_timeout = min(5.0, connect_timeout_s)
+    if address.username:
+        client.username_pw_set(address.username, address.password)
+    if address.tls is not None:
+        client.tls_set_context(_tls_context(address.tls))
+    client.on_socket_open = _no_delay
+    return client
+
+
+def begin(client: paho.Client, address: BrokerAddress, keepalive_s: int, *, v5: bool, persistent: bool) -> None:
+    """Say where to connect to; paho's thread does it."""
+    if not v5:
+        client.connect_async(address.host, address.port, keepalive=keepalive_s)
+        return
+    properties = _properties(PacketTypes.CONNECT)
+    properties.SessionExpiryInterval = _SESSION_S if persistent else 0
+    properties.ReceiveMaximum = IN_FLIGHT
+    client.connect_async(
+        address.host, address.port, keepalive=keepalive_s, clean_start=not persistent, properties=properties
+    )
+
+
+def wanted(patterns: Sequence[str], *, v5: bool) -> Any:
+    """Subscriptions at QoS 1 as paho takes them."""
+    return [(pattern, SubscribeOptions(qos=1) if v5 else 1) for pattern in patterns]
+
+
+def mirrored(mirror: Mirror) -> Properties:
+    """MQTT 5's way to say what a payload says already."""
+    properties = _properties(PacketTypes.PUBLISH)
+    if mirror.response_topic:
+        properties.ResponseTopic = mirror.response_topic
+    if mirror.correlation:
+        properties.CorrelationData = mirror.correlation
+    if mirror.expiry_s is not None:
+        properties.MessageExpiryInterval = max(0, math.ceil(mirror.expiry_s))
+    return properties
+
+
+def _properties(packet: int) -> Properties:
+    return Properties(packet)  # type: ignore[no-untyped-call]
+
+
+def _no_delay(_client: paho.Client, _data: Any, connection: Any) -> None:
+    # Nagle's algorithm and delayed acknowledgements together make a round trip 44-92 ms instead of 1.
+    cast("socket.socket", connection).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _tls_context(options: TlsOptions) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=options.ca)
+        if options.certificate is not None:
+            context.load_cert_chain(options.certificate, options.key)
+    except OSError as error:
+        raise TransportError(f"the TLS certificates cannot be used: {error}") from error
+    return context
