@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Literal, cast, get_args
 
 from typing_extensions import override
 
+from instruments import channels
+from instruments.channels import CHANNELS as CHANNELS  # noqa: PLC0414 - those who use topics find the table here
+from instruments.decisions import PERSON_PATTERN
 from instruments.errors import TopicError
 
 _LEVEL = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+_PERSON = re.compile(PERSON_PATTERN)
 Channel = Literal["desc", "status", "telemetry", "cmd", "job", "ctl"]
-_NAMED = {"telemetry", "cmd", "job"}
+AgentChannel = Literal["status", "event"]
+_NAMED: Mapping[str, str] = MappingProxyType({"telemetry": "channel", "cmd": "job", "job": "job"})
+_KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        "desc": "instrumentDesc",
+        "status": "instrumentStatus",
+        "telemetry": "instrumentTelemetry",
+        "cmd": "instrumentCommand",
+        "job": "instrumentJob",
+        "ctl": "instrumentControl",
+    }
+)
 
 
 def _check(what: str, level: str) -> str:
@@ -22,18 +39,54 @@ def _check(what: str, level: str) -> str:
 
 
 @dataclass(frozen=True)
-class InstrumentTopic:
+class _Topic:
+    lab: Lab
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if field.name != "lab":
+                _check(_WORDS[field.name], getattr(self, field.name))
+
+    @property
+    def row(self) -> channels.Channel:
+        """What the profile says of this channel: who writes, delivery, message."""
+        raise NotImplementedError
+
+    @property
+    def levels(self) -> dict[str, str]:
+        """The variable levels of its address."""
+        return {name: getattr(self, name) for name in self.row.parameters}
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.lab.prefix}/{self.row.fill(self.levels)}"
+
+
+_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "iid": "instrument id",
+        "cid": "campaign id",
+        "pid": "proposal id",
+        "user": "person's name",
+        "aid": "agent id",
+        "channel": "channel",
+    }
+)
+
+
+@dataclass(frozen=True)
+class InstrumentTopic(_Topic):
     """One topic below ``instrument/``, taken apart; ``name`` is the job or the telemetry channel, or empty.
 
     Raises:
         TopicError: when a level is not allowed, or the name is missing or too much.
     """
 
-    lab: Lab
     iid: str
     channel: Channel
     name: str = ""
 
+    @override
     def __post_init__(self) -> None:
         _check("instrument id", self.iid)
         if self.channel not in get_args(Channel):
@@ -43,10 +96,112 @@ class InstrumentTopic:
         elif self.name:
             raise TopicError(f"{self.channel} takes no further level, but has {self.name!r}")
 
+    @property
     @override
-    def __str__(self) -> str:
-        tail = f"/{self.name}" if self.name else ""
-        return f"{self.lab.prefix}/instrument/{self.iid}/{self.channel}{tail}"
+    def row(self) -> channels.Channel:
+        return CHANNELS[_KEYS[self.channel]]
+
+    @property
+    @override
+    def levels(self) -> dict[str, str]:
+        return {"iid": self.iid, **({_NAMED[self.channel]: self.name} if self.name else {})}
+
+
+@dataclass(frozen=True)
+class CampaignTopic(_Topic):
+    """Where a campaign's state is kept.
+
+    Raises:
+        TopicError: when the id cannot be a topic level.
+    """
+
+    cid: str
+
+    @property
+    @override
+    def row(self) -> channels.Channel:
+        return CHANNELS["campaignState"]
+
+
+@dataclass(frozen=True)
+class ProposalTopic(_Topic):
+    """Where a proposal waits for people.
+
+    Raises:
+        TopicError: when the id cannot be a topic level.
+    """
+
+    pid: str
+
+    @property
+    @override
+    def row(self) -> channels.Channel:
+        return CHANNELS["proposal"]
+
+
+@dataclass(frozen=True)
+class DecisionTopic(_Topic):
+    """Where one person sends a decision about one proposal.
+
+    Raises:
+        TopicError: when the name cannot be a person's or the id cannot be a topic level.
+    """
+
+    user: str
+    pid: str
+
+    @override
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not _PERSON.fullmatch(self.user):
+            raise TopicError(f"{self.user!r} cannot be a person's name: a letter or digit stands first and last")
+
+    @property
+    @override
+    def row(self) -> channels.Channel:
+        return CHANNELS["decision"]
+
+
+@dataclass(frozen=True)
+class OutcomeTopic(_Topic):
+    """Where people read what became of a proposal.
+
+    Raises:
+        TopicError: when the id cannot be a topic level.
+    """
+
+    pid: str
+
+    @property
+    @override
+    def row(self) -> channels.Channel:
+        return CHANNELS["outcome"]
+
+
+@dataclass(frozen=True)
+class AgentTopic(_Topic):
+    """One topic below ``agent/``.
+
+    Raises:
+        TopicError: when the id cannot be a topic level, or the channel is unknown.
+    """
+
+    aid: str
+    channel: AgentChannel
+
+    @override
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.channel not in get_args(AgentChannel):
+            raise TopicError(f"{self.channel!r} is no channel of an agent: one of {', '.join(get_args(AgentChannel))}")
+
+    @property
+    @override
+    def row(self) -> channels.Channel:
+        return CHANNELS["agentStatus" if self.channel == "status" else "agentEvent"]
+
+
+Topic = InstrumentTopic | CampaignTopic | ProposalTopic | DecisionTopic | OutcomeTopic | AgentTopic
 
 
 @dataclass(frozen=True)
@@ -93,9 +248,53 @@ class Lab:
         """Cancel, query, republish, lease."""
         return str(InstrumentTopic(self, iid, "ctl"))
 
+    def campaign_state(self, cid: str) -> str:
+        """Where a campaign stands."""
+        return str(CampaignTopic(self, cid))
+
+    def proposal(self, pid: str) -> str:
+        """A proposal that waits for people."""
+        return str(ProposalTopic(self, pid))
+
+    def decision(self, user: str, pid: str) -> str:
+        """One person's decision about one proposal."""
+        return str(DecisionTopic(self, user, pid))
+
+    def outcome(self, pid: str) -> str:
+        """What became of a proposal."""
+        return str(OutcomeTopic(self, pid))
+
     def agent_status(self, agent: str) -> str:
         """An agent's presence."""
-        return f"{self.prefix}/agent/{_check('agent id', agent)}/status"
+        return str(AgentTopic(self, agent, "status"))
+
+    def agent_event(self, agent: str) -> str:
+        """What happens at an agent."""
+        return str(AgentTopic(self, agent, "event"))
+
+    def pattern(self, key: str, **levels: str) -> str:
+        """Subscription to a channel of the profile; variable levels that are not given match anything.
+
+        Args:
+            key: of ``CHANNELS``, such as ``proposal``.
+            levels: what to hold fast, such as ``user="anna"``.
+
+        Raises:
+            TopicError: when there is no such channel or level, or a level is not allowed.
+        """
+        row = CHANNELS.get(key)
+        if row is None:
+            raise TopicError(f"the profile has no channel {key!r}: one of {', '.join(CHANNELS)}")
+        for name, level in levels.items():
+            if name not in row.parameters:
+                raise TopicError(f"{row.address} has no level {name!r}: one of {', '.join(row.parameters)}")
+            _check(name, level)
+        return f"{self.prefix}/{row.fill(levels)}"
+
+    @property
+    def everything(self) -> str:
+        """Subscription to all of this lab."""
+        return f"{self.prefix}/#"
 
     def commands_of(self, iid: str) -> str:
         """Pattern of all orders to one instrument."""
@@ -116,6 +315,35 @@ class Lab:
         if not topic.startswith(head) or not 2 <= len(levels) <= 3:
             raise TopicError(f"{topic!r} is not an instrument's topic below {head}")
         return InstrumentTopic(self, levels[0], cast("Channel", levels[1]), "".join(levels[2:]))
+
+    def read(self, topic: str) -> Topic:
+        """Take any of this lab's topics apart; the inverse of ``str``.
+
+        Raises:
+            TopicError: when the topic is not one of the profile in this lab.
+        """
+        head, _, address = topic.partition(f"{self.prefix}/")
+        if head or not address:
+            raise TopicError(f"{topic!r} is not a topic below {self.prefix}/")
+        if address.startswith("instrument/"):
+            return self.parse(topic)
+        for key, build in _BUILDERS.items():
+            levels = CHANNELS[key].levels_of(address)
+            if levels is not None:
+                return build(self, levels)
+        raise TopicError(f"{topic!r} is no topic of the profile: below {self.prefix}/ there is no {address!r}")
+
+
+_BUILDERS: Mapping[str, Callable[[Lab, Mapping[str, str]], Topic]] = MappingProxyType(
+    {
+        "campaignState": lambda lab, levels: CampaignTopic(lab, **levels),
+        "proposal": lambda lab, levels: ProposalTopic(lab, **levels),
+        "decision": lambda lab, levels: DecisionTopic(lab, **levels),
+        "outcome": lambda lab, levels: OutcomeTopic(lab, **levels),
+        "agentStatus": lambda lab, levels: AgentTopic(lab, levels["aid"], "status"),
+        "agentEvent": lambda lab, levels: AgentTopic(lab, levels["aid"], "event"),
+    }
+)
 
 
 def matches(pattern: str, topic: str) -> bool:

@@ -1,0 +1,382 @@
+"""What an agent tells everyone: how its campaigns stand, what it proposes, what became of that, what happens.
+
+They follow the rules of ``instruments.messages``: closed when written, open when read, finite, times in UTC. All are
+bounded, because they are retained by brokers and shown on small machines; pictures travel as thumbnails. People's
+answers to proposals are in ``instruments.decisions``; an agent's presence is a ``Status``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from envs.errors import InstrumentError
+from instruments.decisions import Path, PublishedProposal, Quorum, Revision, Sha256
+from instruments.messages import PROTO, Name, Number, Payload, Proto, Quantity, Unit, Utc
+
+THUMBNAIL_LIMIT = 128 * 1024
+"""Most bytes of a picture inside a message."""
+_BASE64_LIMIT = 4 * -(-THUMBNAIL_LIMIT // 3)
+MAX_PROPERTIES = 64
+"""Most entries of a mapping in one of these messages."""
+
+Line = Annotated[str, StringConstraints(max_length=200)]
+Text = Annotated[str, StringConstraints(max_length=2000)]
+Word = Annotated[str, StringConstraints(max_length=200)]
+Version = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
+Share = Annotated[Number, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=0)]
+Actor = Annotated[str, StringConstraints(pattern=r"^(policy:)?[A-Za-z0-9]([A-Za-z0-9_.\-]{0,62}[A-Za-z0-9])?$")]
+"""A person, or ``policy:`` and the name of a rule that decided in nobody's stead."""
+Quantities = Annotated[dict[Name, Quantity], Field(max_length=MAX_PROPERTIES)]
+Design = Annotated[dict[Path, Quantity | Word], Field(min_length=1, max_length=MAX_PROPERTIES)]
+CampaignPhase = Literal["draft", "running", "paused", "stopping", "completed", "stopped"]
+
+
+class Thumbnail(Payload):
+    """A small picture inside a message, at most 128 KB; the full one goes by reference.
+
+    Attributes:
+        media_type: how it is coded.
+        data: its bytes in base64 (RFC 4648, section 4, padded).
+    """
+
+    media_type: Literal["image/png", "image/jpeg", "image/webp"]
+    data: Annotated[
+        str,
+        StringConstraints(
+            min_length=4,
+            max_length=_BASE64_LIMIT,
+            pattern=r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+        ),
+    ]
+
+    @field_validator("data")
+    @classmethod
+    def _fits(cls, data: str) -> str:
+        if len(data) // 4 * 3 - data[-2:].count("=") > THUMBNAIL_LIMIT:
+            raise ValueError(f"a thumbnail has at most {THUMBNAIL_LIMIT} bytes")
+        return data
+
+    @classmethod
+    def of(cls, picture: bytes, media_type: Literal["image/png", "image/jpeg", "image/webp"]) -> Self:
+        """Put a picture into a message.
+
+        Raises:
+            InstrumentError: when it is empty or larger than 128 KB.
+        """
+        if not 0 < len(picture) <= THUMBNAIL_LIMIT:
+            raise InstrumentError(f"a thumbnail has 1 to {THUMBNAIL_LIMIT} bytes, not {len(picture)}: make it smaller")
+        return cls(media_type=media_type, data=base64.b64encode(picture).decode())
+
+    @property
+    def picture(self) -> bytes:
+        """The coded picture."""
+        try:
+            return base64.b64decode(self.data, validate=True)
+        except binascii.Error as error:
+            raise InstrumentError(f"the thumbnail is not base64: {error}") from error
+
+
+class BudgetLine(Payload):
+    """One thing that a campaign may spend.
+
+    Attributes:
+        used: so far.
+        limit: at most; there is none when it is left out.
+        unit: UCUM code of both; 1 for counts.
+    """
+
+    used: Annotated[Number, Field(ge=0.0)]
+    limit: Annotated[Number, Field(ge=0.0)] | None = None
+    unit: Unit = "1"
+
+
+class Best(Payload):
+    """The best sample so far.
+
+    Attributes:
+        experiment: that made it.
+        design: what it is.
+        found: what was measured of it, by property.
+        thumbnail: a picture of it.
+    """
+
+    experiment: Name
+    design: Design
+    found: Quantities
+    thumbnail: Thumbnail | None = None
+
+
+class Counts(Payload):
+    """How many proposals and experiments of a campaign are in each state.
+
+    Attributes:
+        proposed: proposals that wait for people.
+        approved: proposals that people or a policy allowed.
+        rejected: proposals that were refused.
+        edited: proposals that a later revision replaced.
+        expired: proposals that nobody decided in time.
+        withdrawn: proposals that the agent took back.
+        queued: experiments that wait for an instrument.
+        running: experiments on an instrument.
+        needs_reconcile: experiments of which nobody knows how far they came: a person must look.
+        completed: experiments that gave what they should.
+        failed: experiments that ended without.
+    """
+
+    proposed: Count = 0
+    approved: Count = 0
+    rejected: Count = 0
+    edited: Count = 0
+    expired: Count = 0
+    withdrawn: Count = 0
+    queued: Count = 0
+    running: Count = 0
+    needs_reconcile: Count = 0
+    completed: Count = 0
+    failed: Count = 0
+
+
+class CampaignState(Payload):
+    """``campaign/{cid}/state``: where a campaign stands. Retained.
+
+    Attributes:
+        campaign: its id, as in the topic.
+        phase: of its life; only a named person ends stopped.
+        reason: why it is in this phase, for people.
+        goal: what it looks for, for people.
+        budget: what it may spend, by name.
+        best: the best sample, once there is one.
+        counts: proposals and experiments by state.
+    """
+
+    proto: Proto = PROTO
+    campaign: Name
+    boot_id: Name
+    seq: Count
+    ts: Utc
+    phase: CampaignPhase
+    reason: Text = ""
+    goal: Line = ""
+    budget: Annotated[dict[Name, BudgetLine], Field(max_length=MAX_PROPERTIES)] = Field(default_factory=dict)
+    best: Best | None = None
+    counts: Counts = Counts()
+
+
+class Estimate(Payload):
+    """What a model expects of one property, with its spread.
+
+    Attributes:
+        value: the expectation.
+        unit: UCUM code.
+        std: standard deviation of the prediction, in the same unit.
+        low: 5% quantile, where the distribution is not normal.
+        high: 95% quantile, likewise.
+    """
+
+    value: Number
+    unit: Unit
+    std: Annotated[Number, Field(ge=0.0)]
+    low: Number | None = None
+    high: Number | None = None
+
+
+class Acquisition(Payload):
+    """Why this design before others.
+
+    Attributes:
+        function: name of the acquisition function.
+        value: its value for this design when it was chosen.
+    """
+
+    function: Name
+    value: Number
+
+
+class Proposer(Payload):
+    """Who proposed a design.
+
+    Attributes:
+        policy: the strategy that chose it.
+        pool: the source of candidates that it came from.
+    """
+
+    policy: Name
+    pool: Name
+
+
+class NearestSample(Payload):
+    """The finished experiment whose design is most alike.
+
+    Attributes:
+        experiment: its id.
+        distance: how far apart the designs are, in the design space's own measure; 0 is the same design.
+        found: what was measured, by property.
+        thumbnail: a picture of it.
+    """
+
+    experiment: Name
+    distance: Annotated[Number, Field(ge=0.0)] | None = None
+    found: Quantities = Field(default_factory=dict)
+    thumbnail: Thumbnail | None = None
+
+
+class Hazard(Payload):
+    """What can hurt people or instruments.
+
+    Attributes:
+        code: a GHS statement such as H301, or the name of the rule that found it.
+        severity: how much attention it needs.
+        text: what to know, for people.
+    """
+
+    code: Name
+    severity: Literal["note", "warning", "danger"] = "warning"
+    text: Text
+
+
+class Proposal(Payload):
+    """``proposal/{pid}``: a design that waits for people's decision. Retained; cleared when it is closed.
+
+    A signature covers the SHA-256 of the whole body as it was published, fields of newer versions included.
+
+    Attributes:
+        lab: the laboratory.
+        proposal: its id, as in the topic.
+        campaign: that it belongs to.
+        revision: 1 at first; each edit makes the next one and voids the votes for the last.
+        created_at: when this revision was made.
+        expires_at: when it is too late to approve; then it counts as not approved.
+        quorum: how many people must approve.
+        design: what to make, by dotted path: quantities with their units, or words.
+        prediction: what the models expect, by property.
+        feasibility: probability that it can be made at all.
+        acquisition: why this design before others.
+        proposed_by: policy and pool.
+        rationale: why, for people.
+        cost: what it would spend, by name as in the campaign's budget.
+        nearest: the most alike sample so far.
+        hazards: what can hurt.
+        model_version: of the models that predicted.
+        recipe_hash: SHA-256 of the orders that an approval allows.
+        limits_version: of the limits that the recipe was checked against.
+    """
+
+    proto: Proto = PROTO
+    lab: Name
+    proposal: Name
+    campaign: Name
+    revision: Revision = 1
+    created_at: Utc
+    expires_at: Utc
+    quorum: Quorum = 1
+    design: Design
+    prediction: Annotated[dict[Name, Estimate], Field(max_length=MAX_PROPERTIES)] = Field(default_factory=dict)
+    feasibility: Share | None = None
+    acquisition: Acquisition | None = None
+    proposed_by: Proposer
+    rationale: Text = ""
+    cost: Quantities = Field(default_factory=dict)
+    nearest: NearestSample | None = None
+    hazards: Annotated[tuple[Hazard, ...], Field(max_length=32)] = ()
+    model_version: Version
+    recipe_hash: Sha256
+    limits_version: Version
+
+    @model_validator(mode="after")
+    def _expires_after_it_was_made(self) -> Self:
+        if self.expires_at <= self.created_at:
+            raise ValueError("expires_at must be later than created_at")
+        return self
+
+    @property
+    def published(self) -> PublishedProposal:
+        """What a decision must name: the digest is of the bytes that ``to_bytes`` writes."""
+        return PublishedProposal.parse(self.to_bytes())
+
+
+class Outcome(Payload):
+    """``outcome/{pid}``: what became of a proposal. Retained; the agent clears the oldest.
+
+    Attributes:
+        lab: the laboratory.
+        proposal: its id, as in the topic.
+        revision: that was decided on.
+        digest: of the body that was decided on.
+        verdict: the end of the proposal; only approved may be carried out.
+        by: the people whose decisions led to it, or a policy; empty when it expired or was withdrawn.
+        ts: when.
+        audit: hash of the entry in the audit that this follows from.
+        reason: why, for people.
+        experiment: that an approval became.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                {
+                    "if": {
+                        "properties": {"verdict": {"enum": ["approved", "rejected", "edited"]}},
+                        "required": ["verdict"],
+                    },
+                    "then": {"required": ["by"], "properties": {"by": {"minItems": 1}}},
+                }
+            ]
+        }
+    )
+
+    proto: Proto = PROTO
+    lab: Name
+    proposal: Name
+    revision: Revision
+    digest: Sha256
+    verdict: Literal["approved", "rejected", "edited", "expired", "withdrawn"]
+    by: Annotated[tuple[Actor, ...], Field(max_length=9)] = ()
+    ts: Utc
+    audit: Sha256
+    reason: Text = ""
+    experiment: Name | None = None
+
+    @model_validator(mode="after")
+    def _somebody_decided(self) -> Self:
+        if self.verdict in {"approved", "rejected", "edited"} and not self.by:
+            raise ValueError(f"a proposal that was {self.verdict} names who decided: by is empty")
+        return self
+
+
+class Reference(Payload):
+    """What an event is about.
+
+    Attributes:
+        kind: what has this id.
+        id: of the thing.
+    """
+
+    kind: Literal["campaign", "proposal", "experiment", "job", "instrument", "artefact"]
+    id: Name
+
+
+class AgentEvent(Payload):
+    """``agent/{aid}/event``: something that happened, for whoever watches. Not retained.
+
+    Attributes:
+        kind: what happened, with dots, such as experiment.completed.
+        level: how much attention it needs.
+        text: the same for people.
+        reference: what it is about.
+        thumbnail: a picture that came with it.
+    """
+
+    proto: Proto = PROTO
+    boot_id: Name
+    seq: Count
+    ts: Utc
+    kind: Name
+    level: Literal["info", "warning", "error"] = "info"
+    text: Text
+    reference: Reference | None = None
+    thumbnail: Thumbnail | None = None
