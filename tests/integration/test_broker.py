@@ -25,6 +25,7 @@ from envs.errors import MissingExtraError
 from instruments import broker
 from instruments.address import BrokerAddress, TlsOptions
 from instruments.broker import choose_kind, embedded_broker, find_mosquitto
+from instruments.broker_access import Access, BrokerUser
 from instruments.errors import TransportError
 from instruments.mqtt import MqttTransport
 from instruments.transport import Message
@@ -167,7 +168,9 @@ def test_a_second_try_finds_its_directory_again(kind: Kind, monkeypatch: pytest.
 
 def test_a_shutdown_of_the_machine_leaves_nothing_behind(kind: Kind, tmp_path: Path) -> None:
     directory = tmp_path / "temporary"
-    child, address = broker._start(kind, directory, temporary=True)
+    access = Access((BrokerUser.new("agent", "agent"),))
+    running, child = broker._start(kind, directory, access, temporary=True, port=None, tls=None)
+    address = running.address()
     assert listening(address)
     child.terminate()
     child.wait(20)
