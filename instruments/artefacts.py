@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING
 
 from envs.errors import InstrumentError
 from instruments.messages import ArtefactRef
+
+if TYPE_CHECKING:
+    from instruments.artefact_fetch import Sources
 
 INLINE_LIMIT = 64 * 1024
 """Most bytes that travel inside a message."""
@@ -39,7 +43,18 @@ def write_durably(path: Path, data: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable, where the system lets one (Windows does not).
+
+    Raises:
+        OSError: when the disk refuses.
+    """
+    if os.name != "posix":
+        return
+    folder = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
@@ -72,22 +87,17 @@ def file_artefact(path: Path, media_type: str) -> ArtefactRef:
     return ArtefactRef(uri=path.resolve().as_uri(), sha256=digest, bytes=len(data), media_type=media_type)
 
 
-def read_artefact(ref: ArtefactRef) -> bytes:
+def read_artefact(ref: ArtefactRef, *, allowed: Sequence[Path] | None = None, sources: Sources | None = None) -> bytes:
     """Fetch what a reference points to, and verify it.
 
+    Args:
+        ref: with a ``file``, ``data``, ``http`` or ``https`` URI.
+        allowed: directories below which ``file:`` URIs are read; any file when None.
+        sources: everything that may be allowed or not, in place of ``allowed``.
+
     Raises:
-        ArtefactError: when the scheme is neither ``file`` nor ``data``, the data cannot be read, or the hash differs.
+        ArtefactError: when the scheme is unknown, the place not allowed, the data cannot be read, or the hash differs.
     """
-    parts = urlsplit(ref.uri)
-    try:
-        if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
-            data = Path(unquote(parts.path)).read_bytes()
-        elif parts.scheme == "data" and ";base64," in ref.uri:
-            data = base64.b64decode(ref.uri.split(";base64,", 1)[1], validate=True)
-        else:
-            raise ArtefactError(f"cannot fetch {ref.uri[:80]}: only local file: and base64 data: URIs are known")
-    except (OSError, ValueError) as error:
-        raise ArtefactError(f"cannot fetch {ref.uri[:80]}: {error}") from error
-    if len(data) != ref.bytes or hashlib.sha256(data).hexdigest() != ref.sha256:
-        raise ArtefactError(f"{ref.uri[:80]} is not what was announced: its hash or length differs")
-    return data
+    from instruments.artefact_fetch import Sources, read
+
+    return read(ref, sources or Sources(directories=allowed))

@@ -1,0 +1,289 @@
+"""The agent's upload endpoint: devices PUT bulk data here, by the ticket that comes with an order.
+
+``artefact_app`` is the ASGI application, for a server that has other things to offer too; ``serve_artefacts`` runs it
+alone, inside the running event loop::
+
+    tickets = Tickets(secrets.token_bytes(32), SystemClock())
+    async with serve_artefacts(ArtefactStore(directory), tickets) as server:
+        ticket = server.ticket(job)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from envs.errors import ConfigError, MissingExtraError
+from instruments.artefact_endpoint import PROBLEM, ArtefactEndpoint, Limits, problem
+from instruments.artefact_store import ArtefactStore
+from instruments.artefact_tickets import LIFETIME, UPLOAD_LIMIT, Tickets
+from instruments.errors import TransportError
+from instruments.messages import UploadTicket
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from uvicorn import Server
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+PREFIX = "/artefacts"
+_COMMAND = "the artefact endpoint"
+_START_S = 10.0
+_STOP_S = 3.0
+
+
+def artefact_app(
+    store: ArtefactStore,
+    tickets: Tickets,
+    *,
+    admits: Callable[[str], bool] | None = None,
+    limits: Limits | None = None,
+) -> Starlette:
+    """The endpoint ``/artefacts/{sha256}`` alone; what an earlier crash left half written is removed first.
+
+    Args:
+        store: where artefacts go.
+        tickets: checks tokens.
+        admits: whether a job may still bring artefacts, by its id; all may when it is None.
+        limits: of clients.
+
+    Raises:
+        MissingExtraError: Starlette is not installed.
+        StoreError: the store's directory cannot be used.
+    """
+    try:
+        from starlette.applications import Starlette
+        from starlette.exceptions import HTTPException
+        from starlette.routing import Route
+    except ImportError as error:
+        raise MissingExtraError(_COMMAND, "lab", "starlette") from error
+    store.clean()
+    endpoint = ArtefactEndpoint(store, tickets, admits=admits, limits=limits)
+    app = Starlette(routes=[Route(f"{PREFIX}/{{sha256}}", endpoint)], exception_handlers={HTTPException: _no_such})
+    app.router.redirect_slashes = False
+    return app
+
+
+def _no_such(_request: Request, _error: Exception) -> Response:
+    from starlette.responses import Response
+
+    body = problem(HTTPStatus.NOT_FOUND, f"there is nothing but {PREFIX}/SHA256")
+    return Response(body, HTTPStatus.NOT_FOUND, media_type=PROBLEM)
+
+
+class ArtefactServer:
+    """The running endpoint.
+
+    Attributes:
+        base: its address without a path.
+        uri: below which the artefacts are: the base of tickets and references.
+        store: where they lie.
+    """
+
+    def __init__(self, base: str, store: ArtefactStore, tickets: Tickets) -> None:
+        self.base = base
+        self.uri = f"{base}{PREFIX}"
+        self.store = store
+        self._tickets = tickets
+
+    def ticket(self, job: str, *, limit: int = UPLOAD_LIMIT, lifetime: timedelta = LIFETIME) -> UploadTicket:
+        """Leave for one job to upload here."""
+        return self._tickets.issue(job, uri=self.uri, limit=limit, lifetime=lifetime)
+
+
+@contextlib.asynccontextmanager
+async def serve_artefacts(
+    store: ArtefactStore,
+    tickets: Tickets,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    public_host: str = "",
+    certificate: Path | None = None,
+    key: Path | None = None,
+    admits: Callable[[str], bool] | None = None,
+    limits: Limits | None = None,
+) -> AsyncIterator[ArtefactServer]:
+    """Serve the endpoint in the running loop while the context lasts; no signal handlers, nothing left behind.
+
+    Args:
+        store: where artefacts go.
+        tickets: checks tokens.
+        host: address to listen on.
+        port: 0 takes a free one.
+        public_host: the name by which devices reach this machine, where it is not ``host``.
+        certificate: PEM file of the server's certificate chain; needed unless ``host`` is this machine's own.
+        key: PEM file of its private key.
+        admits: whether a job may still bring artefacts.
+        limits: of clients.
+
+    Raises:
+        ConfigError: TLS is missing or cannot be used, or the host cannot be listened on.
+        MissingExtraError: Starlette or uvicorn is not installed.
+        TransportError: the server does not start.
+    """
+    _check_tls(host, certificate, key)
+    app = artefact_app(store, tickets, admits=admits, limits=limits)
+    server = _server(app, limits or Limits(), certificate, key)
+    with _listen(host, port) as listening:
+        task = asyncio.create_task(server.serve([listening]), name="artefact endpoint")
+        try:
+            await _started(server, task)
+            name = public_host or host
+            shown = f"[{name}]" if ":" in name else name
+            base = f"{'https' if certificate else 'http'}://{shown}:{listening.getsockname()[1]}"
+            yield ArtefactServer(base, store, tickets)
+        finally:
+            await _stop(server, task)
+
+
+def _check_tls(host: str, certificate: Path | None, key: Path | None) -> None:
+    if (certificate is None) != (key is None):
+        raise ConfigError("artefacts.certificate", certificate, "a certificate and its key come together")
+    if certificate is None and not _on_loopback(host):
+        allowed = f"a PEM file: TLS is required to listen on {host}, which other machines reach"
+        raise ConfigError("artefacts.certificate", None, allowed)
+
+
+def _on_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@contextlib.contextmanager
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        where = f"{host}:{port}"
+        raise ConfigError("artefacts.host", where, f"an address of this machine with a free port ({error})") from error
+    with listening:
+        yield listening
+
+
+def _server(app: Starlette, limits: Limits, certificate: Path | None, key: Path | None) -> Server:
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise MissingExtraError(_COMMAND, "lab", "uvicorn") from error
+
+    class Quiet(uvicorn.Server):
+        @override
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            """Signals belong to the process that this server is a part of."""
+            yield
+
+    config = uvicorn.Config(
+        app,
+        http=_impatient(limits.header_s),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=limits.connections,
+        h11_max_incomplete_event_size=limits.header_bytes,
+        timeout_graceful_shutdown=int(_STOP_S),
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        allowed = f"PEM files of a certificate and its key ({error})"
+        raise ConfigError("artefacts.certificate", str(certificate), allowed) from error
+    return Quiet(config)
+
+
+def _impatient(header_s: float) -> type[H11Protocol]:
+    """The protocol of uvicorn for HTTP/1.1, which alone would wait for a request's headers for ever."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Impatient(H11Protocol):
+        @override
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+            super().connection_made(transport)
+            self._patience = _Patience(self, header_s)
+
+        @override
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._patience.look()
+
+        @override
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._patience.end()
+            super().connection_lost(exc)
+
+    return Impatient
+
+
+class _Patience:
+    """Closes a connection on which no request is under way for too long, however often a byte of one comes."""
+
+    def __init__(self, protocol: H11Protocol, header_s: float) -> None:
+        self._protocol = protocol
+        self._header_s = header_s
+        self._timer: asyncio.TimerHandle | None = None
+        self.look()
+
+    def look(self) -> None:
+        if self._under_way():
+            self.end()
+        elif self._timer is None:
+            self._timer = self._protocol.loop.call_later(self._header_s, self._close)
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _under_way(self) -> bool:
+        cycle: object = self._protocol.cycle  # None before the first request, whatever its type says
+        return cycle is not None and not self._protocol.cycle.response_complete
+
+    def _close(self) -> None:
+        self._timer = None
+        if not self._under_way():
+            self._protocol.transport.close()
+
+
+async def _started(server: Server, task: asyncio.Task[None]) -> None:
+    async with asyncio.timeout(_START_S):
+        while not server.started:
+            if task.done():
+                raise TransportError(f"the artefact endpoint does not start: {task.exception() or 'it ended'}")
+            await asyncio.sleep(0.001)
+
+
+async def _stop(server: Server, task: asyncio.Task[None]) -> None:
+    server.should_exit = True
+    try:
+        async with asyncio.timeout(_STOP_S + 2.0):
+            await asyncio.shield(task)
+    except (TimeoutError, asyncio.CancelledError):
+        server.force_exit = True
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+    finally:
+        left = list(server.server_state.tasks)
+        for request in left:
+            request.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
