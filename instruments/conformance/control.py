@@ -1,0 +1,79 @@
+"""Rules about query, cancel and lease."""
+
+from __future__ import annotations
+
+from instruments.conformance.examination import SLOW_S, Examination, reason
+from instruments.conformance.life import unique
+from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
+from instruments.session import UNKNOWN_JOB, is_unknown
+
+
+@rule("CTL-1", "Query after the end", "A query after the end gives the end again, unchanged.")
+async def queried(exam: Examination) -> str:
+    """The identical message."""
+    life = await exam.finished()
+    state = await exam.query(life.job)
+    if state != life.end:
+        raise BrokenRuleError(f"{state.state}, seq {state.seq} ({reason(state)})", "Publish the stored message again.")
+    return f"{state.state}, seq {state.seq}"
+
+
+@rule("CTL-2", "Cancel the unknown", f"Cancelling a job never seen is answered with {UNKNOWN_JOB}, or passed over.")
+async def cancel_unknown(exam: Examination) -> str:
+    """And harms nothing."""
+    job = exam.new_job("cancelled before it was ordered")
+    await exam.control("cancel", job=job)
+    await exam.lives("cancelling an unknown job")
+    states = exam.probe.said(job)
+    if states and not is_unknown(states[0]):
+        raise BrokenRuleError(f"the answer was {states[0].state} ({reason(states[0])})", f"Answer {UNKNOWN_JOB}.")
+    return f"rejected/{UNKNOWN_JOB}" if states else "passed over"
+
+
+@rule("CTL-3", "Cancel the finished", "Cancelling a finished job changes nothing.")
+async def cancel_finished(exam: Examination) -> str:
+    """The end is told again."""
+    life = await exam.finished()
+    await exam.control("cancel", job=life.job)
+    state = await exam.query(life.job)
+    told = [s for s in exam.probe.said(life.job) if s.state == "cancelled" and s != life.end]
+    if state != life.end or told:
+        raise BrokenRuleError(f"the job is now {(told or [state])[0].state}", "A job that has ended stays as it ended.")
+    return f"still {state.state}"
+
+
+@rule("CTL-4", "Cancel the running", "A running job ends as cancelled; one that declares it cannot goes on.")
+async def cancel_running(exam: Examination) -> str:
+    """Cancelled as soon as it runs."""
+    trial = await exam.slow()
+    life = await exam.begin(trial)
+    await exam.answered(life.job)
+    await exam.control("cancel", job=life.job)
+    asked = exam.probe.elapsed()
+    await exam.finish(life)
+    end, took = life.end, life.heard[-1].at - asked
+    if end is None or end.state == "rejected":
+        raise UntriedRuleError(f"the order was not taken: {reason(end) if end else 'no end'}")
+    if any(s.state == "cancelled" for s in unique(life.states)):
+        if not trial.described.cancellable:
+            raise BrokenRuleError(f"{trial.command} was cancelled, but declares that it cannot be")
+        return f"cancelled after {took:.2g} s"
+    if not trial.described.cancellable:
+        return f"declared as not cancellable, and it {end.state}"
+    if took < SLOW_S:
+        raise UntriedRuleError(f"the job was {end.state} before it could be cancelled")
+    raise BrokenRuleError(
+        f"it went on for {took:.1f} s and was {end.state}", "Stop and say cancelled, or declare cancellable false."
+    )
+
+
+@rule("CTL-5", "Lease", "A lease of the agent is taken without harm.")
+async def leased(exam: Examination) -> str:
+    """A long one: what follows is not disturbed by its end."""
+    await exam.control("lease", lease_s=3600.0)
+    await exam.lives("a lease")
+    safe = exam.description.safe_state
+    return f"when it runs out: {safe}" if safe else "no safe state is declared"
+
+
+CONTROL = Theme("Query, cancel, lease", (queried, cancel_unknown, cancel_finished, cancel_running, leased))

@@ -1,0 +1,354 @@
+"""What all rules share: the device's word about itself, the orders to try, and evidence that several rules judge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from instruments.clock import Clock
+from instruments.conformance.probe import Heard, Probe
+from instruments.conformance.rules import BrokenRuleError, UntriedRuleError
+from instruments.ids import Ids
+from instruments.messages import PROTO, CommandDescription, Description, JobState, Quantity, Value, digest_of
+from instruments.session import is_unknown
+
+NOT_A_COMMAND = "conformance.no-such-command"
+"""A command that no instrument has: an order of it can do nothing."""
+SLOW_S = 0.5
+"""A job of this length can be caught while it runs."""
+HEARTBEAT_S = 12.0
+"""A status comes every 10 s; so much later at the latest."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a device is checked.
+
+    Attributes:
+        command: the one command to carry out; by default those that declare an example.
+        parameters: of that command; by default its example.
+        every_command: probe parameters and limits of commands without an example, too. A device that does not check
+            its limits then acts beyond them.
+        quick: leave out what takes long: the heartbeat.
+        job_s: how long a job may take.
+        answer_s: how long a device may take to answer.
+        settle_s: how long to listen for what must not come.
+        restart: restarts the device and returns when that has been ordered; restarts are not tried without it.
+        restart_s: how long a device may take to come back.
+    """
+
+    command: str | None = None
+    parameters: Mapping[str, Value] | None = None
+    every_command: bool = False
+    quick: bool = False
+    job_s: float = 120.0
+    answer_s: float = 5.0
+    settle_s: float = 0.1
+    restart: Callable[[], Awaitable[None]] | None = None
+    restart_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An order that may be carried out."""
+
+    command: str
+    parameters: Mapping[str, Value]
+    described: CommandDescription
+
+    @property
+    def digest(self) -> str:
+        """Of what is ordered."""
+        return digest_of(self.command, self.parameters)
+
+
+@dataclass
+class Life:
+    """What a device said about one job that was ordered."""
+
+    trial: Trial
+    job: str
+    ordered_at: float
+    heard: list[Heard[JobState]]
+    trouble: BrokenRuleError | None = None
+
+    @property
+    def states(self) -> list[JobState]:
+        """The well-formed states, in the order of arrival."""
+        return [h.said for h in self.heard if h.said is not None]
+
+    @property
+    def end(self) -> JobState | None:
+        """The last word on the job, None when it has not ended."""
+        return next((s for s in reversed(self.states) if s.terminal), None)
+
+
+class Examination:
+    """One device under examination.
+
+    Args:
+        probe: the connection, open.
+        options: how to check.
+        clock: gives times of issue.
+        ids: gives job ids.
+    """
+
+    def __init__(self, probe: Probe, options: Options, clock: Clock, ids: Ids) -> None:
+        self.probe = probe
+        self.options = options
+        self.clock = clock
+        self.ids = ids
+        self.ordered: list[str] = []
+        self.forbidden: dict[str, str] = {}
+        """Jobs that must never be carried out, with what they are."""
+        self.shared: dict[str, object] = {}
+        """Evidence that one theme gathers once."""
+        self._given_up: set[str] = set()
+        self._lives: dict[str, Life] = {}
+
+    # What the device says of itself -----------------------------------------------------------------------------------
+
+    @property
+    def description(self) -> Description:
+        """The newest valid description.
+
+        Raises:
+            UntriedRuleError: there is none.
+        """
+        found = next((h.said for h in reversed(self.probe.descriptions) if h.said is not None), None)
+        if found is None:
+            raise UntriedRuleError("there is no valid description")
+        return found
+
+    def trials(self) -> list[Trial]:
+        """The orders that may be carried out, the shortest first.
+
+        Raises:
+            UntriedRuleError: there is none, or the device takes no orders now.
+        """
+        described, options = self.description.commands, self.options
+        status = self.probe.statuses[-1].said if self.probe.statuses else None
+        if status is not None and status.state in {"error", "maintenance", "offline"}:
+            raise UntriedRuleError(f"the device is in {status.state} and takes no orders")
+        if options.command is not None:
+            known = described.get(options.command)
+            if known is None:
+                raise UntriedRuleError(f"the device has no command {options.command}")
+            parameters = options.parameters if options.parameters is not None else known.example
+            if parameters is None:
+                raise UntriedRuleError(f"{options.command} declares no example: give parameters for it")
+            return [Trial(options.command, parameters, known)]
+        found = [Trial(n, d.example, d) for n, d in described.items() if d.example is not None]
+        if not found:
+            raise UntriedRuleError(
+                "no command declares an example that may be carried out; name one with its parameters"
+            )
+        return sorted(found, key=lambda t: t.described.duration_s or 0.0)
+
+    # Asking -----------------------------------------------------------------------------------------------------------
+
+    def new_job(self, forbidden: str = "") -> str:
+        """A fresh job id; one that is ``forbidden`` (in words) must never be carried out."""
+        job = self.ids.new()
+        self.ordered.append(job)
+        if forbidden:
+            self.forbidden[job] = forbidden
+        return job
+
+    def order(self, job: str, command: str, parameters: Mapping[str, Any], **changes: Any) -> bytes:
+        """An order as it travels; ``changes`` replace or add fields of the message."""
+        now = self.clock.now()
+        message = {
+            "proto": PROTO,
+            "job": job,
+            "attempt": 1,
+            "command": command,
+            "parameters": plain(parameters),
+            "issued_at": now.isoformat(),
+            "not_after": (now + timedelta(minutes=10)).isoformat(),
+            **changes,
+        }
+        return json.dumps(message).encode()
+
+    async def control(self, op: str, **fields: Any) -> None:
+        """Send a control message."""
+        await self.probe.control(json.dumps({"proto": PROTO, "op": op, **fields}).encode())
+
+    async def answered(self, job: str, n: int = 1) -> JobState:
+        """Wait for the n-th message about a job.
+
+        Raises:
+            BrokenRuleError: it does not come, or is not of the profile.
+        """
+        seconds = self.options.answer_s
+        if not await self.probe.until(lambda: len(self.live(job)) >= n, seconds):
+            raise BrokenRuleError(
+                f"no answer within {seconds:g} s",
+                "Answer every order and every query on job/{job}; look into the driver's log for an exception.",
+            )
+        heard = self.live(job)[n - 1]
+        if heard.said is None:
+            raise BrokenRuleError(heard.fault, "Compare the message with the schema of JobState.")
+        return heard.said
+
+    def live(self, job: str) -> list[Heard[JobState]]:
+        """What was heard of a job, without what the bus had kept."""
+        return [h for h in self.probe.jobs[job] if not h.raw.retained]
+
+    async def rejected(self, job: str, payload: bytes) -> JobState:
+        """Give an order that must be rejected, and see that it is.
+
+        Raises:
+            BrokenRuleError: it is not.
+        """
+        await self.probe.order(job, payload)
+        state = await self.answered(job)
+        if state.state != "rejected":
+            raise BrokenRuleError(f"the order was {state.state}", "Check an order completely before accepting it.")
+        return state
+
+    async def query(self, job: str) -> JobState:
+        """Ask where a job stands."""
+        n = len(self.live(job))
+        await self.control("query", job=job)
+        return await self.answered(job, n + 1)
+
+    async def lives(self, after: str) -> None:
+        """See that the device still answers.
+
+        Raises:
+            BrokenRuleError: it does not.
+        """
+        try:
+            answer = await self.query(self.new_job())
+        except BrokenRuleError as error:
+            raise BrokenRuleError(
+                f"after {after} a query gets no proper answer: {error.seen}",
+                "Catch whatever reading a message can raise, and go on with the next one.",
+            ) from error
+        if not is_unknown(answer):
+            raise BrokenRuleError(f"after {after} a query for a job never ordered says {answer.state}")
+        await self.probe.nap(self.options.settle_s)
+
+    async def refused_or_ignored(self, job: str, payload: bytes, what: str) -> str:
+        """Give an order that is none, and see that it is not taken and harms nothing.
+
+        Raises:
+            BrokenRuleError: it was taken, or the device answers no more.
+        """
+        await self.probe.order(job, payload)
+        await self.lives(what)
+        self.check_refused(job)
+        states = self.probe.said(job)
+        return f"rejected: {reason(states[0])}" if states else "ignored; the device lives on"
+
+    def check_refused(self, job: str) -> None:
+        """See that a job was never taken.
+
+        Raises:
+            BrokenRuleError: it was.
+        """
+        taken = [s.state for s in self.probe.said(job) if s.state != "rejected"]
+        if taken:
+            raise BrokenRuleError(f"it was {taken[0]}", "Check an order completely before accepting it.")
+
+    # Carrying out -----------------------------------------------------------------------------------------------------
+
+    async def begin(self, trial: Trial) -> Life:
+        """Order one job and return at once."""
+        job = self.new_job()
+        life = Life(trial, job, self.probe.elapsed(), self.probe.jobs[job])
+        await self.probe.order(job, self.order(job, trial.command, trial.parameters))
+        return life
+
+    async def finish(self, life: Life) -> Life:
+        """Wait for a job's end, keeping the device's lease alive; what follows an end is listened for shortly.
+
+        Raises:
+            BrokenRuleError: no answer at all, or no end in time.
+        """
+        await self.answered(life.job)
+        lease = self.description.lease_s
+        slice_s = lease / 3.0 if lease else self.options.job_s
+        until = life.ordered_at + self.options.job_s
+        while not await self.probe.until(lambda: life.end is not None, min(slice_s, until - self.probe.elapsed())):
+            if self.probe.elapsed() >= until:
+                last = life.states[-1].state if life.states else "not told"
+                raise BrokenRuleError(
+                    f"no end within {self.options.job_s:g} s; last state: {last}",
+                    "Publish an end for every job, or allow a longer one with --timeout.",
+                )
+            if lease:
+                await self.control("lease", lease_s=lease)
+        await self.probe.nap(self.options.settle_s)
+        return life
+
+    async def rest(self) -> None:
+        """Wait until what was taken against the rules has ended: it must not disturb the rules that come after."""
+        jobs = [j for j in self.ordered if j not in self._given_up and _open(self.probe.said(j))]
+        if not await self.probe.until(lambda: not any(_open(self.probe.said(j)) for j in jobs), self.options.job_s):
+            self._given_up.update(j for j in jobs if _open(self.probe.said(j)))
+
+    async def tidy(self) -> None:
+        """Clear from the bus what the device keeps there of the jobs of this examination, where we may."""
+        for job in self.ordered:
+            if self.probe.jobs[job]:
+                await self.probe.forget(self.probe.topics.job(self.probe.iid, job))
+
+    async def life(self, trial: Trial) -> Life:
+        """The one plain job of a trial, ordered when first asked for; it may have come to no end."""
+        if trial.command not in self._lives:
+            self._lives[trial.command] = life = await self.begin(trial)
+            try:
+                await self.finish(life)
+            except BrokenRuleError as error:
+                life.trouble = error
+        return self._lives[trial.command]
+
+    async def all_lives(self) -> list[Life]:
+        """One plain job of every trial."""
+        return [await self.life(trial) for trial in self.trials()]
+
+    async def finished(self) -> Life:
+        """A job that was carried out, of the shortest trial.
+
+        Raises:
+            UntriedRuleError: its order was rejected, or it has no end.
+        """
+        life = await self.life(self.trials()[0])
+        if life.end is None or life.end.state == "rejected":
+            why = "has no end" if life.end is None else f"was rejected ({reason(life.end)})"
+            raise UntriedRuleError(f"the example of {life.trial.command} {why}")
+        return life
+
+    async def slow(self) -> Trial:
+        """The longest trial, if a job of it lasts long enough to do something meanwhile.
+
+        Raises:
+            UntriedRuleError: every job ends at once.
+        """
+        lives = await self.all_lives()
+        spans = [(life.heard[-1].at - life.heard[0].at, life.trial) for life in lives if life.heard]
+        longest, trial = max(spans, key=lambda pair: pair[0])
+        if longest < SLOW_S:
+            raise UntriedRuleError(f"its jobs end within {longest:.2g} s: nothing can be done meanwhile")
+        return trial
+
+
+def _open(states: list[JobState]) -> bool:
+    return bool(states) and not any(s.terminal for s in states)
+
+
+def plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as they travel; what is plain already stays as it is, right or wrong."""
+    return {k: v.model_dump(exclude_none=True) if isinstance(v, Quantity) else v for k, v in parameters.items()}
+
+
+def reason(state: JobState) -> str:
+    """Why a job was rejected or failed, in short."""
+    if state.error is None:
+        return state.state
+    return f"{state.error.code}: {state.error.message}" if state.error.message else state.error.code

@@ -1,0 +1,91 @@
+"""What the suite found: one finding a rule, as data for machines; ``table`` draws it for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Verdict = Literal["passed", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of one rule.
+
+    Attributes:
+        rule: its id.
+        theme: what it belongs to.
+        title: a few words.
+        demand: what the profile demands.
+        verdict: ``skipped`` when the rule could not be tried on this device; ``seen`` then says why.
+        seen: what the device did.
+        advice: what its maker can do, where the rule failed.
+    """
+
+    rule: str
+    theme: str
+    title: str
+    demand: str
+    verdict: Verdict
+    seen: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings about one device.
+
+    Attributes:
+        iid: the device.
+        about: what it says of itself: kind, serial, driver, boot_id; empty when it says nothing.
+        findings: in the order of the rules.
+        seconds: how long it took.
+    """
+
+    iid: str
+    about: Mapping[str, str]
+    findings: tuple[Finding, ...]
+    seconds: float = field(default=0.0, compare=False)
+
+    def by(self, verdict: Verdict) -> tuple[Finding, ...]:
+        """The findings of one verdict."""
+        return tuple(f for f in self.findings if f.verdict == verdict)
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The ids of the rules that the device does not keep."""
+        return tuple(f.rule for f in self.by("failed"))
+
+    @property
+    def conforms(self) -> bool:
+        """Whether no rule failed; rules that could not be tried do not count."""
+        return not self.failed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        counts = {verdict: len(self.by(verdict)) for verdict in ("passed", "failed", "skipped")}
+        return {
+            "iid": self.iid,
+            **self.about,
+            "conforms": self.conforms,
+            **counts,
+            "seconds": round(self.seconds, 3),
+            "rules": [
+                {
+                    "id": f.rule,
+                    "theme": f.theme,
+                    "title": f.title,
+                    "demand": f.demand,
+                    "verdict": f.verdict,
+                    "seen": f.seen,
+                    "advice": f.advice,
+                }
+                for f in self.findings
+            ],
+        }
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)

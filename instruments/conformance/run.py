@@ -1,0 +1,125 @@
+"""Runs all rules on one device, over any transport."""
+
+from __future__ import annotations
+
+import asyncio
+
+from envs.errors import UserError
+from instruments.clock import Clock, Sleeper
+from instruments.conformance.control import CONTROL
+from instruments.conformance.describing import DESCRIBING
+from instruments.conformance.duplicates import DUPLICATES
+from instruments.conformance.examination import Examination, Options
+from instruments.conformance.life import LIFE
+from instruments.conformance.parameters import PARAMETERS
+from instruments.conformance.presence import HEARTBEAT, PRESENCE
+from instruments.conformance.probe import Connect, Probe
+from instruments.conformance.refusals import LAST, REFUSALS
+from instruments.conformance.report import Finding, Report, Verdict
+from instruments.conformance.restarts import RESTARTS
+from instruments.conformance.rules import BrokenRuleError, Rule, Theme, UntriedRuleError
+from instruments.ids import Ids
+from instruments.topics import Lab
+
+THEMES: tuple[Theme, ...] = (
+    PRESENCE, DESCRIBING, REFUSALS, LIFE, PARAMETERS, DUPLICATES, CONTROL, HEARTBEAT, RESTARTS, LAST,
+)  # fmt: skip
+"""Everything that is tried, in this order: what may act comes after what shows whether the device refuses."""
+DISCOVERY_S = 5.0
+
+
+class AbsentDeviceError(UserError):
+    """The instrument is not on the bus.
+
+    Attributes:
+        iid: its id.
+        present: the ids of those that are.
+    """
+
+    def __init__(self, iid: str, present: tuple[str, ...]) -> None:
+        self.iid = iid
+        self.present = present
+        others = f"there are: {', '.join(present)}" if present else "no instrument is there; check --lab and --root"
+        super().__init__(f"{iid} is not on the bus: it has neither a description nor a status; {others}")
+
+
+async def check_device(
+    iid: str,
+    connect: Connect,
+    *,
+    lab: str,
+    root: str = "labwright",
+    clock: Clock,
+    ids: Ids,
+    sleeper: Sleeper = asyncio.sleep,
+    options: Options | None = None,
+    name: str = "conformance",
+) -> Report:
+    """Try every rule of the profile on one device.
+
+    Args:
+        iid: the device.
+        connect: gives connections to its bus, by client id.
+        lab: the laboratory's id.
+        root: first level of all topics.
+        clock: ours; the device's is compared with it.
+        ids: gives job ids.
+        sleeper: waits for timeouts.
+        options: what to try.
+        name: prefix of the client ids, unique on the broker.
+
+    Raises:
+        AbsentDeviceError: the device is not on the bus.
+        TransportError: the broker does not answer, or refuses.
+        UserError: ``options.command`` is none of the device's commands.
+    """
+    probe = Probe(iid, connect, Lab(root, lab), name=name, clock=clock, sleeper=sleeper)
+    exam = Examination(probe, options or Options(), clock, ids)
+    began = clock.elapsed()
+    try:
+        await probe.open()
+        await _find(exam)
+        findings = [finding for theme in THEMES for finding in await _try_theme(theme, exam)]
+        await exam.tidy()
+    finally:
+        await probe.close()
+    return Report(iid, _about(exam), tuple(findings), clock.elapsed() - began)
+
+
+async def _find(exam: Examination) -> None:
+    probe = exam.probe
+    if not await probe.until(lambda: bool(probe.descriptions and probe.statuses), DISCOVERY_S):
+        # A device that forgets the retained flag is there all the same: it can be asked.
+        await exam.control("republish")
+        if not await probe.until(lambda: bool(probe.descriptions or probe.statuses), DISCOVERY_S):
+            kept = await probe.retained(probe.topics.every("desc"))
+            raise AbsentDeviceError(probe.iid, tuple(sorted({probe.topics.parse(m.topic).iid for m in kept})))
+    wanted = exam.options.command
+    commands = next((h.said.commands for h in probe.descriptions if h.said is not None), None)
+    if wanted is not None and commands is not None and wanted not in commands:
+        raise UserError(f"{probe.iid} has no command {wanted!r}; it has: {', '.join(commands) or 'none'}")
+
+
+async def _try_theme(theme: Theme, exam: Examination) -> list[Finding]:
+    return [await _try(rule, theme, exam) for rule in theme.rules]
+
+
+async def _try(rule: Rule, theme: Theme, exam: Examination) -> Finding:
+    verdict: Verdict = "passed"
+    advice = ""
+    try:
+        seen = await rule.check(exam)
+    except BrokenRuleError as error:
+        verdict, seen, advice = "failed", error.seen, error.advice
+        await exam.rest()
+    except UntriedRuleError as error:
+        verdict, seen = "skipped", str(error)
+    return Finding(rule.id, theme.name, rule.title, rule.demand, verdict, seen, advice)
+
+
+def _about(exam: Examination) -> dict[str, str]:
+    try:
+        said = exam.description
+    except UntriedRuleError:
+        return {}
+    return {"kind": said.kind, "serial": said.serial, "driver": said.driver, "boot_id": said.boot_id}
