@@ -1,0 +1,141 @@
+"""JSON Schemas (2020-12) of the profile's messages, with what the models' docstrings say about every field.
+
+A schema describes what is written: it is closed, and a field that is not set is left out instead of being null.
+Readers are more patient: they pass over fields that they do not know. The schemas keep to what draft 7 reads
+in the same way, as AsyncAPI's own schema dialect is built on it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from instruments.channels import CHANNELS
+from instruments.decisions import MAX_TOKEN, TOKEN_PATTERN, DecisionHeader
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+SIGNED_DECISION = "SignedDecision"
+READERS = "Describes what is written: closed, and what is not set is left out. Readers ignore fields they do not know."
+
+SHARED: Mapping[str, str] = MappingProxyType(
+    {
+        "proto": "version of the profile; the major one is in the topic too.",
+        "job": "the job's id, a UUIDv7, as in the topic.",
+        "boot_id": "UUIDv7 of this run of whoever writes; a later run has a greater one.",
+        "seq": "grows with every message of this run; (boot_id, seq) gives the order.",
+        "ts": "when, by the writer's clock.",
+    }
+)
+"""Fields that mean the same in every message, unless its docstring says otherwise."""
+
+_ENTRY = re.compile(r"^    (\w+): (.+)$")
+
+
+def message_schemas() -> dict[str, dict[str, Any]]:
+    """The schema of every payload in the profile, and of a signed decision's parts, by name."""
+    models = sorted({row.message for row in CHANNELS.values()} | {DecisionHeader}, key=lambda model: model.__name__)
+    schemas = {model.__name__: schema_of(model) for model in models}
+    return dict(sorted({**schemas, SIGNED_DECISION: _signed_decision()}.items()))
+
+
+def payload_name(key: str) -> str:
+    """Name of the schema of what travels on a channel."""
+    row = CHANNELS[key]
+    return SIGNED_DECISION if row.signed else row.message.__name__
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of one message.
+
+    Raises:
+        ValueError: a field is not explained, neither by a docstring nor by the shared words.
+    """
+    raw = model.model_json_schema()
+    parts = {part.__name__: part for part in nested(model)}
+    definitions = {name: _tidy(part, parts[name]) for name, part in raw.pop("$defs", {}).items()}
+    head = {"$schema": DIALECT, "$id": f"{model.__name__}.json", "$comment": READERS}
+    schema = {**head, **_tidy(raw, model)}
+    return {**schema, "$defs": definitions} if definitions else schema
+
+
+def nested(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """A model and all that its fields are made of."""
+    yield model
+    for field in model.model_fields.values():
+        for part in _parts(field.annotation):
+            yield from nested(part)
+
+
+def _parts(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _parts(argument)
+
+
+def summary_of(model: type[BaseModel]) -> str:
+    """What a model's docstring says before its attributes, in CommonMark."""
+    return _common_mark(inspect.cleandoc(model.__doc__ or "").partition("\nAttributes:")[0])
+
+
+def words_of(model: type[BaseModel]) -> dict[str, str]:
+    """What a model's docstring says about its fields, by name."""
+    attributes = inspect.cleandoc(model.__doc__ or "").partition("\nAttributes:\n")[2]
+    words: dict[str, str] = {}
+    name = ""
+    for line in attributes.splitlines():
+        entry = _ENTRY.match(line)
+        if entry is not None:
+            name, words[entry[1]] = entry[1], entry[2]
+        elif name and line.strip():
+            words[name] += f" {line.strip()}"
+    return words
+
+
+def _common_mark(text: str) -> str:
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", text.replace("``", "`")).strip()
+
+
+def _tidy(raw: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """A model's part of a schema: explained, without nulls and made-up titles."""
+    words = {**SHARED, **words_of(model)}
+    raw["description"] = summary_of(model)
+    for name, field in raw.get("properties", {}).items():
+        if name not in words:
+            raise ValueError(f"{model.__name__}.{name} is not explained: say in the class's docstring what it is")
+        text = _common_mark(words[name])
+        raw["properties"][name] = {"description": text[:1].upper() + text[1:], **_plain(field)}
+    order = ("title", "description", "type")
+    return {**{key: raw[key] for key in order}, **{key: raw[key] for key in raw if key not in order}}
+
+
+def _plain(field: dict[str, Any]) -> dict[str, Any]:
+    field = {key: value for key, value in field.items() if key not in {"title", "description"}}
+    choices = [choice for choice in field.get("anyOf", []) if choice != {"type": "null"}]
+    if len(choices) < len(field.get("anyOf", [])):
+        rest = {key: value for key, value in field.items() if key not in {"anyOf", "default"}}
+        field = {**rest, **(choices[0] if len(choices) == 1 else {"anyOf": choices})}
+    if "patternProperties" in field:
+        # A draft-7 way to say that the keys which do not fit are refused, and not merely left alone.
+        ((pattern, value),) = field.pop("patternProperties").items()
+        field |= {"propertyNames": {"pattern": pattern}, "additionalProperties": value}
+    return field
+
+
+def _signed_decision() -> dict[str, Any]:
+    return {
+        "$schema": DIALECT,
+        "$id": f"{SIGNED_DECISION}.json",
+        "$comment": "The header is a DecisionHeader, the signed payload a Decision, both in base64url of their JSON.",
+        "title": SIGNED_DECISION,
+        "description": "A person's decision, signed: a compact JWS (RFC 7515) with Ed25519, as bare text.",
+        "type": "string",
+        "contentMediaType": "application/jose",
+        "maxLength": MAX_TOKEN,
+        "pattern": TOKEN_PATTERN,
+    }
