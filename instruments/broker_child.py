@@ -31,9 +31,6 @@ from typing import Any
 from instruments.broker_config import CONFIG, LOG, PASSWORDS
 
 _PATIENCE_S = 5.0
-_STABLE_S = 30.0
-_MAX_DEATHS = 6
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 
 
 class Lifeline:
@@ -83,26 +80,49 @@ class Lifeline:
         return self.closed.is_set()
 
 
+class Restarts:
+    """How long to wait before the next start, and when to give up.
+
+    Who lived for ``stable_s`` is no part of a crash loop: it is started again at once, however often it dies.
+    """
+
+    def __init__(self, *, stable_s: float = 1.0, limit: int = 8, first_s: float = 0.1, longest_s: float = 5.0) -> None:
+        self._stable_s = stable_s
+        self._limit = limit
+        self._first_s, self._longest_s = first_s, longest_s
+        self._has_run = False
+        self._short_lives = 0
+
+    def after(self, lived_s: float, status: int) -> float | None:
+        """The pause in seconds after a life that ended with an exit status (negative: a signal); None to give up."""
+        stable = lived_s >= self._stable_s
+        if not (self._has_run or stable) and status >= 0:
+            return None  # what ends by itself at its first start has a wrong port or file, which time does not mend
+        self._has_run = True
+        self._short_lives = 0 if stable else self._short_lives + 1
+        if self._short_lives >= self._limit:
+            return None
+        return min(self._first_s * 2.0 ** max(0, self._short_lives - 1), self._longest_s)
+
+
 class Supervisor:
     """Keeps Mosquitto running until the lifeline closes.
 
     Args:
         orders: the first line.
         lifeline: for the end and for changes.
-        stable_s: a life this long makes deaths before it forgotten.
     """
 
-    def __init__(self, orders: dict[str, Any], lifeline: Lifeline, *, stable_s: float = _STABLE_S) -> None:
+    def __init__(self, orders: dict[str, Any], lifeline: Lifeline) -> None:
         self._program = str(orders["program"])
         self._directory = Path(orders["directory"])
         self._lifeline = lifeline
-        self._stable_s = stable_s
+        self._restarts = Restarts()
         self._child: subprocess.Popen[bytes] | None = None
 
     async def run(self) -> int:
         """Returns 0 when the lifeline closed, else the last exit status of a Mosquitto that was given up."""
-        deaths, loop = 0, asyncio.get_running_loop()
-        log = self._directory / LOG
+        loop, log = asyncio.get_running_loop(), self._directory / LOG
         with log.open("wb") as handle, self._lifeline.watched(self._change):
             while True:
                 begun = loop.time()
@@ -112,14 +132,12 @@ class Supervisor:
                         return 0
                 finally:
                     _end(child)
-                deaths = 1 if loop.time() - begun >= self._stable_s else deaths + 1
-                never_ran = deaths == 1 and child.returncode > 0 and loop.time() - begun < 1.0
-                if never_ran or deaths >= _MAX_DEATHS:
+                pause = self._restarts.after(loop.time() - begun, child.returncode)
+                if pause is None:
                     sys.stderr.write(log.read_text(errors="replace"))
-                    _say(f"{_cause(child.returncode)}: given up after {deaths} start(s)")
+                    _say(f"{_cause(child.returncode)} and is given up")
                     return child.returncode or 1
-                pause = min(_FIRST_PAUSE_S * 2 ** (deaths - 1), _LONGEST_PAUSE_S)
-                _say(f"{_cause(child.returncode)}: started again in {pause:g} s")
+                _say(f"{_cause(child.returncode)} and is started again in {pause:g} s")
                 if await self._lifeline.closed_within(pause):
                     return 0
 

@@ -12,10 +12,8 @@ from envs.errors import ConfigError
 PASSWORDS, ACL, CONFIG, LOG = "passwords", "acl", "mosquitto.conf", "mosquitto.log"
 """Names of the files in the broker's directory."""
 
-MESSAGE_LIMIT = 1 << 20
-"""Payloads above this many bytes are passed on to nobody; the profile's own stay far below."""
-PACKET_LIMIT = 2 << 20
-"""Who sends a packet above this many bytes is disconnected before the broker has taken it in."""
+PACKET_LIMIT = 1 << 20
+"""Who sends a packet above this many bytes is disconnected before the broker has taken it in; ours stay below."""
 
 _LIMITS = {
     # Commands in a persistent session wait for an agent that is away; a week later nobody comes back for them.
@@ -23,7 +21,6 @@ _LIMITS = {
     "max_queued_bytes": str(256 << 20),
     "persistent_client_expiration": "7d",
     "max_inflight_messages": "20",
-    "message_size_limit": str(MESSAGE_LIMIT),
     "max_packet_size": str(PACKET_LIMIT),
 }
 
