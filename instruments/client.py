@@ -1,64 +1,49 @@
-"""The agent's side of the profile: finds instruments, has jobs done exactly once, adopts jobs after a restart."""
+"""The agent's side of the profile: finds instruments, has jobs done at most once, adopts jobs after a restart."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
-from types import MappingProxyType
-from typing import Literal, TypeVar
+from typing import NamedTuple
 
-from envs.errors import UserError
 from instruments.clock import Clock, Sleeper
-from instruments.errors import NoAnswerError, TopicError
+from instruments.directory import STALE_S, AgentsView, Directory, Sighting
+from instruments.errors import NoAnswerError
 from instruments.ids import Ids
+from instruments.leases import LeaseKeeper
 from instruments.messages import (
     Command,
     Control,
     Description,
     JobState,
-    MalformedMessageError,
-    Payload,
     Presence,
     Status,
+    Telemetry,
+    UploadTicket,
     Value,
 )
-from instruments.session import JobTracker, is_unknown
+from instruments.orders import CONFIRM_S, OnUpdate, OpenJob, Orders
 from instruments.topics import Lab
-from instruments.transport import Message, Transport
+from instruments.transport import Message, Mirror, Transport
+from instruments.waiting import Stream
 
-_log = logging.getLogger(__name__)
+__all__ = ["CONFIRM_S", "STALE_S", "InstrumentClient", "OnUpdate", "Reading", "Sighting"]
 
-CONFIRM_S = 5.0
-"""A device accepts or rejects within this time, else the command is sent again."""
-STALE_S = 30.0
-"""A status older than this says nothing any more."""
-_SENDINGS = 3
-_CHECK_S = 60.0
+READINGS = 1_000
+"""Most readings of one telemetry stream that wait for their reader."""
+PATIENCE_S = 300.0
+"""How long an instrument may be away while it does a job."""
 _VALIDITY = timedelta(minutes=10)
 
-_Model = TypeVar("_Model", bound=Payload)
-OnUpdate = Callable[[JobState], None]
 
+class Reading(NamedTuple):
+    """One reading of an instrument's channel."""
 
-class _OpenJob:
-    def __init__(self, order: Command, on_update: OnUpdate | None) -> None:
-        self.order = order
-        self.tracker = JobTracker(order.job, order.digest)
-        self.answered = asyncio.Event()
-        self.ended = asyncio.Event()
-        self._on_update = on_update
-
-    def offer(self, state: JobState) -> None:
-        news = self.tracker.offer(state)
-        if news and self._on_update is not None:
-            self._on_update(state)
-        if news or self.tracker.unseen:
-            self.answered.set()
-        if self.tracker.terminal:
-            self.ended.set()
+    iid: str
+    channel: str
+    telemetry: Telemetry
 
 
 class InstrumentClient:
@@ -72,6 +57,7 @@ class InstrumentClient:
         ids: gives the boot id of this run.
         root: first level of all topics.
         sleeper: waits for timeouts; ``instruments.clock.wait_forever`` on an in-process bus, where nothing is lost.
+        patience_s: how long an instrument may leave every question about a running job unanswered.
     """
 
     def __init__(
@@ -84,6 +70,7 @@ class InstrumentClient:
         ids: Ids,
         root: str = "labwright",
         sleeper: Sleeper = asyncio.sleep,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._transport = transport
         self._topics = Lab(root, lab)
@@ -91,18 +78,17 @@ class InstrumentClient:
         self._clock = clock
         self._boot_id = ids.new()
         self._seq = 0
-        self._sleeper = sleeper
-        self._descriptions: dict[str, Description] = {}
-        self._statuses: dict[str, tuple[Status, float]] = {}
-        self._discovery = asyncio.Event()
-        self._slots: dict[str, asyncio.Semaphore] = {}
-        self._open: dict[tuple[str, str], _OpenJob] = {}
-        self._queries: dict[tuple[str, str], list[asyncio.Future[JobState]]] = {}
-
-    @property
-    def instruments(self) -> Mapping[str, Description]:
-        """What has been discovered so far, by instrument id."""
-        return MappingProxyType(self._descriptions)
+        self._slots: dict[str, tuple[int, asyncio.Semaphore]] = {}
+        self._streams: list[Stream[Reading]] = []
+        self._directory = Directory(self._topics, clock=clock, sleeper=sleeper, on_status=self._on_presence)
+        self._orders = Orders(
+            send=self._send,
+            ask=self._ask,
+            presence=self._directory.presence,
+            sleeper=sleeper,
+            patience_s=patience_s,
+        )
+        self._leases = LeaseKeeper(self.renew_lease, sleeper=sleeper)
 
     async def start(self) -> None:
         """Connect and discover; instruments appear as their descriptions arrive."""
@@ -111,16 +97,26 @@ class InstrumentClient:
         self._transport.on_reconnect(self._resume)
         await self._transport.connect()
         await self._transport.subscribe(self._topics.every("job"), self._on_job)
-        await self._transport.subscribe(self._topics.every("status"), self._on_status)
-        await self._transport.subscribe(self._topics.every("desc"), self._on_description)
+        await self._transport.subscribe(self._topics.every("status"), self._directory.on_status)
+        await self._transport.subscribe(self._topics.every("desc"), self._directory.on_description)
         await self._transport.publish(status, self._status("online").to_bytes(), retain=True)
 
     async def close(self) -> None:
-        """Say goodbye and disconnect; jobs that are running go on and can be queried later."""
+        """Say goodbye and disconnect; jobs that are running go on and can be adopted later."""
+        await self._directory.close()
+        for stream in self._streams:
+            stream.close()
         if self._transport.connected:
             status = self._topics.agent_status(self._agent)
             await self._transport.publish(status, self._status("offline").to_bytes(), retain=True)
         await self._transport.close()
+
+    # Who is there -----------------------------------------------------------------------------------------------------
+
+    @property
+    def instruments(self) -> Mapping[str, Description]:
+        """What has been discovered so far, by instrument id."""
+        return self._directory.descriptions
 
     async def wait_for(self, iids: Iterable[str], timeout: float = 30.0) -> None:  # noqa: ASYNC109 - injected sleeper
         """Wait until instruments are described and present.
@@ -128,25 +124,63 @@ class InstrumentClient:
         Raises:
             NoAnswerError: when one is not there after ``timeout`` seconds of the sleeper.
         """
-        wanted = list(iids)
+        await self._directory.wait_for(iids, timeout)
 
-        async def all_present() -> None:
-            while any(self.presence(iid) in {"unknown", "offline"} for iid in wanted):
-                self._discovery.clear()
-                await self._discovery.wait()
-
-        if not await self._within(all_present(), timeout):
-            missing = ", ".join(iid for iid in wanted if self.presence(iid) in {"unknown", "offline"})
-            raise NoAnswerError(missing, "", f"not on the bus within {timeout:g} s; is it switched on?")
-
-    def presence(self, iid: str) -> Presence | Literal["stale", "unknown"]:
+    def presence(self, iid: str) -> AgentsView:
         """An instrument's last status; ``stale`` after 30 s without one, ``unknown`` when never described."""
-        if iid not in self._descriptions or iid not in self._statuses:
-            return "unknown"
-        status, heard = self._statuses[iid]
-        if status.state != "offline" and self._clock.elapsed() - heard > STALE_S:
-            return "stale"
-        return status.state
+        return self._directory.presence(iid)
+
+    def skew(self, iid: str) -> float:
+        """By how many seconds an instrument's clock is ahead of the agent's; 0 where that is no more than 2 s."""
+        return self._directory.skew(iid)
+
+    def open_jobs(self, iid: str) -> Mapping[str, JobState]:
+        """The jobs that an instrument has not ended, by id, also those that an earlier agent ordered.
+
+        The bus retains them: they are known once ``wait_for`` has returned. ``adopt`` follows them.
+        """
+        return self._directory.open_jobs(iid)
+
+    def watch(self) -> AbstractAsyncContextManager[Stream[Sighting]]:
+        """Instruments as they appear, change, come, go and fall silent, beginning with those that are known."""
+        return self._directory.watch()
+
+    @asynccontextmanager
+    async def telemetry(
+        self, iid: str | None = None, channel: str | None = None, *, limit: int = READINGS
+    ) -> AsyncIterator[Stream[Reading]]:
+        """Readings as they come.
+
+        Args:
+            iid: the instrument; None for all.
+            channel: one of its channels; None for all.
+            limit: most readings that wait for the reader; beyond it the oldest are dropped and counted.
+
+        Raises:
+            TopicError: when the instrument or the channel cannot be a topic level.
+        """
+        stream: Stream[Reading] = Stream(limit)
+        last: dict[tuple[str, str], Telemetry] = {}
+
+        async def on_reading(message: Message) -> None:
+            if message.retained or (read := self._directory.read(Telemetry, message)) is None:
+                return
+            topic = self._topics.parse(message.topic)
+            if last.get((topic.iid, topic.name)) != read[1]:  # overlapping subscriptions bring it twice
+                last[topic.iid, topic.name] = read[1]
+                stream.put(Reading(topic.iid, topic.name, read[1]))
+
+        fixed = {name: level for name, level in (("iid", iid), ("channel", channel)) if level is not None}
+        pattern = self._topics.pattern("telemetry", **fixed)
+        await self._transport.subscribe(pattern, on_reading)
+        self._streams.append(stream)
+        try:
+            yield stream
+        finally:
+            self._streams.remove(stream)
+            await self._transport.unsubscribe(pattern, on_reading)
+
+    # Jobs -------------------------------------------------------------------------------------------------------------
 
     async def execute(
         self,
@@ -158,10 +192,12 @@ class InstrumentClient:
         approval: str = "",
         not_after: datetime | None = None,
         on_update: OnUpdate | None = None,
+        upload: UploadTicket | None = None,
     ) -> JobState:
         """Have one job done, at most once whatever the network does; calling again with the same job adopts it.
 
-        Orders to an instrument beyond its concurrency wait here, in the order of the calls.
+        Orders to an instrument beyond its concurrency wait here, in the order of the calls. The lease of an
+        instrument that has one is kept until the job has ended.
 
         Args:
             iid: the instrument.
@@ -171,17 +207,17 @@ class InstrumentClient:
             approval: reference of the approval.
             not_after: the device never starts later; 10 minutes after sending by default.
             on_update: called with every newer state.
+            upload: where results go that are too large for a message.
 
         Returns:
             The terminal state: succeeded, rejected, failed or cancelled.
 
         Raises:
-            NoAnswerError: when the device confirms nothing after resends and a query, or has lost the job.
+            NoAnswerError: when the device confirms nothing after resends and a query, has lost the job, or is away
+                for too long while it does it (then the job may still end, and can be adopted).
             UserError: when this client is executing the same job already.
+            TransportError: when too many messages wait for a lost connection.
         """
-        key = (iid, job)
-        if key in self._open:
-            raise UserError(f"job {job} is being executed on {iid} already: await that call")
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._slot(iid))
             now = self._clock.now()
@@ -192,14 +228,41 @@ class InstrumentClient:
                 issued_at=now,
                 not_after=not_after or now + _VALIDITY,
                 approval=approval,
+                upload=upload,
             )
-            task = self._open[key] = _OpenJob(order, on_update)
-            stack.callback(self._open.pop, key)
-            await self._confirm(iid, task)
-            return await self._finish(iid, task)
+            opened = self._listen(stack, iid, job, order.digest, on_update)
+            await stack.enter_async_context(self._leases.hold(iid, self._lease_of(iid)))
+            await self._orders.confirm(opened, order)
+            return await self._orders.finish(opened)
+
+    async def adopt(self, iid: str, job: str, *, on_update: OnUpdate | None = None) -> JobState:
+        """Follow a job to its end that was ordered before, without ordering anything.
+
+        Args:
+            iid: the instrument.
+            job: the job's id, from the caller's own records or from ``open_jobs``.
+            on_update: called with every newer state.
+
+        Returns:
+            The terminal state, at once where the job has ended.
+
+        Raises:
+            NoAnswerError: when the device has never seen the job (``seen`` is False), or does not answer.
+            UserError: when this client is executing the same job already.
+        """
+        async with AsyncExitStack() as stack:
+            opened = self._listen(stack, iid, job, None, on_update)
+            slot = self._slot(iid)
+            if not slot.locked():  # it takes up the instrument, but what is waited for runs already
+                await stack.enter_async_context(slot)
+            known = await self._orders.query(iid, job)
+            if known is None:
+                raise NoAnswerError(iid, job, "the instrument has never seen this job", seen=False)
+            await stack.enter_async_context(self._leases.hold(iid, self._lease_of(iid)))
+            return await self._orders.finish(opened)
 
     async def query(self, iid: str, job: str) -> JobState | None:
-        """Ask an instrument where a job stands, to adopt it after a restart.
+        """Ask an instrument where a job stands.
 
         Returns:
             The state as the device journalled it; None when the device has never seen the job.
@@ -207,20 +270,7 @@ class InstrumentClient:
         Raises:
             NoAnswerError: when the device does not answer.
         """
-        answer: asyncio.Future[JobState] = asyncio.get_running_loop().create_future()
-        waiting = self._queries.setdefault((iid, job), [])
-        waiting.append(answer)
-        try:
-            for attempt in range(_SENDINGS):
-                await self._control(iid, Control(op="query", job=job))
-                if await self._within(asyncio.shield(answer), CONFIRM_S * 2**attempt):
-                    return None if is_unknown(answer.result()) else answer.result()
-        finally:
-            waiting.remove(answer)
-            if not waiting:
-                self._queries.pop((iid, job), None)
-            answer.cancel()
-        raise NoAnswerError(iid, job, "no answer to a query: is the instrument online?")
+        return await self._orders.query(iid, job)
 
     async def cancel(self, iid: str, job: str) -> None:
         """Ask an instrument to cancel a job; ``execute`` then returns ``cancelled``, or the end that came first."""
@@ -230,49 +280,38 @@ class InstrumentClient:
         """Promise that the agent is alive for so long; an instrument that heats or moves makes itself safe after it."""
         await self._control(iid, Control(op="lease", lease_s=seconds))
 
-    # One job ----------------------------------------------------------------------------------------------------------
+    async def publish_event(self, payload: bytes) -> None:
+        """Tell what happens at this agent, in a message of ``instruments.agent_messages``."""
+        await self._transport.publish(self._topics.agent_event(self._agent), payload)
+
+    # Its parts --------------------------------------------------------------------------------------------------------
+
+    def _listen(
+        self, stack: AsyncExitStack, iid: str, job: str, digest: str | None, on_update: OnUpdate | None
+    ) -> OpenJob:
+        opened = self._orders.open(iid, job, digest, on_update)
+        stack.callback(self._orders.close, opened)
+        return opened
 
     def _slot(self, iid: str) -> asyncio.Semaphore:
-        if iid not in self._slots:
-            described = self._descriptions.get(iid)
-            self._slots[iid] = asyncio.Semaphore(described.max_concurrency if described else 1)
-        return self._slots[iid]
+        described = self._directory.descriptions.get(iid)
+        size = described.max_concurrency if described else 1
+        if iid not in self._slots or self._slots[iid][0] != size:
+            self._slots[iid] = size, asyncio.Semaphore(size)
+        return self._slots[iid][1]
 
-    async def _confirm(self, iid: str, task: _OpenJob) -> None:
-        """Send until the device has answered: resend with backoff, then query."""
-        order = task.order
-        for attempt in range(1, _SENDINGS + 1):
-            sending = order.model_copy(update={"attempt": attempt})
-            await self._transport.publish(self._topics.command(iid, order.job), sending.to_bytes())
-            if await self._within(task.answered.wait(), CONFIRM_S * 2 ** (attempt - 1)):
-                return
-        await self._control(iid, Control(op="query", job=order.job))
-        if await self._within(task.answered.wait(), CONFIRM_S) and task.tracker.state is not None:
-            return
-        seen = False if task.tracker.unseen else None
-        raise NoAnswerError(iid, order.job, f"{order.command} was not confirmed after {_SENDINGS} sendings", seen=seen)
+    def _lease_of(self, iid: str) -> float | None:
+        described = self._directory.descriptions.get(iid)
+        return described.lease_s if described else None
 
-    async def _finish(self, iid: str, task: _OpenJob) -> JobState:
-        """Wait for the end, asking now and then in case its announcement was lost."""
-        while not await self._within(task.ended.wait(), _CHECK_S):
-            if task.tracker.unseen:
-                raise NoAnswerError(iid, task.order.job, "the device does not know the job any more", seen=False)
-            await self._control(iid, Control(op="query", job=task.order.job))
-        if task.tracker.state is None:
-            raise NoAnswerError(iid, task.order.job, "ended without a state")
-        return task.tracker.state
+    async def _send(self, iid: str, order: Command) -> None:
+        """Publish a command; MQTT 5 brokers may drop it when the device would refuse it as too late anyway."""
+        left_s = (order.not_after - self._clock.now()).total_seconds()
+        mirror = Mirror(self._topics.job(iid, order.job), order.job.encode(), left_s if left_s > 0.0 else None)
+        await self._transport.publish(self._topics.command(iid, order.job), order.to_bytes(), mirror=mirror)
 
-    async def _within(self, wanted: Awaitable[object], seconds: float) -> bool:
-        """Whether something came true before the sleeper woke up."""
-        hope = asyncio.ensure_future(wanted)
-        nap = asyncio.ensure_future(self._sleeper(seconds))
-        try:
-            await asyncio.wait({hope, nap}, return_when=asyncio.FIRST_COMPLETED)
-            return hope.done()
-        finally:
-            hope.cancel()
-            nap.cancel()
-            await asyncio.gather(hope, nap, return_exceptions=True)
+    async def _ask(self, iid: str, job: str) -> None:
+        await self._control(iid, Control(op="query", job=job))
 
     async def _control(self, iid: str, control: Control) -> None:
         await self._transport.publish(self._topics.control(iid), control.to_bytes())
@@ -281,55 +320,18 @@ class InstrumentClient:
         """After a reconnection: present again, and ask after every open job."""
         status = self._topics.agent_status(self._agent)
         await self._transport.publish(status, self._status("online").to_bytes(), retain=True)
-        for iid, job in list(self._open):
-            await self._control(iid, Control(op="query", job=job))
+        await self._orders.ask_all()
 
     def _status(self, state: Presence) -> Status:
         self._seq += 1
         return Status(state=state, boot_id=self._boot_id, seq=self._seq, ts=self._clock.now())
 
-    # Incoming ---------------------------------------------------------------------------------------------------------
-
     async def _on_job(self, message: Message) -> None:
-        read = self._read(JobState, message)
-        if read is None:
-            return
-        iid, state = read
-        if (task := self._open.get((iid, state.job))) is not None:
-            task.offer(state)
-        conflict = state.error is not None and state.error.code == "conflict"
-        if message.retained or conflict:
-            return
-        for answer in self._queries.get((iid, state.job), []):
-            if not answer.done():
-                answer.set_result(state)
+        if (read := self._directory.read(JobState, message)) is not None:
+            iid, state = read
+            self._directory.note_job(iid, state)
+            self._orders.on_job(iid, state, live=not message.retained)
 
-    async def _on_status(self, message: Message) -> None:
-        read = self._read(Status, message)
-        if read is None:
-            return
-        iid, status = read
-        known = self._statuses.get(iid)
-        # A last will was written when the connection began, so an offline of this boot is news whatever its number.
-        late = known is not None and (status.boot_id, status.seq) < (known[0].boot_id, known[0].seq)
-        if late and known is not None:
-            if status.state != "offline" or status.boot_id != known[0].boot_id:
-                return
-            status = status.model_copy(update={"seq": known[0].seq})
-        self._statuses[iid] = (status, self._clock.elapsed())
-        self._discovery.set()
-
-    async def _on_description(self, message: Message) -> None:
-        if (read := self._read(Description, message)) is not None:
-            self._descriptions[read[0]] = read[1]
-            self._discovery.set()
-
-    def _read(self, model: type[_Model], message: Message) -> tuple[str, _Model] | None:
-        """The instrument and its message, or None (with a warning) for what is not of the profile."""
-        if not message.payload:
-            return None
-        try:
-            return self._topics.parse(message.topic).iid, model.parse(message.payload)
-        except (TopicError, MalformedMessageError) as error:
-            _log.warning("ignored a message on %s: %s", message.topic, error)
-            return None
+    def _on_presence(self, iid: str, status: Status, *, back: bool) -> None:
+        if back or status.state == "offline":
+            self._orders.doubt(iid)

@@ -46,6 +46,8 @@ DEVICE_STEPS: Mapping[JobPhase | None, frozenset[JobPhase]] = MappingProxyType(
 )
 """What a device may say after what it said last; ``None`` is a job that it has never seen."""
 
+CONFLICT = "conflict"
+"""Error code by which a device refuses another order under a used id; not a state of the first order's job."""
 UNKNOWN_JOB = "unknown_job"
 """Error code by which a device answers a query for a job that it has never seen; not a state of the job."""
 
@@ -101,7 +103,7 @@ def judge(command: Command, *, retained: bool, known: JobState | None, now: date
         return Verdict(Action.ECHO)
     if known is not None:
         message = f"job {command.job} was ordered before with another command or other parameters"
-        return Verdict(Action.REFUSE, JobError(code="conflict", message=message))
+        return Verdict(Action.REFUSE, JobError(code=CONFLICT, message=message))
     if now > command.not_after:
         message = f"not to be started after {command.not_after.isoformat()}, and it is {now.isoformat()}"
         return Verdict(Action.REFUSE, JobError(code="expired", message=message, kind="retryable"))
@@ -113,14 +115,15 @@ class JobTracker:
 
     Args:
         job: its id.
-        digest: of the command that was sent; states that answer another command are not this job's.
+        digest: of the command that was sent; states that answer another command are not this job's. None for a job
+            that is adopted without its command: the first state that tells a digest then settles it.
 
     Attributes:
         state: the newest state, None before the first.
         unseen: whether the device's latest word is that it has never seen the job.
     """
 
-    def __init__(self, job: str, digest: str) -> None:
+    def __init__(self, job: str, digest: str | None) -> None:
         self.job = job
         self.digest = digest
         self.state: JobState | None = None
@@ -139,14 +142,23 @@ class JobTracker:
         """
         if news.job != self.job or self.terminal:
             return False
+        if self.state is not None and (news.boot_id, news.seq) <= (self.state.boot_id, self.state.seq):
+            return False
         if is_unknown(news):
             self.unseen = True
             return False
-        if news.digest not in {"", self.digest}:
-            return False
-        if self.state is not None and (news.boot_id, news.seq) <= (self.state.boot_id, self.state.seq):
+        if not self._concerns(news):
             return False
         self.state, self.unseen = news, False
+        return True
+
+    def _concerns(self, news: JobState) -> bool:
+        """Whether it is a state of this order and not of another one under the same id."""
+        if self.digest is not None:
+            return news.digest in {"", self.digest}
+        if news.error is not None and news.error.code == CONFLICT:
+            return False
+        self.digest = news.digest or None
         return True
 
 

@@ -238,7 +238,7 @@ def test_a_job_that_a_restart_interrupted_failed_and_is_not_run_again(play: Play
         again = await client.execute("furnace-1", "hold", {}, job=job)
         assert again == end
         assert after.fired == 0
-        before._live.clear()  # its process is dead: nothing is left to settle when the bench is cleared
+        before._desk._live.clear()  # its process is dead: nothing is left to settle when the bench is cleared
 
     play(act)
 
@@ -296,7 +296,7 @@ def test_a_job_that_ends_while_the_device_is_cut_off_is_told_afterwards(play: Pl
         await cut(cable)
         await until(lambda: not cable.connected)
         furnace.door.set()
-        await until(lambda: not furnace._tasks)
+        await until(lambda: not furnace._desk._tasks)
         if isinstance(cable, LocalTransport):
             await cable.reconnect()  # MQTT comes back by itself, after a second
         assert (await waiting).state == "succeeded"

@@ -18,6 +18,7 @@ from instruments.ids import SeededIds
 from instruments.journal import MemoryJournal
 from instruments.local import LocalBus, LocalTransport
 from instruments.messages import JobState
+from instruments.transport import Mirror
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -32,7 +33,9 @@ class RoughTransport(LocalTransport):
         self._late: list[tuple[str, bytes, int, bool]] = []
 
     @override
-    async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, mirror: Mirror | None = None
+    ) -> None:
         fate = self._rng.random() / self._roughness if self._roughness else 9.0
         if not any(word in topic for word in ("/cmd/", "/job/", "/ctl")) or fate > 3.0:
             await super().publish(topic, payload, qos=qos, retain=retain)
@@ -94,7 +97,7 @@ class Workshop:
             if self.rng.random() < self.deaths:
                 await self.cable.drop()
                 await self.cable.close()
-                tasks = list(self.press._tasks.values())
+                tasks = list(self.press._desk._tasks.values())
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)

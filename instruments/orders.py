@@ -1,0 +1,202 @@
+"""Jobs that an agent has ordered or adopted: sent until confirmed, followed to their end, each at most once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from envs.errors import UserError
+from instruments.clock import Sleeper
+from instruments.errors import NoAnswerError
+from instruments.messages import Command, JobState
+from instruments.session import CONFLICT, JobTracker, is_unknown
+from instruments.waiting import Bell
+
+CONFIRM_S = 5.0
+"""A device accepts or rejects within this time, else the command is sent again."""
+CHECK_S = 60.0
+"""A device that tells nothing about a job for so long is asked."""
+SENDINGS = 3
+
+OnUpdate = Callable[[JobState], None]
+
+
+class Ask(Protocol):
+    """Sends a query for a job."""
+
+    async def __call__(self, iid: str, job: str) -> None:
+        """Publish it."""
+        ...
+
+
+class OpenJob:
+    """One job that somebody waits for."""
+
+    def __init__(self, iid: str, job: str, digest: str | None, *, sleeper: Sleeper, on_update: OnUpdate | None) -> None:
+        self.iid = iid
+        self.job = job
+        self.tracker = JobTracker(job, digest)
+        self.bell = Bell(sleeper)
+        self.n_heard = 0
+        self.doubtful = False
+        self._on_update = on_update
+
+    def offer(self, state: JobState) -> None:
+        """Take in a message about it."""
+        self.n_heard += 1
+        if self.tracker.offer(state) and self._on_update is not None:
+            self._on_update(state)
+        self.bell.ring()
+
+    def doubt(self) -> None:
+        """Have the device asked at once: it restarted, left, or came back."""
+        self.doubtful = True
+        self.bell.ring()
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the device has told where the job stands."""
+        return self.tracker.state is not None
+
+    @property
+    def settled(self) -> bool:
+        """Whether waiting is over: it ended, or the device does not know it."""
+        return self.tracker.terminal or self.tracker.unseen
+
+
+class Orders:
+    """The open jobs and questions of one agent.
+
+    Args:
+        send: publishes a command.
+        ask: publishes a query.
+        presence: how an instrument is present, in a word, for messages.
+        sleeper: waits for timeouts.
+        patience_s: how long an instrument may leave every question about a running job unanswered.
+    """
+
+    def __init__(
+        self,
+        *,
+        send: Callable[[str, Command], Awaitable[None]],
+        ask: Ask,
+        presence: Callable[[str], str],
+        sleeper: Sleeper,
+        patience_s: float,
+    ) -> None:
+        self._send = send
+        self._ask = ask
+        self._presence = presence
+        self._sleeper = sleeper
+        self._patience_s = patience_s
+        self._open: dict[tuple[str, str], OpenJob] = {}
+        self._queries: dict[tuple[str, str], list[list[JobState]]] = {}
+        self._bell = Bell(sleeper)
+
+    def open(self, iid: str, job: str, digest: str | None, on_update: OnUpdate | None) -> OpenJob:
+        """Begin to listen for a job.
+
+        Raises:
+            UserError: when somebody waits for it already.
+        """
+        if (iid, job) in self._open:
+            raise UserError(f"job {job} is being executed on {iid} already: await that call")
+        opened = OpenJob(iid, job, digest, sleeper=self._sleeper, on_update=on_update)
+        self._open[iid, job] = opened
+        return opened
+
+    def close(self, opened: OpenJob) -> None:
+        """Listen no more."""
+        del self._open[opened.iid, opened.job]
+
+    def on_job(self, iid: str, state: JobState, *, live: bool) -> None:
+        """Take in a job's state."""
+        if (opened := self._open.get((iid, state.job))) is not None:
+            opened.offer(state)
+        conflict = state.error is not None and state.error.code == CONFLICT
+        if live and not conflict and (iid, state.job) in self._queries:
+            for answers in self._queries[iid, state.job]:
+                answers.append(state)
+            self._bell.ring()
+
+    def doubt(self, iid: str) -> None:
+        """Ask at once after every job of an instrument."""
+        for opened in self._open.values():
+            if opened.iid == iid:
+                opened.doubt()
+
+    async def ask_all(self) -> None:
+        """Ask after every job, as after a reconnection."""
+        for iid, job in list(self._open):
+            await self._ask(iid, job)
+
+    async def confirm(self, opened: OpenJob, order: Command) -> None:
+        """Send until the device has answered: resend with backoff, then query.
+
+        Raises:
+            NoAnswerError: when it never does.
+        """
+        iid, tracker = opened.iid, opened.tracker
+        for attempt in range(1, SENDINGS + 1):
+            await self._send(iid, order if attempt == 1 else order.model_copy(update={"attempt": attempt}))
+            if await opened.bell.until(lambda: opened.confirmed, CONFIRM_S * 2 ** (attempt - 1)):
+                return
+        tracker.unseen = False
+        await self._ask(iid, order.job)
+        if await opened.bell.until(lambda: opened.confirmed or tracker.unseen, CONFIRM_S) and opened.confirmed:
+            return
+        seen = False if tracker.unseen else None
+        message = f"{order.command} was not confirmed after {SENDINGS} sendings; {self._state_of(iid)}"
+        raise NoAnswerError(iid, order.job, message, seen=seen)
+
+    async def finish(self, opened: OpenJob) -> JobState:
+        """Wait for the end, asking now and then in case its announcement was lost, and at once in doubt.
+
+        Raises:
+            NoAnswerError: when the device has lost the job, or does not answer for too long.
+        """
+        n_asked, silent_s = 0, 0.0
+        while not opened.settled:
+            pause = min(CONFIRM_S * 2 ** (n_asked - 1), CHECK_S) if n_asked else CHECK_S
+            n_heard = opened.n_heard
+            woken = await opened.bell.until(lambda: opened.settled or opened.doubtful, pause)
+            if opened.settled:
+                break
+            if opened.n_heard > n_heard:
+                n_asked, silent_s = 0, 0.0
+                if not opened.doubtful:
+                    continue
+            elif not woken:
+                silent_s += pause
+            if silent_s >= self._patience_s:
+                message = f"nothing was heard of it for {silent_s:g} s; {self._state_of(opened.iid)}; adopt it later"
+                raise NoAnswerError(opened.iid, opened.job, message)
+            opened.doubtful = False
+            n_asked += 1
+            await self._ask(opened.iid, opened.job)
+        if not opened.tracker.terminal or opened.tracker.state is None:
+            raise NoAnswerError(opened.iid, opened.job, "the device does not know the job any more", seen=False)
+        return opened.tracker.state
+
+    async def query(self, iid: str, job: str) -> JobState | None:
+        """Ask where a job stands; None when the device has never seen it.
+
+        Raises:
+            NoAnswerError: when it does not answer.
+        """
+        answers: list[JobState] = []
+        waiting = self._queries.setdefault((iid, job), [])
+        waiting.append(answers)
+        try:
+            for attempt in range(SENDINGS):
+                await self._ask(iid, job)
+                if await self._bell.until(lambda: bool(answers), CONFIRM_S * 2**attempt):
+                    return None if is_unknown(answers[0]) else answers[0]
+        finally:
+            waiting[:] = [other for other in waiting if other is not answers]
+            if not waiting:
+                self._queries.pop((iid, job), None)
+        raise NoAnswerError(iid, job, f"no answer to a query; {self._state_of(iid)}")
+
+    def _state_of(self, iid: str) -> str:
+        return f"the instrument is {self._presence(iid)}"
