@@ -4,95 +4,107 @@ A furnace in twenty lines::
 
     class Furnace(Device):
         kind = "furnace"
+        safe_state = "heater off"
+        lease_s = 60.0
 
-        @command(
-            summary="Sinter one pellet in air",
-            parameters={
-                "temperature": Parameter(unit="Cel", low=20, high=1700),
-                "hold": Parameter(unit="h", low=0.1, high=24),
-                "additive": Choice(("none", "MgO")),
-            },
-        )
-        async def sinter(self, job: JobContext, *, temperature: float, hold: float, additive: str) -> JobResult:
-            if temperature > 1650 and additive == "none":
-                raise InfeasibleFault("sample_melted", "the pellet had melted when the door was opened")
-            await job.progress(0.5)
-            job.spend(hold * 3600 + temperature / 10 * 60)  # a simulated furnace needs no real time
-            return JobResult(values={"peak": Quantity(value=temperature, unit="Cel", std=2.0)})
+        @command(summary="Sinter one pellet in air")
+        def sinter(
+            self,
+            job: BlockingJob,
+            *,
+            temperature: Annotated[float, Parameter("Cel", 20, 1700)],
+            hold: Annotated[float, Parameter("h", 0.1, 24)],
+            additive: Annotated[str, Choice(("none", "MgO"))],
+        ) -> dict[str, Quantity]:
+            ...  # talk to the controller, which may block; job.progress(0.5); job.sleep(10)
+            return {"peak": Quantity(value=temperature, unit="Cel", std=2.0)}
 
-    bus = LocalBus()
-    furnace = Furnace("furnace-1", bus.transport(), lab="demo", clock=clock, ids=ids)
-    await furnace.start()
+        async def make_safe(self) -> None:
+            ...  # heater off
 
 The base class describes the instrument, checks types, units and limits, journals each job before acting, reports its
-life, answers queries and echoes, and cancels. It never sleeps and reads no clock but the injected one.
+life, answers queries and echoes, cancels, and makes safe when the agent is gone. It reads no clock but the injected
+one, and waits only by the injected sleeper.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
+import inspect
 import logging
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar
 
-from envs.errors import InstrumentError, JournalError
 from instruments.clock import Clock, Sleeper
 from instruments.commands import (
+    Channel,
     Choice,
+    CommandSpec,
+    Function,
     JobResult,
     Parameter,
+    Returns,
     Text,
     command,
     declared_commands,
-    plain,
 )
 from instruments.errors import DeviceFault, InfeasibleFault, RetryableFault
 from instruments.ids import Ids
-from instruments.job_context import JobContext
+from instruments.job_context import BlockingJob, JobCancelledError, JobContext
+from instruments.job_desk import LEASE_LOST, NO_JOURNAL, STORAGE, JobDesk
 from instruments.journal import JobJournal, MemoryJournal
+from instruments.keeping import keep_artefact
 from instruments.messages import (
+    ArtefactRef,
     Command,
     Control,
     Description,
     JobError,
-    JobPhase,
     JobState,
     MalformedMessageError,
     Presence,
     Quantity,
-    Result,
     Status,
     Telemetry,
 )
-from instruments.session import INTERRUPTED, UNKNOWN_JOB, Action, check_step, judge
+from instruments.session import INTERRUPTED
 from instruments.topics import Lab
 from instruments.transport import Message, Transport
 
 __all__ = [
+    "NO_JOURNAL",
+    "STORAGE",
+    "BlockingJob",
+    "Channel",
     "Choice",
     "Device",
     "DeviceFault",
     "InfeasibleFault",
+    "JobCancelledError",
     "JobContext",
     "JobResult",
     "Parameter",
     "Quantity",
     "RetryableFault",
+    "Returns",
     "Text",
     "command",
 ]
 
 _log = logging.getLogger(__name__)
 
-STORAGE, NO_JOURNAL = "storage", "journal"
-"""Error codes by which a device says that it has no room: for what a job gave, or to remember the job."""
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+BEAT_S = 10.0
+"""Time between two heartbeats."""
 
 
 class Device:
     """An instrument on the bus; subclass it and declare commands.
+
+    Class attributes: ``kind``, ``driver`` (name and version), ``max_concurrency``, ``channels`` of telemetry,
+    ``safe_state`` (in words) and ``lease_s`` for an instrument that heats or moves.
 
     Args:
         iid: the instrument's id, one topic level, unique in its lab.
@@ -103,11 +115,16 @@ class Device:
         journal: durable for a real instrument (``SqliteJournal``); in memory by default.
         root: first level of all topics.
         serial: serial number, for the description.
+        artefacts: directory for bulk data when an order brings no upload ticket.
+        sleeper: waits.
     """
 
     kind: ClassVar[str] = "instrument"
     driver: ClassVar[str] = ""
     max_concurrency: ClassVar[int] = 1
+    channels: ClassVar[Mapping[str, Channel]] = MappingProxyType({})
+    safe_state: ClassVar[str] = ""
+    lease_s: ClassVar[float | None] = None
 
     def __init__(
         self,
@@ -120,213 +137,222 @@ class Device:
         journal: JobJournal | None = None,
         root: str = "labwright",
         serial: str = "",
+        artefacts: Path | None = None,
+        sleeper: Sleeper = asyncio.sleep,
     ) -> None:
         self.iid = iid
         self.clock = clock
+        self.sleeper = sleeper
+        self.serial = serial
         self.journal: JobJournal = journal if journal is not None else MemoryJournal()
-        self.boot_id = ""
         self._ids = ids
-        self._serial = serial
+        self._artefacts = artefacts
         self._transport = transport
         self._topics = Lab(root, lab)
-        self._commands = declared_commands(type(self))
         self._seq = 0
-        self._live: dict[str, JobState] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._cancelling: set[str] = set()
         self._presence: tuple[Presence, str] = ("online", "")
+        self._told: tuple[Presence, str] | None = None
+        self._telling: asyncio.Task[None] | None = None
         self._lease_until: float | None = None
+        self._desk = JobDesk(
+            iid,
+            host=self,
+            clock=clock,
+            journal=self.journal,
+            next_seq=self._next_seq,
+            publish=self._publish_job,
+            changed=self._presence_changed,
+            slots=self.max_concurrency,
+        )
+        for name, spec in declared_commands(type(self)).items():
+            self.register(spec, getattr(self, name))
         transport.on_reconnect(self.announce)
+
+    @property
+    def boot_id(self) -> str:
+        """UUIDv7 of this run, empty before ``start``."""
+        return self._desk.boot_id
+
+    def register(self, spec: CommandSpec, function: Function) -> None:
+        """Add a command, before ``start``.
+
+        Args:
+            spec: what it takes and gives.
+            function: carries it out: ``async def f(job, **parameters)``, or ``def``, which runs in a worker thread.
+
+        Raises:
+            ValueError: when there is a command of that name.
+        """
+        if spec.name in self._desk.commands:
+            raise ValueError(f"{self.iid} has two commands {spec.name}")
+        self._desk.commands[spec.name] = (spec, function)
+
+    # For drivers to override ------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Reach the hardware; called by ``start`` before anything is told to anybody."""
+
+    async def shut(self) -> None:
+        """Let go of the hardware; called by ``stop``."""
+
+    async def make_safe(self) -> None:
+        """Go to the declared safe state; called when the agent's lease runs out, and where a job was interrupted."""
 
     # Life -------------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Go on the bus, once in an object's life: settle what a restart interrupted, listen, then announce."""
-        self.boot_id, self._seq = self._ids.new(), 0
-        self._transport.set_will(self._topics.status(self.iid), self._status("offline", "connection lost").to_bytes())
-        await self._transport.connect()
-        for state in self.journal.unfinished():
-            fields = {"job": state.job, "digest": state.digest, "elapsed_s": state.elapsed_s, "error": INTERRUPTED}
-            interrupted = self._state("failed", **fields)
-            self.journal.put(interrupted)
-            await self._send_state(interrupted)
-        await self._transport.subscribe(self._topics.commands_of(self.iid), self._on_command)
-        await self._transport.subscribe(self._topics.control(self.iid), self._on_control)
-        await self.announce()
+        self._desk.boot_id, self._seq = self._ids.new(), 0
+        await self.open()
+        try:
+            self._transport.set_will(
+                self._topics.status(self.iid), self._status("offline", "connection lost").to_bytes()
+            )
+            await self._transport.connect()
+            if await self._desk.settle_past():
+                await self.make_safe()
+            await self._transport.subscribe(self._topics.commands_of(self.iid), self._on_command)
+            await self._transport.subscribe(self._topics.control(self.iid), self._on_control)
+            await self.announce()
+        except BaseException:
+            await self.shut()
+            raise
+
+    async def run(self) -> None:
+        """Beat, watch the lease and read the channels, until cancelled; for live use, after ``start``."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._beat(), name=f"{self.iid} heartbeat")
+            if self.lease_s is not None:
+                group.create_task(self._watch_lease(self.lease_s), name=f"{self.iid} lease")
+            for name, channel in self.channels.items():
+                if channel.read is not None and channel.period_s is not None:
+                    group.create_task(self._read(name, channel, channel.period_s), name=f"{self.iid} {name}")
 
     async def stop(self) -> None:
         """Leave the bus: running jobs become failed/interrupted, the presence offline. The journal stays open."""
-        for task in (tasks := list(self._tasks.values())):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for state in list(self._live.values()):
-            await self._settle(self._state("failed", **_identity(state), error=INTERRUPTED))
-        if self._transport.connected:  # else the will has said it already
-            goodbye = self._status("offline", "stopped").to_bytes()
-            await self._transport.publish(self._topics.status(self.iid), goodbye, retain=True)
-        await self._transport.close()
+        try:
+            if await self._desk.end_all(INTERRUPTED):
+                await self.make_safe()
+            if self._telling is not None:
+                await asyncio.gather(self._telling, return_exceptions=True)
+            if self._transport.connected:  # else the will has said it already
+                goodbye = self._status("offline", "stopped").to_bytes()
+                await self._transport.publish(self._topics.status(self.iid), goodbye, retain=True)
+        finally:
+            await self._transport.close()
+            await self.shut()
 
     async def announce(self) -> None:
-        """Publish description and status, retained; also after every reconnection."""
+        """Publish description, status and the jobs that run, retained; also after every reconnection."""
         await self._transport.publish(self._topics.desc(self.iid), self.describe().to_bytes(), retain=True)
         await self._publish_status()
+        await self._desk.announce()
 
     def describe(self) -> Description:
         """What this instrument is and can do."""
         return Description(
             iid=self.iid,
             kind=self.kind,
-            serial=self._serial,
+            serial=self.serial,
             driver=self.driver,
             boot_id=self.boot_id,
             max_concurrency=self.max_concurrency,
-            commands={name: spec.describe() for name, spec in self._commands.items()},
+            commands={name: spec.describe() for name, (spec, _) in self._desk.commands.items()},
+            channels={name: channel.describe() for name, channel in self.channels.items()},
+            safe_state=self.safe_state,
+            lease_s=self.lease_s,
         )
 
     async def heartbeat(self) -> None:
         """Republish the status, and make safe when the agent's lease has run out; due every 10 s in live use."""
-        if self._lease_until is not None and self.clock.elapsed() > self._lease_until:
-            self._lease_until = None
-            await self.make_safe()
+        await self.check_lease()
         await self._publish_status()
 
-    async def run_heartbeat(self, sleeper: Sleeper = asyncio.sleep, *, period_s: float = 10.0) -> None:
-        """Beat until cancelled; for live use."""
-        while True:
-            await sleeper(period_s)
-            await self.heartbeat()
-
-    async def make_safe(self) -> None:
-        """Go to the declared safe state; called when the agent's lease runs out. Devices that heat or move override."""
+    async def check_lease(self) -> None:
+        """End what runs and make safe when the agent's lease has run out."""
+        if self._lease_until is not None and self.clock.elapsed() > self._lease_until:
+            self._lease_until = None
+            _log.warning("%s: the agent's lease ran out: %s", self.iid, self.safe_state or "no safe state declared")
+            await self._desk.end_all(LEASE_LOST)
+            await self.make_safe()
 
     async def set_presence(self, state: Presence, message: str = "") -> None:
         """Say that the device is in error or maintenance, or online again; commands are taken only when online."""
         self._presence = (state, message)
         await self._publish_status()
 
+    async def _beat(self) -> None:
+        while True:
+            await self.sleeper(BEAT_S)
+            await self._publish_status()
+
+    async def _watch_lease(self, lease_s: float) -> None:
+        while True:
+            await self.sleeper(min(1.0, lease_s / 10.0))
+            await self.check_lease()
+
+    async def _read(self, name: str, channel: Channel, period_s: float) -> None:
+        """Publish a channel's readings; a failure is told once, as quality bad would need a value."""
+        function, failing = getattr(self, channel.read or ""), False
+        while True:
+            await self.sleeper(period_s)
+            try:
+                value = await (function() if inspect.iscoroutinefunction(function) else asyncio.to_thread(function))
+                await self.telemetry(name, Quantity(value=value, unit=channel.unit))
+                failing = False
+            except Exception as error:  # noqa: BLE001 - one bad reading must not stop the instrument
+                if not failing:
+                    _log.warning("%s: channel %s cannot be read: %s", self.iid, name, error)
+                failing = True
+
+    # What jobs ask for ------------------------------------------------------------------------------------------------
+
+    async def report(self, context: JobContext, *, progress: float, eta: datetime | None) -> None:
+        """Publish that a job goes on."""
+        await self._desk.report(context, progress=progress, eta=eta)
+
+    async def keep(self, order: Command, data: bytes, media_type: str) -> ArtefactRef:
+        """Put a job's bulk data where the agent finds them.
+
+        Raises:
+            ArtefactError: when there is no place for them.
+        """
+        return await keep_artefact(
+            data, media_type, ticket=order.upload, directory=self._artefacts, sleeper=self.sleeper
+        )
+
     async def telemetry(self, channel: str, reading: Quantity) -> None:
         """Publish one reading; it may be lost."""
         note = Telemetry(ts=self.clock.now(), value=reading.value, unit=reading.unit, seq=self._next_seq())
         await self._transport.publish(self._topics.telemetry(self.iid, channel), note.to_bytes(), qos=0)
 
-    # Commands ---------------------------------------------------------------------------------------------------------
+    # Incoming ---------------------------------------------------------------------------------------------------------
 
     async def _on_command(self, message: Message) -> None:
         if message.retained:
             _log.warning("%s: ignored a retained command on %s", self.iid, message.topic)
             return
+        if not message.payload:  # somebody clears a command that should never have been retained
+            return
         job = self._topics.parse(message.topic).name
         try:
             order = Command.parse(message.payload)
         except MalformedMessageError as error:
-            await self._refuse_aside(job, JobError(code="malformed", message=str(error)))
+            await self._desk.refuse_aside(job, JobError(code="malformed", message=str(error)))
             return
         if order.job != job:
             text = f"the payload speaks of job {order.job}, its topic of {job}"
-            await self._refuse_aside(job, JobError(code="malformed", message=text))
+            await self._desk.refuse_aside(job, JobError(code="malformed", message=text))
             return
-        known = self._known(job)
-        verdict = judge(order, retained=message.retained, known=known, now=self.clock.now())
-        if verdict.action is Action.ECHO and known is not None:
-            await self._send_state(known)
-        elif verdict.action is Action.REFUSE and known is not None and verdict.error is not None:
-            await self._refuse_aside(job, verdict.error, digest=order.digest)
-        elif verdict.action in {Action.REFUSE, Action.CONSIDER}:
-            await self._take(order, verdict.error or self._objection(order))
+        if self.lease_s is not None:
+            self._renew(self.lease_s)
+        await self._desk.order(order, unavailable=self._unavailable)
 
-    def _objection(self, order: Command) -> JobError | None:
-        """The device's own reasons against a job, whatever has been approved."""
-        presence, why = self._presence
-        if presence != "online":
-            return JobError(code=presence, message=f"the device is in {presence}: {why}", kind="retryable")
-        spec = self._commands.get(order.command)
-        if spec is None:
-            known = ", ".join(self._commands) or "none"
-            return JobError(code="unknown_command", message=f"no command {order.command!r}; known: {known}")
-        if (fault := spec.check(order.parameters)) is not None:
-            return fault
-        if len(self._tasks) >= self.max_concurrency:
-            return JobError(code="busy", message=f"{len(self._tasks)} jobs are running already", kind="retryable")
-        return None
-
-    async def _take(self, order: Command, objection: JobError | None) -> None:
-        phase: JobPhase = "accepted" if objection is None else "rejected"
-        state = self._state(phase, job=order.job, digest=order.digest, error=objection)
-        try:
-            self.journal.put(state)
-        except JournalError as error:
-            # Without a memory of the job the device could act twice, so it does not act at all.
-            await self._refuse_aside(order.job, JobError(code=NO_JOURNAL, message=str(error)), digest=order.digest)
-            await self.set_presence("error", "the job journal cannot be written")
-            return
-        if objection is None:
-            self._live[order.job] = state
-            self._tasks[order.job] = asyncio.create_task(self._work(order), name=f"{self.iid} {order.job}")
-        await self._send_state(state)
-        # The work begins before the next message is read: a cancellation must find something to cancel.
-        await asyncio.sleep(0)
-
-    async def _work(self, order: Command) -> None:
-        context = JobContext(order, self.clock, self._report)
-        phase, fields = await self._outcome(order, context)
-        # The slot is free before the end is told: who hears of the end may send the next order at once.
-        del self._tasks[order.job]
-        self._cancelling.discard(order.job)
-        await self._settle(self._state(phase, **_identity(self._live[order.job], context.elapsed_s), **fields))
-        await self._publish_status()
-
-    async def _outcome(self, order: Command, context: JobContext) -> tuple[JobPhase, dict[str, Any]]:
-        """Carry a job out; whatever happens in it becomes an end with a reason."""
-        try:
-            await self._publish_status()
-            await self._report(context, "running", progress=0.0)
-            method = getattr(self, self._commands[order.command].method)
-            found: JobResult = await method(context, **plain(order.parameters))
-            result = Result(values=dict(found.values), artefacts=dict(found.artefacts))
-        except asyncio.CancelledError:
-            if order.job not in self._cancelling:
-                raise
-            return "cancelled", {}
-        except Exception as error:  # noqa: BLE001 - a mistake in one command must not silence the whole instrument
-            return "failed", {"error": self._reason(order, error)}
-        return "succeeded", {"result": result, "progress": 1.0}
-
-    def _reason(self, order: Command, error: Exception) -> JobError:
-        """What an exception in a command means for the agent."""
-        if isinstance(error, DeviceFault):
-            return JobError(code=error.code, message=str(error), kind=error.kind)
-        if isinstance(error, InstrumentError):
-            return JobError(code="instrument", message=str(error))
-        if isinstance(error, JournalError) or (isinstance(error, OSError) and error.errno in _NO_ROOM):
-            return JobError(code=STORAGE, message=str(error), kind="retryable")
-        _log.error("%s: job %s failed by a mistake in the driver", self.iid, order.job, exc_info=error)
-        return JobError(code="internal", message=repr(error))
-
-    async def _report(
-        self, context: JobContext, phase: JobPhase, *, progress: float, eta: datetime | None = None
-    ) -> None:
-        """Publish that a job goes on; the first time it is journalled as running."""
-        last = self._live[context.job]
-        check_step(last.state, phase)
-        state = self._state(phase, **_identity(last, context.elapsed_s), progress=progress, eta=eta)
-        if last.state != phase:
-            self.journal.put(state)
-        self._live[context.job] = state
-        await self._send_state(state)
-
-    async def _settle(self, state: JobState) -> None:
-        """Journal and publish the end of a job."""
-        check_step(self._live[state.job].state, state.state)
-        try:
-            self.journal.put(state)
-        except JournalError:
-            # The work is done and must be told; after a restart the job will read as interrupted, never as new.
-            _log.exception("%s: the end of job %s could not be journalled", self.iid, state.job)
-            self._presence = ("error", "the job journal cannot be written")
-        del self._live[state.job]
-        await self._send_state(state)
-
-    # Control ----------------------------------------------------------------------------------------------------------
+    def _unavailable(self) -> JobError | None:
+        presence, why = self._present
+        if presence in {"online", "busy"}:
+            return None
+        return JobError(code=presence, message=f"the device is in {presence}: {why}", kind="retryable")
 
     async def _on_control(self, message: Message) -> None:
         if message.retained:
@@ -341,49 +367,42 @@ class Device:
         elif control.op == "lease" and control.lease_s is not None:
             self._lease_until = self.clock.elapsed() + control.lease_s
         elif control.job is not None:
-            await self._on_job_control(control.op, control.job)
+            await self._desk.control(control.op, control.job)
 
-    async def _on_job_control(self, op: str, job: str) -> None:
-        known = self._known(job)
-        if known is None:
-            await self._refuse_aside(job, JobError(code=UNKNOWN_JOB, message="this job was never seen here"))
-        elif op == "cancel" and job in self._tasks:
-            self._cancelling.add(job)
-            self._tasks[job].cancel()
-        else:
-            await self._send_state(known)
+    def _renew(self, seconds: float) -> None:
+        until = self.clock.elapsed() + seconds
+        self._lease_until = until if self._lease_until is None else max(until, self._lease_until)
 
-    # Messages ---------------------------------------------------------------------------------------------------------
+    # Outgoing ---------------------------------------------------------------------------------------------------------
 
-    def _known(self, job: str) -> JobState | None:
-        return self._live.get(job) or self.journal.get(job)
+    @property
+    def _present(self) -> tuple[Presence, str]:
+        state, message = self._presence
+        if self._desk.journal_failed:
+            return "error", "the job journal cannot be written"
+        return ("busy" if state == "online" and self._desk.busy else state), message
 
     def _next_seq(self) -> int:
         self._seq += 1
         return self._seq
 
-    def _state(self, phase: JobPhase, **fields: Any) -> JobState:
-        return JobState(state=phase, boot_id=self.boot_id, seq=self._next_seq(), ts=self.clock.now(), **fields)
-
     def _status(self, state: Presence, message: str = "") -> Status:
         return Status(state=state, boot_id=self.boot_id, seq=self._next_seq(), ts=self.clock.now(), message=message)
 
+    def _presence_changed(self) -> None:
+        """Tell it soon: many short jobs in a row need not be told one by one."""
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell_presence(), name=f"{self.iid} presence")
+
+    async def _tell_presence(self) -> None:
+        while self._present != self._told:
+            await self._publish_status()
+
     async def _publish_status(self) -> None:
-        state, message = self._presence
-        if state == "online" and self._tasks:
-            state = "busy"
-        status = self._status(state, message)
+        self._told = self._present
+        status = self._status(*self._told)
         await self._transport.publish(self._topics.status(self.iid), status.to_bytes(), retain=True)
 
-    async def _send_state(self, state: JobState) -> None:
-        await self._transport.publish(self._topics.job(self.iid, state.job), state.to_bytes(), retain=True)
-
-    async def _refuse_aside(self, job: str, error: JobError, *, digest: str = "") -> None:
-        """Answer without a trace: neither journalled nor retained, as the job's own life is not touched by it."""
-        state = self._state("rejected", job=job, digest=digest, error=error)
-        await self._transport.publish(self._topics.job(self.iid, job), state.to_bytes())
-
-
-def _identity(state: JobState, elapsed_s: float | None = None) -> dict[str, Any]:
-    elapsed = state.elapsed_s if elapsed_s is None else elapsed_s
-    return {"job": state.job, "digest": state.digest, "elapsed_s": elapsed}
+    async def _publish_job(self, job: str, state: JobState | None, *, retain: bool) -> None:
+        payload = b"" if state is None else state.to_bytes()
+        await self._transport.publish(self._topics.job(self.iid, job), payload, retain=retain)

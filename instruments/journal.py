@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +30,10 @@ class JobJournal(Protocol):
         """Jobs without an end, in the order of their ids."""
         ...
 
+    def ended(self, *, skip: int) -> str | None:
+        """The job that ended before the ``skip`` newest ended ones, None when there are no more."""
+        ...
+
     def close(self) -> None:
         """Release the file, if there is one."""
         ...
@@ -39,6 +44,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self._states: dict[str, JobState] = {}
+        self._ends: dict[str, None] = {}
 
     def get(self, job: str) -> JobState | None:
         """The last state of a job."""
@@ -46,11 +52,18 @@ class MemoryJournal:
 
     def put(self, state: JobState) -> None:
         """Keep a state."""
+        self._states.pop(state.job, None)
         self._states[state.job] = state
+        if state.terminal:
+            self._ends[state.job] = None
 
     def unfinished(self) -> list[JobState]:
         """Jobs without an end."""
         return [state for _, state in sorted(self._states.items()) if not state.terminal]
+
+    def ended(self, *, skip: int) -> str | None:
+        """The job that ended before the ``skip`` newest ended ones."""
+        return next(islice(reversed(self._ends), skip, None), None)
 
     def close(self) -> None:
         """Nothing to release."""
@@ -71,11 +84,14 @@ class SqliteJournal:
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA synchronous=FULL")
+            # Two drivers of one instrument would each do every job once.
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS jobs (job TEXT PRIMARY KEY, ended INTEGER, state BLOB NOT NULL)"
             )
         except sqlite3.Error as error:
-            raise JournalError(f"{path} cannot be used as a device's job journal: {error}") from error
+            hint = "; does another driver of this instrument run?" if "locked" in str(error) else ""
+            raise JournalError(f"{path} cannot be used as a device's job journal: {error}{hint}") from error
 
     def get(self, job: str) -> JobState | None:
         """The last state of a job."""
@@ -93,6 +109,13 @@ class SqliteJournal:
         """Jobs without an end."""
         rows = self._execute("SELECT state FROM jobs WHERE ended = 0 ORDER BY job", ()).fetchall()
         return [JobState.parse(row[0]) for row in rows]
+
+    def ended(self, *, skip: int) -> str | None:
+        """The job that ended before the ``skip`` newest ended ones."""
+        # A row that is replaced gets a new number: they are in the order of their last change.
+        sql = "SELECT job FROM jobs WHERE ended = 1 ORDER BY rowid DESC LIMIT 1 OFFSET ?"
+        row = self._execute(sql, (skip,)).fetchone()
+        return None if row is None else str(row[0])
 
     def close(self) -> None:
         """Close the file."""

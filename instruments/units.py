@@ -32,10 +32,12 @@ def _unit(code: str) -> Unit:
     try:
         found = _registry().from_ucum(bare)
     except Exception as error:
-        raise UnitError(f"{code!r} is no UCUM unit; write degrees Celsius as Cel, micrometres as um, none as 1") from error
+        raise UnitError(
+            f"{code!r} is no UCUM unit; write degrees Celsius as Cel, micrometres as um, none as 1"
+        ) from error
     if found.magnitude != 1:
         raise UnitError(f"{code!r} is a number with a unit: use the unit alone")
-    return found.units  # type: ignore[no-any-return]
+    return found.units
 
 
 def check_unit(code: str) -> str:

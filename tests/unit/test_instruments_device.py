@@ -32,7 +32,7 @@ from instruments.journal import JobJournal, MemoryJournal
 from instruments.local import LocalBus, LocalTransport
 from instruments.messages import Command, Control, JobState, Telemetry, Value
 from instruments.topics import Lab
-from instruments.transport import Message
+from instruments.transport import Message, Mirror
 
 TOPICS = Lab("labwright", "demo")
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -82,11 +82,13 @@ class LossyTransport(LocalTransport):
         return "/cmd/" in topic
 
     @override
-    async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, mirror: Mirror | None = None
+    ) -> None:
         if self.losses > 0 and self.doomed(topic, payload):
             self.losses -= 1
             return
-        await super().publish(topic, payload, qos=qos, retain=retain)
+        await super().publish(topic, payload, qos=qos, retain=retain, mirror=mirror)
 
 
 class EndLosingTransport(LossyTransport):
@@ -155,7 +157,8 @@ def play(act: Callable[[Room], Awaitable[None]], room: Room | None = None) -> No
     ("changes", "code", "word"),
     [
         ({"temperature": Quantity(value=1700.1, unit="Cel")}, "limits", "outside 20 to 1700 Cel"),
-        ({"temperature": Quantity(value=1500, unit="K")}, "unit", "in Cel, not in K"),
+        ({"temperature": Quantity(value=1500, unit="MPa")}, "unit", "in Cel, not in MPa"),
+        ({"temperature": Quantity(value=2000, unit="K")}, "limits", "1726.85 Cel is outside"),
         ({"temperature": "hot"}, "parameters", "must be a quantity"),
         ({"additive": "Y2O3"}, "limits", "not one of none, MgO"),
         ({"additive": Quantity(value=1, unit="1")}, "parameters", "must be one of"),
@@ -385,9 +388,14 @@ def test_the_same_seed_gives_the_same_traffic_to_the_byte() -> None:
 
 
 def test_descriptions_are_json_schema() -> None:
-    schema = Furnace("f", LocalBus().transport(), lab="demo", clock=SimClock(START), ids=Room().ids)
-    schema.boot_id = "b"
-    parameters = json.loads(schema.describe().to_bytes())["commands"]["sinter"]["parameters"]
+    room = Room()
+    schemas: list[bytes] = []
+
+    async def act(room: Room) -> None:
+        schemas.append(room.furnace.describe().to_bytes())
+
+    play(act, room)
+    parameters = json.loads(schemas[0])["commands"]["sinter"]["parameters"]
     assert parameters["required"] == ["temperature", "additive", "sample"]
     assert parameters["additionalProperties"] is False
     assert parameters["properties"]["additive"] == {"type": "string", "enum": ["none", "MgO"]}

@@ -31,10 +31,12 @@ def order(temperature: float = 1500.0, *, not_after: datetime = NOW + timedelta(
     return Command(job="j1", command="sinter", parameters=parameters, issued_at=NOW, not_after=not_after)
 
 
-def state(phase: JobPhase, *, boot: str = "b1", seq: int = 1, digest: str = "", code: str = "broken") -> JobState:
+def state(
+    phase: JobPhase, *, job: str = "j1", boot: str = "b1", seq: int = 1, digest: str = "", code: str = "broken"
+) -> JobState:
     error = JobError(code=code, message="why") if phase in {"rejected", "failed"} else None
     result = Result() if phase == "succeeded" else None
-    return JobState(job="j1", boot_id=boot, seq=seq, state=phase, digest=digest, ts=NOW, error=error, result=result)
+    return JobState(job=job, boot_id=boot, seq=seq, state=phase, digest=digest, ts=NOW, error=error, result=result)
 
 
 # The device's judgement ---------------------------------------------------------------------------------------------
@@ -259,10 +261,21 @@ def test_a_sqlite_journal_survives_its_process(tmp_path: Path) -> None:
     path = tmp_path / "jobs.sqlite"
     before = SqliteJournal(path)
     before.put(state("running"))
-    after = SqliteJournal(path)  # the first one was never closed, as after a crash
-    assert after.unfinished() == [state("running")]
+    with pytest.raises(JournalError, match="does another driver of this instrument run"):
+        SqliteJournal(path)
     before.close()
+    after = SqliteJournal(path)
+    assert after.unfinished() == [state("running")]
     after.close()
+
+
+def test_a_journal_names_the_ends_that_are_too_many(journal: JobJournal) -> None:
+    ends = [f"job-{number}" for number in range(5)]
+    for job in ends:
+        journal.put(state("accepted", job=job))
+        journal.put(state("failed", job=job))
+    journal.put(state("running", job="runs"))
+    assert [journal.ended(skip=skip) for skip in range(6)] == [*reversed(ends), None]
 
 
 def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:

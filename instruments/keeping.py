@@ -1,0 +1,50 @@
+"""Where a device puts bulk data: in the message, in the agent's store, or in a directory of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+from instruments.artefacts import INLINE_LIMIT, ArtefactError, file_artefact, inline_artefact, write_durably
+from instruments.clock import Sleeper
+from instruments.messages import ArtefactRef, UploadTicket
+
+
+async def keep_artefact(
+    data: bytes, media_type: str, *, ticket: UploadTicket | None, directory: Path | None, sleeper: Sleeper
+) -> ArtefactRef:
+    """Put data where the agent finds them, and refer to them.
+
+    Args:
+        data: the content.
+        media_type: such as ``image/tiff``.
+        ticket: leave to put them into the agent's store, as the order brought it.
+        directory: of the device, which the agent can read; used when there is no ticket.
+        sleeper: waits between tries.
+
+    Raises:
+        ArtefactError: when they are too large for the message and there is no other place, or it fails.
+    """
+    if len(data) <= INLINE_LIMIT:
+        return inline_artefact(data, media_type)
+    if ticket is not None:
+        from instruments.artefact_upload import upload
+
+        return await upload(ticket, data, media_type, sleeper=sleeper)
+    if directory is not None:
+        return await asyncio.to_thread(_file, data, media_type, directory)
+    raise ArtefactError(
+        f"{len(data)} bytes have no place to go: the order has no upload ticket, and the device no artefact directory"
+    )
+
+
+def _file(data: bytes, media_type: str, directory: Path) -> ArtefactRef:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / hashlib.sha256(data).hexdigest()
+        if not path.exists():
+            write_durably(path, data)
+    except OSError as error:
+        raise ArtefactError(f"{directory} cannot keep an artefact of {len(data)} bytes: {error}") from error
+    return file_artefact(path, media_type)
