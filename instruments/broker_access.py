@@ -1,7 +1,8 @@
 """Who may do what at a broker of ours: users with passwords, and the access list that Mosquitto enforces.
 
-An agent works in all of its lab's tree. An instrument writes what it says about itself and reads what is said to it. A
-person reads everything and writes decisions of their own. Nobody does anything else.
+Rights follow the profile's table of channels: an instrument writes what is its own to say and reads what is said to it,
+a person reads what people need to know and writes decisions of their own, an agent works in all of its lab's tree.
+Nobody does anything else.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from envs.errors import ConfigError, UserError
-from instruments.topics import Lab
+from instruments.channels import CHANNELS, Identity, Party
+from instruments.topics import DecisionTopic, Lab
 
-UserRole = Literal["agent", "instrument", "person"]
+_IDENTITY: dict[Party, Identity] = {"agent": "aid", "instrument": "iid", "person": "user"}
 
 _ROUNDS = 101
 """Of PBKDF2, as ``mosquitto_passwd`` 2.0 takes: our passwords are random, there is nothing that many rounds protect."""
@@ -30,17 +32,17 @@ class BrokerUser:
     """
 
     name: str
-    role: UserRole
+    role: Party
     password: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        if self.role not in get_args(UserRole):
-            raise ConfigError("broker.user.role", self.role, f"one of {', '.join(get_args(UserRole))}")
+        if self.role not in get_args(Party):
+            raise ConfigError("broker.user.role", self.role, f"one of {', '.join(get_args(Party))}")
         if not self.password:
             raise ConfigError("broker.user.password", "", f"a password for {self.name}")
 
     @classmethod
-    def new(cls, name: str, role: UserRole) -> BrokerUser:
+    def new(cls, name: str, role: Party) -> BrokerUser:
         """A user with a random password of 192 bits."""
         return cls(name, role, secrets.token_urlsafe(24))
 
@@ -66,10 +68,12 @@ class Access:
         if not self.users:
             raise ConfigError("broker.users", [], "at least one user")
         names = [user.name for user in self.users]
-        for name in names:
-            if names.count(name) > 1:
-                raise ConfigError("broker.users", name, "names that differ: an instrument and a person, too")
-            Lab("users", name)  # a name stands in topics and in files: the same characters
+        for user in self.users:
+            if names.count(user.name) > 1:
+                raise ConfigError("broker.users", user.name, "names that differ: an instrument and a person, too")
+            place = Lab("users", user.name)  # a name stands in topics and in files: the same characters
+            if user.role == "person":
+                DecisionTopic(place, user.name, "any")
 
     @classmethod
     def new(
@@ -86,7 +90,7 @@ class Access:
             ConfigError: when two have one name.
             TopicError: when a name cannot be a level of a topic.
         """
-        named: list[tuple[UserRole, tuple[str, ...]]] = [
+        named: list[tuple[Party, tuple[str, ...]]] = [
             ("agent", agents),
             ("instrument", instruments),
             ("person", persons),
@@ -117,24 +121,24 @@ class Access:
         """What a user may do, as access and topic pattern."""
         if self.lab is None:
             return [("readwrite", "#")]
-        head = self.lab.prefix
         if user.role == "agent":
-            return [("readwrite", f"{head}/#")]
-        if user.role == "person":
-            return [("read", f"{head}/#"), ("write", f"{head}/decision/{user.name}/#")]
-        own = f"{head}/instrument/{user.name}"
-        return [
-            *(("write", f"{own}/{what}") for what in ("desc", "status", "telemetry/+", "job/+")),
-            *(("read", f"{own}/{what}") for what in ("cmd/+", "ctl")),
-            ("read", f"{head}/agent/+/status"),
-        ]
+            return [("readwrite", self.lab.everything)]
+        level = _IDENTITY[user.role]
+        rules: list[tuple[Literal["read", "write", "readwrite"], str]] = []
+        for key, channel in CHANNELS.items():
+            own = {level: user.name} if level in channel.parameters and user.role == "instrument" else {}
+            if channel.writer == user.role:
+                rules.append(("write", self.lab.pattern(key, **{level: user.name})))
+            if user.role in channel.readers:
+                rules.append(("read", self.lab.pattern(key, **own)))
+        return rules
 
     def mosquitto_acl(self) -> str:
         """The text of Mosquitto's access list."""
         lines = [
             "# What no line grants is refused.",
-            "# A person's decisions are spelled out for each: 'pattern write .../decision/%u/#' would also serve",
-            "# instruments and every holder of a client certificate.",
+            "# Names are spelled out: 'pattern write .../decision/%u/#' would also serve instruments and every",
+            "# holder of a client certificate.",
         ]
         for user in self.users:
             lines += ["", f"user {user.name}", *(f"topic {what} {topic}" for what, topic in self.rules(user))]

@@ -18,9 +18,10 @@ from instruments.transport import Message
 
 LAB = Lab("labwright", "lab")
 HEAD = LAB.prefix
+IIDS = ("furnace-1", "sem-1", "furnace-10", "anna")
 TOPICS = [
     *(f"{HEAD}/instrument/{iid}/{rest}"
-      for iid in ("furnace-1", "sem-1", "furnace-10", "anna")
+      for iid in IIDS
       for rest in ("desc", "status", "telemetry/t", "cmd/j", "job/j", "ctl", "job/j/more", "other")),
     *(f"{HEAD}/decision/{who}/p1" for who in ("anna", "bob", "furnace-1", "agent")),
     f"{HEAD}/decision/p1",
@@ -39,6 +40,10 @@ def of_instrument(iid: str, *rest: str) -> set[str]:
 
 
 PRESENCE = {f"{HEAD}/agent/agent/status", f"{HEAD}/agent/furnace-1/status"}
+FOR_PEOPLE = {f"{HEAD}/{rest}" for rest in ("campaign/c/state", "proposal/p1", "outcome/p1", "agent/agent/event")}
+FOR_PEOPLE |= PRESENCE | {
+    topic for iid in IIDS for topic in of_instrument(iid, "desc", "status", "telemetry/t", "job/j")
+}
 MAY_WRITE = {
     "agent": INSIDE,
     "furnace-1": of_instrument("furnace-1", "desc", "status", "telemetry/t", "job/j"),
@@ -50,8 +55,8 @@ MAY_READ = {
     "agent": INSIDE,
     "furnace-1": of_instrument("furnace-1", "cmd/j", "ctl") | PRESENCE,
     "sem-1": of_instrument("sem-1", "cmd/j", "ctl") | PRESENCE,
-    "anna": INSIDE,
-    "bob": INSIDE,
+    "anna": FOR_PEOPLE,
+    "bob": FOR_PEOPLE,
 }
 
 
