@@ -2,12 +2,13 @@
 
 import io
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 from instruments.adapters.image_scale import ImageMetadata, check_complete, read_metadata
 from instruments.adapters.tiff_tags import IncompleteImageError, read_pages
@@ -32,7 +33,7 @@ def zeiss(metres: str, *fields: str) -> str:
     return "\r\n".join(["0", "0", "0", metres, *["1"] * 8, *fields, ""])
 
 
-def tiff(text: str = "", tag: int = 34118, *, size: tuple[int, int] = (64, 48), **saving: object) -> bytes:
+def tiff(text: str = "", tag: int = 34118, *, size: tuple[int, int] = (64, 48), **saving: Any) -> bytes:
     """A grey image with a private tag of text."""
     tags = ImageFileDirectory_v2()
     if text:
@@ -47,7 +48,8 @@ def test_fei_metadata_say_scale_voltage_and_detector() -> None:
     buffer = io.BytesIO()
     write_tiff(np.zeros((96, 128), np.uint8), 0.0123, buffer, detector="BSE", voltage_kv=15.0)
     found = read_metadata(buffer.getvalue())
-    assert (found.pixel_size_um, found.source) == (pytest.approx(0.0123), "FEI metadata")
+    assert found.pixel_size_um == pytest.approx(0.0123)
+    assert found.source == "FEI metadata"
     assert (found.voltage_kv, found.detector) == (15.0, "CBS BSE")
 
 
@@ -61,7 +63,8 @@ def test_zeiss_states_the_pixel_of_1024_in_a_row(width: int, factor: float) -> N
     """Field widths of real files agree with this reading; the label ``Pixel Size`` alone would be off by the factor."""
     text = zeiss("5.824988e-009", "AP_PIXEL_SIZE", "Pixel Size = 5.825 nm", "AP_MAG", "Mag =  50.00 K X")
     found = read_metadata(tiff(text, size=(width, 24)))
-    assert (found.pixel_size_um, found.source) == (pytest.approx(5.824988e-3 * factor), "Zeiss metadata")
+    assert found.pixel_size_um == pytest.approx(5.824988e-3 * factor)
+    assert found.source == "Zeiss metadata"
     assert found.magnification == 50_000
 
 
@@ -82,13 +85,14 @@ def test_zeiss_metadata_that_disagree_give_no_scale() -> None:
 @pytest.mark.parametrize("bom", ["utf-16", "utf-8-sig", "latin-1"])
 def test_hitachi_sidecar_in_any_encoding(bom: str) -> None:
     found = read_metadata(tiff(), HITACHI.encode(bom))
-    assert (found.pixel_size_um, found.source) == (pytest.approx(9.921875e-3), "Hitachi sidecar")
+    assert found.pixel_size_um == pytest.approx(9.921875e-3)
+    assert found.source == "Hitachi sidecar"
     assert (found.voltage_kv, found.magnification, found.detector) == (15.0, 10_000, "SE(U)")
 
 
 def test_jeol_sidecar_gives_the_micron_bar() -> None:
     found = read_metadata(tiff(), JEOL)
-    assert found == ImageMetadata(pytest.approx(5 / 180), "JEOL sidecar", 15.0, 5000.0, "SEI")
+    assert found == ImageMetadata(5 / 180, "JEOL sidecar", 15.0, 5000.0, "SEI")
 
 
 def test_an_image_resampled_after_it_was_taken_has_no_scale() -> None:
@@ -104,7 +108,8 @@ def test_dots_per_inch_are_no_scale(dpi: int) -> None:
 
 def test_a_resolution_that_no_printer_has_is_a_scale() -> None:
     found = read_metadata(tiff(resolution_unit=3, resolution=5e4))
-    assert (found.pixel_size_um, found.source) == (pytest.approx(0.2), "TIFF resolution")
+    assert found.pixel_size_um == pytest.approx(0.2)
+    assert found.source == "TIFF resolution"
     assert read_metadata(tiff(resolution_unit=1, resolution=5e4)).source == "none"
 
 
@@ -128,7 +133,7 @@ def test_imagej_without_a_length_is_no_scale(unit: str) -> None:
 
 
 @pytest.mark.parametrize("how", [{}, {"compression": "tiff_lzw"}, {"compression": "jpeg"}, {"big_tiff": True}])
-def test_a_tiff_is_whole_only_with_its_last_pixel(how: dict[str, object]) -> None:
+def test_a_tiff_is_whole_only_with_its_last_pixel(how: dict[str, Any]) -> None:
     data = tiff(size=(200, 160), **how)
     assert check_complete("a.tif", data) == "image/tiff"
     for size in (0, 3, 9, len(data) // 3, len(data) // 2):
@@ -153,9 +158,10 @@ def test_space_reserved_for_an_image_is_no_image() -> None:
 
 
 @pytest.mark.parametrize("how", [{}, {"big_tiff": True}])
-def test_tags_agree_with_pillow(how: dict[str, object]) -> None:
+def test_tags_agree_with_pillow(how: dict[str, Any]) -> None:
     data = tiff("text", 34118, **how)
     with Image.open(io.BytesIO(data)) as image:
+        assert isinstance(image, TiffImageFile)
         tags = image.tag_v2
         page = read_pages(data)[0]
         assert page.number(256) == tags[256] == 64
