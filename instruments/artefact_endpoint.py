@@ -127,6 +127,9 @@ class ArtefactEndpoint:
         if call.method not in {"PUT", "GET", "HEAD"}:
             words = "an artefact can be PUT, and read by GET and HEAD"
             raise ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, words, [("allow", "GET, HEAD, PUT")])
+        if call.header_bytes > self._limits.header_bytes:  # a server bounds them loosely, by what it reads at a time
+            words = f"more than {self._limits.header_bytes} bytes of headers"
+            raise ProblemError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, words)
         grant = self._grant(call)
         digest = call.digest
         if _DIGEST.fullmatch(digest) is None:
@@ -240,6 +243,7 @@ class _Call:
         self.path: str = scope["path"]
         self.digest: str = scope.get("path_params", {}).get("sha256", "")
         self.headers: Mapping[str, str] = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        self.header_bytes = sum(len(k) + len(v) for k, v in scope["headers"])
         self.send = send
         self._receive = receive
         self._limits = limits

@@ -33,7 +33,7 @@ class Sources:
 
     Attributes:
         directories: below which ``file:`` URIs are read; any file when None.
-        origins: beginnings of ``http(s)`` URIs that are asked; any server when None.
+        origins: beginnings of ``http(s)`` URIs that are asked: none unless named, any server when None.
         own: the agent's endpoint and its store: URIs below the first are read from the second.
         token: sent to the ``origins`` alone (a bearer token).
         ca: PEM file of the authority to trust instead of the system's.
@@ -42,7 +42,7 @@ class Sources:
     """
 
     directories: Sequence[Path] | None = None
-    origins: Sequence[str] | None = None
+    origins: Sequence[str] | None = ()
     own: tuple[str, ArtefactStore] | None = None
     token: str = ""
     ca: Path | None = None
@@ -64,7 +64,7 @@ def read(ref: ArtefactRef, sources: Sources | None = None) -> bytes:
 
     Args:
         ref: with a ``file``, ``data``, ``http`` or ``https`` URI.
-        sources: what is allowed; everything when None.
+        sources: what is allowed; by default every local file and no server.
 
     Raises:
         ArtefactError: the scheme is unknown, the place not allowed, the data cannot be read, too large, or not what
@@ -96,9 +96,11 @@ def _read(ref: ArtefactRef, sources: Sources) -> bytes:
             f"cannot fetch {ref.uri[:_SHOWN]}: s3: URIs are not supported; "
             "let the device upload to the ticket of its order, or give an https: URI signed in advance"
         )
-    raise ArtefactError(
-        f"cannot fetch {ref.uri[:_SHOWN]}: only local file:, base64 data:, http: and https: URIs are known"
-    )
+    raise _unknown(ref, "http: and https: URIs are known")
+
+
+def _unknown(ref: ArtefactRef, servers: str) -> ArtefactError:
+    return ArtefactError(f"cannot fetch {ref.uri[:_SHOWN]}: only local file: and base64 data: URIs are read, {servers}")
 
 
 # Files ----------------------------------------------------------------------------------------------------------------
@@ -125,7 +127,7 @@ def _read_http(ref: ArtefactRef, sources: Sources) -> bytes:
     if sources.own is not None and _below(ref.uri, sources.own[0]):
         return _read_own(ref, *sources.own)
     if sources.origins is not None and not any(_below(ref.uri, origin) for origin in sources.origins):
-        raise ArtefactError(f"cannot fetch {ref.uri[:_SHOWN]}: it is on no server that artefacts are fetched from")
+        raise _unknown(ref, f"{', '.join(sources.origins)} are asked" if sources.origins else "no server is asked")
     connection, path = connect(ref.uri, ca=sources.ca, timeout_s=sources.timeout_s)
     headers = {"Authorization": f"Bearer {sources.token}"} if sources.token and sources.origins is not None else {}
     try:

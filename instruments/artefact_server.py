@@ -75,7 +75,7 @@ def artefact_app(
     return app
 
 
-def _no_such(_request: Request, _error: Exception) -> Response:
+async def _no_such(_request: Request, _error: Exception) -> Response:
     from starlette.responses import Response
 
     body = problem(HTTPStatus.NOT_FOUND, f"there is nothing but {PREFIX}/SHA256")
