@@ -10,7 +10,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ Operations are the agent's. In their MQTT bindings `qos` and `retain` say how th
 
 def document() -> dict[str, Any]:
     """The AsyncAPI 3.0.0 document; payloads are references to ``./schemas``."""
-    names = sorted({payload_name(key) for key in CHANNELS})
+    names, schemas = sorted({payload_name(key) for key in CHANNELS}), message_schemas()
     return {
         "asyncapi": "3.0.0",
         "id": f"urn:labwright:profile:{PROTO}",
@@ -64,7 +64,7 @@ def document() -> dict[str, Any]:
         "channels": {key: _channel(row) for key, row in CHANNELS.items()},
         "operations": dict(_operation(row) for row in CHANNELS.values()),
         "components": {
-            "messages": {name: _message(name) for name in names},
+            "messages": {name: _message(name, schemas[name]) for name in names},
             "parameters": _parameters(),
             "securitySchemes": {
                 "password": {"type": "userPassword", "description": "MQTT user name and password, of one party each."},
@@ -147,8 +147,7 @@ def _operation(row: Channel) -> tuple[str, dict[str, Any]]:
     return f"{action}{row.key[0].upper()}{row.key[1:]}", operation
 
 
-def _message(name: str) -> dict[str, Any]:
-    schema = message_schemas()[name]
+def _message(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     message: dict[str, Any] = {
         "name": name,
         "title": name,
