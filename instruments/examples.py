@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from instruments import agent_messages as told
 from instruments import messages as said
+from instruments.commands import CommandSpec, Parameter, Returns, Text
 from instruments.messages import Payload, Quantity
 
 _NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -27,19 +28,15 @@ _ORDER = said.Command(
     approval="P012",
 )
 _DESIGN: dict[str, Quantity | str] = {"crystal": "TiB2", **{k: v for k, v in _PARAMETERS.items() if k != "sample"}}
-_SINTER = said.CommandDescription(
+_SINTER = CommandSpec(
+    name="sinter",
     summary="Sinter one pellet in argon",
     parameters={
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "type": "object",
-        "properties": {
-            "sample": {"type": "string"},
-            "temperature": {"type": "number", "minimum": 20, "maximum": 1700, "unit": "Cel"},
-            "hold": {"type": "number", "minimum": 0.1, "maximum": 24, "unit": "h"},
-        },
-        "required": ["sample", "temperature", "hold"],
+        "sample": Text(),
+        "temperature": Parameter(unit="Cel", low=20.0, high=1700.0),
+        "hold": Parameter(unit="h", low=0.1, high=24.0),
     },
-    results={"peak": said.ResultDescription(summary="highest temperature reached", unit="Cel")},
+    results={"peak": Returns(unit="Cel", summary="highest temperature reached")},
     duration_s=14400.0,
 )
 
@@ -73,7 +70,7 @@ _ALL: tuple[Payload, ...] = (
         serial="HT-0417",
         driver="labwright-furnace 1.2",
         boot_id=_FURNACE_BOOT,
-        commands={"sinter": _SINTER},
+        commands={"sinter": _SINTER.describe()},
         channels={"temperature": said.ChannelDescription(unit="Cel", summary="control thermocouple", period_s=1.0)},
         safe_state="heating off, argon on",
         lease_s=60.0,
