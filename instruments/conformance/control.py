@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from instruments.conformance.examination import SLOW_S, Examination, reason
-from instruments.conformance.life import unique
 from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
 from instruments.session import UNKNOWN_JOB, is_unknown
 
@@ -54,7 +53,7 @@ async def cancel_running(exam: Examination) -> str:
     end, took = life.end, life.heard[-1].at - asked
     if end is None or end.state == "rejected":
         raise UntriedRuleError(f"the order was not taken: {reason(end) if end else 'no end'}")
-    if any(s.state == "cancelled" for s in unique(life.states)):
+    if any(s.state == "cancelled" for s in life.states):
         if not trial.described.cancellable:
             raise BrokenRuleError(f"{trial.command} was cancelled, but declares that it cannot be")
         return f"cancelled after {took:.2g} s"

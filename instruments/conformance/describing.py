@@ -106,7 +106,13 @@ async def examples(exam: Examination) -> str:
     if not given:
         raise UntriedRuleError("no command declares an example")
     validator = _validator()
+    from jsonschema.exceptions import SchemaError
+
     for name, command in given.items():
+        try:
+            validator.check_schema(command.parameters)
+        except SchemaError:
+            raise UntriedRuleError(f"the schema of {name} is invalid") from None
         for error in validator(command.parameters).iter_errors(plain(command.example or {})):
             raise BrokenRuleError(f"{name}: {'/'.join(map(str, error.path)) or 'example'}: {error.message}"[:300])
     return ", ".join(given)

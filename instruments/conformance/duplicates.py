@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from instruments.conformance.examination import NOT_A_COMMAND, Examination, Life, reason
-from instruments.conformance.life import one_end, unique
 from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
 from instruments.messages import JobState, Quantity, Value, digest_of
 from instruments.session import DEVICE_STEPS
@@ -16,23 +15,26 @@ _SENDINGS = 5
 @rule("DUP-1", "Five at once", "The same order five times at once is one life.")
 async def five_at_once(exam: Examination) -> str:
     """As a resending agent and a network do it."""
-    await exam.finished()
-    trial = exam.trials()[0]
-    job = exam.new_job()
+    first = await exam.finished()
+    trial, job = first.trial, exam.new_job()
+    try:
+        _check_one_life(first)
+    except BrokenRuleError:
+        raise UntriedRuleError("already a single order has no proper life: see JOB-3 and JOB-5") from None
     life = Life(trial, job, exam.probe.elapsed(), exam.probe.jobs[job])
     for attempt in range(1, _SENDINGS + 1):
         await exam.probe.order(job, exam.order(job, trial.command, trial.parameters, attempt=attempt))
     await exam.finish(life)
     await exam.lives("five times the same order")
-    lived = unique(life.states)
-    _check_one_life(lived)
-    one_end(life)
-    return f"{len(lived)} states, {len(life.states) - len(lived)} echoes"
+    life.heard = exam.live(job)
+    _check_one_life(life)
+    return f"{len(life.course)} states, {len(life.states) - len(life.course)} echoes"
 
 
-def _check_one_life(states: list[JobState]) -> None:
+def _check_one_life(life: Life) -> None:
     """An order that is taken for a new one begins a second life, or breaks into the first."""
     advice = "Journal the job id before acting; answer a known id and digest with the stored state."
+    states = life.course + life.later
     if [s.state for s in states].count("accepted") > 1:
         raise BrokenRuleError("it was accepted more than once", advice)
     last = None
@@ -91,12 +93,12 @@ def _another(life: Life) -> tuple[str, Mapping[str, Value]]:
 async def unharmed(exam: Examination) -> str:
     """Asked by query, and by the bus's memory."""
     life = await exam.finished()
-    state = await exam.query(life.job)
-    if state != life.end:
-        raise BrokenRuleError(f"the first job is now {state.state} ({reason(state)})", "A conflict touches no journal.")
     found = await exam.probe.retained(exam.probe.topics.job(exam.probe.iid, life.job))
     if found and JobState.parse(found[-1].payload).state == "rejected":
         raise BrokenRuleError("the rejection took the end's place on the bus", "Publish a conflict unretained.")
+    state = await exam.query(life.job)
+    if state != life.end:
+        raise BrokenRuleError(f"the first job is now {state.state} ({reason(state)})", "A conflict touches no journal.")
     return state.state
 
 

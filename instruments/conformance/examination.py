@@ -13,12 +13,12 @@ from instruments.conformance.probe import Heard, Probe
 from instruments.conformance.rules import BrokenRuleError, UntriedRuleError
 from instruments.ids import Ids
 from instruments.messages import PROTO, CommandDescription, Description, JobState, Quantity, Value, digest_of
-from instruments.session import is_unknown
 
 NOT_A_COMMAND = "conformance.no-such-command"
 """A command that no instrument has: an order of it can do nothing."""
 SLOW_S = 0.5
 """A job of this length can be caught while it runs."""
+_PATIENCE = 3.0
 HEARTBEAT_S = 12.0
 """A status comes every 10 s; so much later at the latest."""
 
@@ -81,9 +81,27 @@ class Life:
         return [h.said for h in self.heard if h.said is not None]
 
     @property
+    def course(self) -> list[JobState]:
+        """The states until the first end, each once: at least once is the bus's promise, so one may come again."""
+        found: list[JobState] = []
+        for state in self.states:
+            if state not in found:
+                found.append(state)
+            if state.terminal:
+                break
+        return found
+
+    @property
+    def later(self) -> list[JobState]:
+        """What was said after the first end, beyond its echoes."""
+        course = self.course
+        return [s for s in self.states if s not in course]
+
+    @property
     def end(self) -> JobState | None:
-        """The last word on the job, None when it has not ended."""
-        return next((s for s in reversed(self.states) if s.terminal), None)
+        """The first end, None when the job has none."""
+        course = self.course
+        return course[-1] if course and course[-1].terminal else None
 
 
 class Examination:
@@ -106,7 +124,10 @@ class Examination:
         """Jobs that must never be carried out, with what they are."""
         self.shared: dict[str, object] = {}
         """Evidence that one theme gathers once."""
+        self.silent_since = ""
+        """The rule after which the device did not answer any more."""
         self._given_up: set[str] = set()
+        self._answers_queries = True
         self._lives: dict[str, Life] = {}
 
     # What the device says of itself -----------------------------------------------------------------------------------
@@ -206,8 +227,7 @@ class Examination:
         """
         await self.probe.order(job, payload)
         state = await self.answered(job)
-        if state.state != "rejected":
-            raise BrokenRuleError(f"the order was {state.state}", "Check an order completely before accepting it.")
+        self.check_refused(job)
         return state
 
     async def query(self, job: str) -> JobState:
@@ -222,16 +242,28 @@ class Examination:
         Raises:
             BrokenRuleError: it does not.
         """
-        try:
-            answer = await self.query(self.new_job())
-        except BrokenRuleError as error:
-            raise BrokenRuleError(
-                f"after {after} a query gets no proper answer: {error.seen}",
-                "Catch whatever reading a message can raise, and go on with the next one.",
-            ) from error
-        if not is_unknown(answer):
-            raise BrokenRuleError(f"after {after} a query for a job never ordered says {answer.state}")
+        job, seconds = self.new_job(), self.options.answer_s
+        if self._answers_queries:
+            await self.control("query", job=job)
+            self._answers_queries = await self.probe.until(lambda: bool(self.live(job)), seconds)
+        if not self._answers_queries:
+            # That is another rule's matter: a device lives that answers anything at all.
+            await self.probe.order(job, self.order(job, NOT_A_COMMAND, {}))
+            if not await self.probe.until(lambda: bool(self.live(job)), seconds):
+                raise BrokenRuleError(
+                    f"after {after} the device answers neither a query nor an order",
+                    "Catch whatever reading a message can raise, and go on with the next one.",
+                )
         await self.probe.nap(self.options.settle_s)
+
+    async def listens(self, after: str) -> None:
+        """Note whether the device has fallen silent: then nothing else needs to be waited for."""
+        try:
+            await self.lives(after)
+        except BrokenRuleError:
+            self.silent_since = after
+        else:
+            self.silent_since = ""
 
     async def refused_or_ignored(self, job: str, payload: bytes, what: str) -> str:
         """Give an order that is none, and see that it is not taken and harms nothing.
@@ -253,6 +285,7 @@ class Examination:
         """
         taken = [s.state for s in self.probe.said(job) if s.state != "rejected"]
         if taken:
+            self.forbidden.pop(job, None)  # told once is enough
             raise BrokenRuleError(f"it was {taken[0]}", "Check an order completely before accepting it.")
 
     # Carrying out -----------------------------------------------------------------------------------------------------
@@ -270,6 +303,19 @@ class Examination:
         Raises:
             BrokenRuleError: no answer at all, or no end in time.
         """
+        try:
+            await self._follow(life)
+        except BrokenRuleError:
+            self._given_up.add(life.job)
+            raise
+        finally:
+            # What is said about the job later on is no part of its life.
+            life.heard = self.live(life.job)
+        return life
+
+    async def _follow(self, life: Life) -> None:
+        # Late is one rule's matter; all others want to know what comes then.
+        await self.probe.until(lambda: bool(self.live(life.job)), _PATIENCE * self.options.answer_s)
         await self.answered(life.job)
         lease = self.description.lease_s
         slice_s = lease / 3.0 if lease else self.options.job_s
@@ -284,7 +330,6 @@ class Examination:
             if lease:
                 await self.control("lease", lease_s=lease)
         await self.probe.nap(self.options.settle_s)
-        return life
 
     async def rest(self) -> None:
         """Wait until what was taken against the rules has ended: it must not disturb the rules that come after."""
@@ -330,8 +375,10 @@ class Examination:
         Raises:
             UntriedRuleError: every job ends at once.
         """
-        lives = await self.all_lives()
-        spans = [(life.heard[-1].at - life.heard[0].at, life.trial) for life in lives if life.heard]
+        lives = [life for life in await self.all_lives() if life.end is not None]
+        if not lives:
+            raise UntriedRuleError("no job came to an end")
+        spans = [(life.heard[-1].at - life.heard[0].at, life.trial) for life in lives]
         longest, trial = max(spans, key=lambda pair: pair[0])
         if longest < SLOW_S:
             raise UntriedRuleError(f"its jobs end within {longest:.2g} s: nothing can be done meanwhile")
@@ -339,7 +386,8 @@ class Examination:
 
 
 def _open(states: list[JobState]) -> bool:
-    return bool(states) and not any(s.terminal for s in states)
+    told = [s for s in states if s.state != "rejected"]  # a conflict, or "never seen", is no end of a job that runs
+    return bool(told) and not told[-1].terminal
 
 
 def plain(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,27 +18,24 @@ ANSWER_S = 5.0
 """A device accepts or rejects within this time."""
 
 
-def unique(states: list[JobState]) -> list[JobState]:
-    """States without what came twice: at least once is the bus's promise, so the same message may come again."""
-    found: list[JobState] = []
-    for state in states:
-        if state not in found:
-            found.append(state)
-    return found
-
-
 def _each(judge: Callable[[Life], str]) -> Check:
     """A check that judges the life of one job of every command that may be carried out."""
 
     async def check(exam: Examination) -> str:
-        seen = []
+        seen, untried = [], []
         for life in await exam.all_lives():
+            name = life.trial.command
             if not life.states:
-                raise UntriedRuleError(f"{life.trial.command} got no answer")
+                untried.append(f"{name} got no answer")
+                continue
             try:
-                seen.append((life.trial.command, judge(life)))
+                seen.append((name, judge(life)))
             except BrokenRuleError as error:
-                raise BrokenRuleError(f"{life.trial.command}: {error.seen}", error.advice) from error
+                raise BrokenRuleError(f"{name}: {error.seen}", error.advice) from error
+            except UntriedRuleError as error:
+                untried.append(f"{name} {error}")
+        if not seen:
+            raise UntriedRuleError("; ".join(untried))
         return seen[0][1] if len(seen) == 1 else "; ".join(f"{name}: {text}" for name, text in seen)
 
     return check
@@ -57,6 +54,8 @@ async def confirmed(exam: Examination) -> str:
                 "An example must be acceptable at any time; say accepted before anything else.",
             )
         slowest = max(slowest, life.heard[0].at - life.ordered_at)
+        if slowest > ANSWER_S:
+            raise BrokenRuleError(f"{life.trial.command}: after {slowest:.1f} s", "Accept before beginning the work.")
     return f"after {1000 * slowest:.0f} ms"
 
 
@@ -72,22 +71,22 @@ def valid_states(life: Life) -> str:
 
 def legal_steps(life: Life) -> str:
     """The states follow one another as a job's life goes."""
+    if any(heard.said is None for heard in life.heard):
+        raise UntriedRuleError("says what is no valid state: see JOB-2")
     last = None
-    for state in unique(life.states):
+    for state in life.course:
         if state.state not in DEVICE_STEPS[last]:
-            if last in {"succeeded", "failed", "cancelled", "rejected"}:
-                break  # more than one end is another rule's
             raise BrokenRuleError(
                 f"{state.state} came after {last or 'nothing'}", "accepted, running (again), then one end."
             )
         last = state.state
-    steps = [s.state for s in unique(life.states)]
+    steps = [s.state for s in life.course]
     return " > ".join(name for i, name in enumerate(steps) if i == 0 or steps[i - 1] != name)
 
 
 def growing(life: Life) -> str:
     """(boot_id, seq) grows from message to message."""
-    states = unique(life.states)
+    states = life.course
     for before, after in pairwise(states):
         if (after.boot_id, after.seq) <= (before.boot_id, before.seq):
             raise BrokenRuleError(
@@ -98,15 +97,13 @@ def growing(life: Life) -> str:
 
 def one_end(life: Life) -> str:
     """Exactly one end, and nothing after it."""
-    states = unique(life.states)
     if life.end is None:
         raise life.trouble or BrokenRuleError("it has no end")
-    first = next(i for i, s in enumerate(states) if s.terminal)
-    if later := states[first + 1 :]:
+    if life.later:
         raise BrokenRuleError(
-            f"after {states[first].state} came {later[0].state}", "Nothing is published after the end but its echo."
+            f"after {life.end.state} came {life.later[0].state}", "Nothing is published after the end but its echo."
         )
-    return states[first].state
+    return life.end.state
 
 
 def our_digest(life: Life) -> str:
@@ -123,7 +120,7 @@ def our_digest(life: Life) -> str:
 
 def progress_forward(life: Life) -> str:
     """Progress is from 0 to 1 and never goes back."""
-    given = [s.progress for s in unique(life.states) if s.progress is not None]
+    given = [s.progress for s in life.course if s.progress is not None]
     for before, after in pairwise(given):
         if after < before:
             raise BrokenRuleError(
@@ -134,7 +131,7 @@ def progress_forward(life: Life) -> str:
 
 def time_forward(life: Life) -> str:
     """elapsed_s never goes back."""
-    given = [s.elapsed_s for s in unique(life.states)]
+    given = [s.elapsed_s for s in life.course]
     for before, after in pairwise(given):
         if after < before:
             raise BrokenRuleError(f"elapsed_s {after:g} came after {before:g}", "Take it from a monotonic clock.")
@@ -145,7 +142,7 @@ def success(life: Life) -> str:
     """The example is carried out."""
     end = life.end
     if end is None:
-        raise UntriedRuleError(f"{life.trial.command} has no end")
+        raise UntriedRuleError("has no end")
     if end.state != "succeeded":
         raise BrokenRuleError(
             f"it was {end.state} ({reason(end)})", "Choose an example that works at any time, or give --parameters."
@@ -158,7 +155,7 @@ def declared_results(life: Life) -> str:
     values, artefacts = _result(life)
     declared = life.trial.described.results
     if not declared:
-        raise UntriedRuleError(f"{life.trial.command} declares no results")
+        raise UntriedRuleError("declares no results")
     if extra := sorted((values.keys() | artefacts.keys()) - declared.keys()):
         raise BrokenRuleError(f"not declared: {', '.join(extra)}", "Declare each result with its unit or media type.")
     if missing := sorted(declared.keys() - values.keys() - artefacts.keys()):
@@ -193,7 +190,7 @@ def _same(given: str, declared: str) -> str:
 
 def _result(life: Life) -> tuple[dict[str, Value], dict[str, ArtefactRef]]:
     if life.end is None or life.end.result is None:
-        raise UntriedRuleError(f"{life.trial.command} gave no result")
+        raise UntriedRuleError("gave no result")
     return life.end.result.values, life.end.result.artefacts
 
 
@@ -208,7 +205,7 @@ async def fetchable(exam: Examination) -> str:
                 beyond.append(f"{name} ({scheme})")
                 continue
             try:
-                await asyncio.to_thread(fetch, ref)
+                await (asyncio.to_thread(fetch, ref) if scheme.startswith("http") else _at_hand(ref))
             except ArtefactError as error:
                 raise BrokenRuleError(
                     f"{life.trial.command}, {name}: {error}", "Hash the bytes that are kept."
@@ -221,6 +218,10 @@ async def fetchable(exam: Examination) -> str:
 
 def _artefacts(life: Life) -> dict[str, ArtefactRef]:
     return life.end.result.artefacts if life.end is not None and life.end.result is not None else {}
+
+
+async def _at_hand(ref: ArtefactRef) -> bytes:
+    return fetch(ref)
 
 
 def fetch(ref: ArtefactRef) -> bytes:
@@ -256,7 +257,7 @@ async def kept(exam: Examination) -> str:
         found = await exam.probe.retained(exam.probe.topics.job(exam.probe.iid, life.job))
         if not found:
             raise BrokenRuleError(f"{life.trial.command}: nothing is kept", "Set the retained flag on every state.")
-        if JobState.parse(found[-1].payload) != life.end:
+        if JobState.parse(found[-1].payload) != life.states[-1]:
             raise BrokenRuleError(f"{life.trial.command}: what is kept is not the end", "Retain the last state.")
     return "a newcomer finds the end"
 

@@ -168,7 +168,7 @@ async def anothers(exam: Examination) -> str:
 @rule("REF-15", "Nothing of this later", "Nothing that had to be refused was carried out until the end.")
 async def nothing_later(exam: Examination) -> str:
     """Looks at all of the above again when everything else is done."""
-    for job, what in exam.forbidden.items():
+    for job, what in list(exam.forbidden.items()):
         try:
             exam.check_refused(job)
         except BrokenRuleError as error:

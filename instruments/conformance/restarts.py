@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from instruments.conformance.examination import NOT_A_COMMAND, Examination, Life, reason
@@ -61,11 +62,11 @@ async def _restart(exam: Examination) -> Restart | BrokenRuleError:
         finished = await exam.finished()
         running = await exam.begin(await exam.slow())
         await exam.answered(running.job)
-    except UntriedRuleError as error:
+    except (UntriedRuleError, BrokenRuleError) as error:
         why = str(error)
     ghost = exam.new_job("retained on the bus")
     await probe.order(ghost, exam.order(ghost, NOT_A_COMMAND, {}), retain=True)
-    await exam.lives("an order that was published with the retained flag")
+    await _settle(exam)
     if running is not None and running.end is not None:
         running, why = None, "the job had ended before the restart"
     record, n_ghost = Restart(boot, finished, running, why, len(probe.statuses)), len(exam.live(ghost))
@@ -76,13 +77,16 @@ async def _restart(exam: Examination) -> Restart | BrokenRuleError:
         said = f"no desc and status of a new boot within {exam.options.restart_s:g} s; boot_id is "
         advice = "Draw a new boot_id at each start of the driver and announce it."
         return BrokenRuleError(said + exam.description.boot_id, advice)
-    try:
-        await exam.lives("the restart")
-    except BrokenRuleError:
-        await probe.nap(1.0)  # whether it answers is asked again by the rules; here it only had time to
+    await _settle(exam)
     record.ghost_answers = len(exam.live(ghost)) - n_ghost
     await probe.forget(probe.topics.command(probe.iid, ghost))
     return record
+
+
+async def _settle(exam: Examination) -> None:
+    """Give the device the time to act on what it got; whether it answers is the matter of other rules."""
+    with contextlib.suppress(BrokenRuleError):
+        await exam.lives("the restart")
 
 
 def _is_back(exam: Examination, before: Restart) -> bool:

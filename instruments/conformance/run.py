@@ -25,6 +25,8 @@ THEMES: tuple[Theme, ...] = (
     PRESENCE, DESCRIBING, REFUSALS, LIFE, PARAMETERS, DUPLICATES, CONTROL, HEARTBEAT, RESTARTS, LAST,
 )  # fmt: skip
 """Everything that is tried, in this order: what may act comes after what shows whether the device refuses."""
+_ALWAYS = (HEARTBEAT, RESTARTS, LAST)
+"""What is tried on a device that answers no more, too: it may still be heard, or come back."""
 DISCOVERY_S = 5.0
 
 
@@ -108,13 +110,18 @@ async def _try(rule: Rule, theme: Theme, exam: Examination) -> Finding:
     verdict: Verdict = "passed"
     advice = ""
     try:
-        seen = await rule.check(exam)
+        seen = await (_moot(exam) if exam.silent_since and theme not in _ALWAYS else rule.check(exam))
     except BrokenRuleError as error:
         verdict, seen, advice = "failed", error.seen, error.advice
         await exam.rest()
+        await exam.listens(rule.id)
     except UntriedRuleError as error:
         verdict, seen = "skipped", str(error)
     return Finding(rule.id, theme.name, rule.title, rule.demand, verdict, seen, advice)
+
+
+async def _moot(exam: Examination) -> str:
+    raise UntriedRuleError(f"the device answers no more since {exam.silent_since}")
 
 
 def _about(exam: Examination) -> dict[str, str]:
