@@ -8,6 +8,7 @@ import http.client
 import io
 import json
 import socket
+import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +151,8 @@ class _Put:
                 with suppress(BrokenPipeError, ConnectionResetError):  # a server that refuses may have answered already
                     connection.request("PUT", path, body=file, headers=headers)
                 return connection.getresponse()
+            except ssl.SSLCertVerificationError as error:  # no other try would make it trusted
+                raise ArtefactError(f"{connection.host}:{connection.port} is not trusted: {error}") from error
             except (OSError, http.client.HTTPException) as error:
                 words = str(error) or type(error).__name__
                 raise _PassingError(f"no answer from {connection.host}:{connection.port} ({words})") from error
@@ -161,9 +164,13 @@ class _Put:
         if answer.status not in {200, 201}:
             raise ArtefactError(f"{self.ref.uri} does not take the data: {explain(answer)}")
         try:
-            named = json.loads(answer.read(_MOST_WORDS)).get("sha256")
+            words = answer.read(_MOST_WORDS)
         except (OSError, http.client.HTTPException) as error:
             raise _PassingError(f"the answer broke off ({error})") from error
+        if answer.length and len(words) < _MOST_WORDS:
+            raise _PassingError(f"the answer broke off, {answer.length} bytes before its end")
+        try:
+            named = json.loads(words).get("sha256")
         except (ValueError, AttributeError, RecursionError):
             named = None
         if named != self.ref.sha256:

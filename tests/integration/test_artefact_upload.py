@@ -1,0 +1,320 @@
+"""A device's uploads: over a real server, over servers that fail, and over TLS."""
+
+import asyncio
+import hashlib
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from instruments.artefact_fetch import Sources, fetch
+from instruments.artefact_server import serve_artefacts
+from instruments.artefact_store import ArtefactStore
+from instruments.artefact_tickets import Tickets
+from instruments.artefact_upload import upload
+from instruments.artefacts import ArtefactError
+from instruments.clock import SimClock
+from instruments.messages import ArtefactRef, UploadTicket
+
+SECRET = bytes(range(32))
+PIXELS = b"II*\x00" + bytes(range(256)) * 4000
+SHA = hashlib.sha256(PIXELS).hexdigest()
+TOKEN = "a-token-of-some-length"  # noqa: S105 - good for nothing
+
+
+def tickets() -> Tickets:
+    return Tickets(SECRET, SimClock(datetime(2026, 5, 4, tzinfo=UTC)))
+
+
+class Sleeps:
+    """Notes how long it should have slept, and may do something meanwhile."""
+
+    def __init__(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        self.seconds: list[float] = []
+        self._meanwhile = meanwhile
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        self._meanwhile()
+        await asyncio.sleep(0)
+
+
+Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[None]]
+
+
+@asynccontextmanager
+async def impostor(answering: Answering) -> AsyncIterator[UploadTicket]:
+    """A server that answers as the test says; the number counts its connections from 1."""
+    count = 0
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal count
+        count += 1
+        try:
+            await answering(reader, writer, count)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        yield UploadTicket(uri=f"http://127.0.0.1:{port}/artefacts", token=TOKEN, limit=10_000_000)
+
+
+async def request(reader: asyncio.StreamReader) -> tuple[str, bytes]:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    lines = dict(line.split(": ", 1) for line in head.splitlines()[1:] if line)
+    return head, await reader.readexactly(int(lines.get("Content-Length", 0)))
+
+
+def response(status: str, body: object, *headers: str) -> bytes:
+    content = json.dumps(body).encode() if not isinstance(body, bytes) else body
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(content)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + content
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_data_and_files_arrive_and_are_referred_to(tmp_path: Path, from_file: bool) -> None:
+    source = tmp_path / "scan.tif"
+    source.write_bytes(PIXELS)
+
+    async def run() -> None:
+        store = ArtefactStore(tmp_path / "store")
+        async with serve_artefacts(store, tickets()) as server:
+            ticket = server.ticket("j1", limit=len(PIXELS))
+            given = source if from_file else PIXELS
+            ref = await upload(ticket, given, "image/tiff")
+            assert await upload(ticket, given, "image/tiff") == ref
+            uri = f"{server.uri}/{SHA}"
+            assert ref == ArtefactRef(uri=uri, sha256=SHA, bytes=len(PIXELS), media_type="image/tiff")
+            assert await fetch(ref, Sources(own=(server.uri, store))) == PIXELS
+            assert await fetch(ref, Sources(origins=[server.base], token=ticket.token)) == PIXELS
+            with pytest.raises(ArtefactError, match="401 Unauthorized: say the ticket's token"):
+                await fetch(ref, Sources(origins=None))
+        assert [p.name for p in store.directory.iterdir()] == [f"{SHA}.tif"]
+
+    threads = set(threading.enumerate())
+    asyncio.run(run())
+    assert set(threading.enumerate()) <= threads
+
+
+def test_what_is_over_the_limit_is_not_sent() -> None:
+    ticket = UploadTicket(uri="http://127.0.0.1:9/artefacts", token=TOKEN, limit=10)
+    with pytest.raises(ArtefactError, match="11 bytes are more than the 10"):
+        asyncio.run(upload(ticket, bytes(11), "image/tiff"))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    ticket = UploadTicket(uri="http://127.0.0.1:9/artefacts", token=TOKEN, limit=10)
+    with pytest.raises(ArtefactError, match=r"scan\.tif cannot be read: No such file"):
+        asyncio.run(upload(ticket, tmp_path / "scan.tif", "image/tiff"))
+
+
+def test_a_store_that_refuses_is_not_asked_again_and_its_words_reach_the_device(tmp_path: Path) -> None:
+    async def run() -> None:
+        sleeps = Sleeps()
+        async with serve_artefacts(ArtefactStore(tmp_path), tickets(), admits=lambda job: False) as server:
+            with pytest.raises(ArtefactError, match="403 Forbidden: job j1 brings no artefacts here"):
+                await upload(server.ticket("j1"), PIXELS, "image/tiff", sleeper=sleeps)
+            small = server.ticket("j1", limit=10).model_copy(update={"limit": 1 << 30})
+        async with serve_artefacts(ArtefactStore(tmp_path), tickets()) as server:
+            small = small.model_copy(update={"uri": server.uri})
+            with pytest.raises(ArtefactError, match=r"413 .*more than the 10 that the ticket allows"):
+                await upload(small, bytes(30_000_000), "image/tiff", sleeper=sleeps)
+        assert sleeps.seconds == []
+
+    asyncio.run(run())
+
+
+def test_a_store_that_is_down_is_waited_for(tmp_path: Path) -> None:
+    """Nobody listens, then a server that cuts, then one in trouble, then it works."""
+
+    async def run() -> None:
+        async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int) -> None:
+            if count == 1:
+                await reader.readexactly(1000)
+                writer.transport.abort()
+                return
+            head, body = await request(reader)
+            assert head.startswith(f"PUT /artefacts/{SHA} HTTP/1.1\r\n")
+            assert f"Authorization: Bearer {TOKEN}\r\n" in head
+            assert "Content-Type: image/tiff\r\n" in head
+            assert body == PIXELS
+            if count == 2:
+                writer.write(response("503 Service Unavailable", {"detail": "busy"}, "Retry-After: 7"))
+            elif count == 3:
+                writer.write(response("500 Internal Server Error", b"<html>a proxy's words</html>"))
+            elif count == 4:
+                writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{")
+            else:
+                writer.write(response("201 Created", {"sha256": SHA}))
+
+        sleeps = Sleeps()
+        async with impostor(answering) as ticket:
+            assert (await upload(ticket, PIXELS, "image/tiff", sleeper=sleeps)).sha256 == SHA
+        assert len(sleeps.seconds) == 4
+        assert sleeps.seconds[1] == 7.0
+        for place, seconds in enumerate(sleeps.seconds):
+            assert place == 1 or 0.25 * 2**place <= seconds <= 0.5 * 2**place
+
+    asyncio.run(run())
+
+
+def test_a_store_that_never_comes_is_given_up_with_the_last_reason() -> None:
+    async def run() -> None:
+        async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int) -> None:
+            await request(reader)
+            writer.write(response("507 Insufficient Storage", {"detail": "the store's disk is full"}))
+
+        sleeps = Sleeps()
+        async with impostor(answering) as ticket:
+            with pytest.raises(ArtefactError, match=r"failed 3 times, at last: 507 .*the store's disk is full"):
+                await upload(ticket, b"x", "image/tiff", sleeper=sleeps, attempts=3)
+        with pytest.raises(ArtefactError, match=r"failed 2 times, at last: no answer from 127\.0\.0\.1:\d+ .*refused"):
+            await upload(ticket, b"x", "image/tiff", sleeper=sleeps, attempts=2)
+        assert len(sleeps.seconds) == 3
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (response("200 OK", {"sha256": "0" * 64}), "answers for other data"),
+        (response("200 OK", b"<html>a captive portal</html>"), "is it a store"),
+        (response("204 No Content", b""), "does not take the data: 204"),
+        (response("302 Found", b"", "Location: http://evil.org/"), "does not take the data: 302 Found"),
+        (response("404 Not Found", b"nothing\r\nhere"), "does not take the data: 404 Not Found: nothing here"),
+    ],
+)
+def test_what_is_no_store_is_not_believed(answer: bytes, words: str) -> None:
+    async def run() -> None:
+        async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int) -> None:
+            assert count == 1
+            await request(reader)
+            writer.write(answer)
+
+        async with impostor(answering) as ticket:
+            with pytest.raises(ArtefactError, match=words):
+                await upload(ticket, PIXELS, "image/tiff", sleeper=Sleeps())
+
+    asyncio.run(run())
+
+
+def test_a_cancelled_upload_ends_at_once() -> None:
+    async def run() -> None:
+        begun = asyncio.Event()
+
+        async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int) -> None:
+            await request(reader)
+            begun.set()
+            await reader.read()  # and never answers
+
+        async with impostor(answering) as ticket:
+            task = asyncio.create_task(upload(ticket, PIXELS, "image/tiff"))
+            await begun.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    start = time.monotonic()
+    asyncio.run(run())  # joins the thread of the upload
+    assert time.monotonic() - start < 5.0
+
+
+# Fetching -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (response("200 OK", b"pixelx"), "not what was announced"),
+        (response("200 OK", b"pixels and more"), "not what was announced"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\npix", "not what was announced"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"5\r\nxxxxx\r\n" * 9, "not what was announced"),
+        (response("302 Found", b"", "Location: file:///etc/passwd"), "redirections are not followed"),
+        (response("404 Not Found", {"detail": "gone"}), "404 Not Found: gone"),
+        (b"nonsense\r\n\r\n", "cannot fetch"),
+        (b"", "cannot fetch"),
+    ],
+)
+def test_only_what_was_announced_is_taken_from_a_server(answer: bytes, words: str) -> None:
+    async def run() -> None:
+        async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int) -> None:
+            await request(reader)
+            writer.write(answer)
+
+        async with impostor(answering) as ticket:
+            sha256 = hashlib.sha256(b"pixels").hexdigest()
+            ref = ArtefactRef(uri=f"{ticket.uri}/x", sha256=sha256, bytes=6, media_type="image/tiff")
+            with pytest.raises(ArtefactError, match=words):
+                await fetch(ref, Sources(origins=[ticket.uri]))
+
+    asyncio.run(run())
+
+
+# TLS ------------------------------------------------------------------------------------------------------------------
+
+
+def self_signed(directory: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "store")])
+    now = datetime.now(UTC)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    certificate = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    pem, secret = directory / "store.pem", directory / "store.key"
+    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return pem, secret
+
+
+def test_certificates_are_verified_in_name_and_authority(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+
+    async def run() -> None:
+        store = ArtefactStore(tmp_path / "store")
+        serving = serve_artefacts(store, tickets(), host="0.0.0.0", public_host="127.0.0.1",  # noqa: S104
+                                  certificate=certificate, key=key)  # fmt: skip
+        async with serving as server:
+            assert server.uri.startswith("https://127.0.0.1:")
+            ticket = server.ticket("j1")
+            ref = await upload(ticket, PIXELS, "image/tiff", ca=certificate)
+            assert await fetch(ref, Sources(origins=[server.base], token=ticket.token, ca=certificate)) == PIXELS
+            sleeps = Sleeps()
+            with pytest.raises(ArtefactError, match="certificate verify failed"):
+                await upload(ticket, b"untrusted", "image/tiff", sleeper=sleeps)
+            named = ticket.model_copy(update={"uri": ticket.uri.replace("127.0.0.1", "localhost")})
+            with pytest.raises(ArtefactError, match="certificate verify failed"):
+                await upload(named, b"misnamed", "image/tiff", sleeper=sleeps, ca=certificate)
+            assert sleeps.seconds == []
+        assert [p.name for p in store.directory.iterdir()] == [f"{SHA}.tif"]
+
+    asyncio.run(run())
+
+
+def test_plain_http_to_a_port_with_tls_is_a_failed_connection(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+
+    async def run() -> None:
+        async with serve_artefacts(ArtefactStore(tmp_path), tickets(), certificate=certificate, key=key) as server:
+            plain = server.ticket("j1").model_copy(update={"uri": server.uri.replace("https", "http")})
+            with pytest.raises(ArtefactError, match="no answer"):
+                await upload(plain, PIXELS, "image/tiff", sleeper=Sleeps(), attempts=1)
+
+    asyncio.run(run())
