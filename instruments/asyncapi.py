@@ -26,8 +26,8 @@ PROFILE = "profile.md"
 _MQTT = "0.2.0"
 _ID = "1 to 64 of letters, digits, '_', '.' and '-'"
 _REPLIES = {
-    "instrumentCommand": "instrumentJob",
-    "instrumentControl": "instrumentJob",
+    "cmd": "job",
+    "ctl": "job",
     "proposal": "decision",
     "decision": "outcome",
 }

@@ -44,7 +44,7 @@ class Channel:
     """One row of the profile's table.
 
     Args:
-        key: its name in documents, such as ``instrumentDesc``.
+        key: its name in documents, such as ``desc``.
         address: below ``{root}/v1/{lab}/``, with variable levels in braces.
         writer: who alone may publish.
         identity: the variable level that must be the writer's own name; None where any writer of the kind may.
@@ -96,7 +96,7 @@ class Channel:
 
 _ROWS = (
     Channel(
-        "instrumentDesc",
+        "desc",
         "instrument/{iid}/desc",
         "instrument",
         "iid",
@@ -108,7 +108,7 @@ _ROWS = (
         "until the next one",
     ),
     Channel(
-        "instrumentStatus",
+        "status",
         "instrument/{iid}/status",
         "instrument",
         "iid",
@@ -121,7 +121,7 @@ _ROWS = (
         will=True,
     ),
     Channel(
-        "instrumentTelemetry",
+        "telemetry",
         "instrument/{iid}/telemetry/{channel}",
         "instrument",
         "iid",
@@ -133,7 +133,7 @@ _ROWS = (
         "not: it may be lost",
     ),
     Channel(
-        "instrumentCommand",
+        "cmd",
         "instrument/{iid}/cmd/{job}",
         "agent",
         None,
@@ -145,7 +145,7 @@ _ROWS = (
         "never: an instrument ignores a retained one",
     ),
     Channel(
-        "instrumentJob",
+        "job",
         "instrument/{iid}/job/{job}",
         "instrument",
         "iid",
@@ -157,7 +157,7 @@ _ROWS = (
         "the job's last state; an answer beside its life is not retained",
     ),
     Channel(
-        "instrumentControl",
+        "ctl",
         "instrument/{iid}/ctl",
         "agent",
         None,
@@ -169,7 +169,7 @@ _ROWS = (
         "never: an instrument ignores a retained one",
     ),
     Channel(
-        "campaignState",
+        "campaign",
         "campaign/{cid}/state",
         "agent",
         None,

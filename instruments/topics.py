@@ -20,16 +20,6 @@ _PERSON = re.compile(PERSON_PATTERN)
 Channel = Literal["desc", "status", "telemetry", "cmd", "job", "ctl"]
 AgentChannel = Literal["status", "event"]
 _NAMED: Mapping[str, str] = MappingProxyType({"telemetry": "channel", "cmd": "job", "job": "job"})
-_KEYS: Mapping[str, str] = MappingProxyType(
-    {
-        "desc": "instrumentDesc",
-        "status": "instrumentStatus",
-        "telemetry": "instrumentTelemetry",
-        "cmd": "instrumentCommand",
-        "job": "instrumentJob",
-        "ctl": "instrumentControl",
-    }
-)
 
 
 def _check(what: str, level: str) -> str:
@@ -99,7 +89,7 @@ class InstrumentTopic(_Topic):
     @property
     @override
     def row(self) -> channels.Channel:
-        return CHANNELS[_KEYS[self.channel]]
+        return CHANNELS[self.channel]
 
     @property
     @override
@@ -120,7 +110,7 @@ class CampaignTopic(_Topic):
     @property
     @override
     def row(self) -> channels.Channel:
-        return CHANNELS["campaignState"]
+        return CHANNELS["campaign"]
 
 
 @dataclass(frozen=True)
@@ -336,7 +326,7 @@ class Lab:
 
 _BUILDERS: Mapping[str, Callable[[Lab, Mapping[str, str]], Topic]] = MappingProxyType(
     {
-        "campaignState": lambda lab, levels: CampaignTopic(lab, **levels),
+        "campaign": lambda lab, levels: CampaignTopic(lab, **levels),
         "proposal": lambda lab, levels: ProposalTopic(lab, **levels),
         "decision": lambda lab, levels: DecisionTopic(lab, **levels),
         "outcome": lambda lab, levels: OutcomeTopic(lab, **levels),

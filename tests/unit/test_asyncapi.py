@@ -279,11 +279,11 @@ def test_every_channel_is_described_with_its_operation(key: str) -> None:
 
 
 def test_an_order_is_answered_on_the_jobs_channel() -> None:
-    reply = DOCUMENT["operations"]["sendInstrumentCommand"]["reply"]
-    assert reply["channel"]["$ref"] == "#/channels/instrumentJob"
+    reply = DOCUMENT["operations"]["sendCmd"]["reply"]
+    assert reply["channel"]["$ref"] == "#/channels/job"
     command = DOCUMENT["components"]["messages"]["Command"]
     assert command["correlationId"]["location"] == "$message.payload#/job"
-    assert DOCUMENT["channels"]["instrumentJob"]["address"] == command["bindings"]["mqtt"]["responseTopic"]
+    assert DOCUMENT["channels"]["job"]["address"] == command["bindings"]["mqtt"]["responseTopic"]
 
 
 @pytest.mark.parametrize("name", sorted(DOCUMENT["components"]["messages"]))

@@ -105,8 +105,8 @@ def test_the_table_is_whole_and_consistent() -> None:
 def test_patterns_hold_fast_what_is_given() -> None:
     assert LAB.pattern("decision") == "labwright/v1/demo/decision/+/+"
     assert LAB.pattern("decision", user="anna") == "labwright/v1/demo/decision/anna/+"
-    assert LAB.pattern("instrumentCommand", iid="f") == LAB.commands_of("f")
-    assert LAB.pattern("instrumentJob") == LAB.every("job")
+    assert LAB.pattern("cmd", iid="f") == LAB.commands_of("f")
+    assert LAB.pattern("job") == LAB.every("job")
 
 
 @pytest.mark.parametrize("levels", [{"user": "#"}, {"user": "a/b"}, {"iid": "f"}, {"user": ""}])
@@ -116,7 +116,7 @@ def test_patterns_refuse_levels_that_are_none(levels: dict[str, str]) -> None:
 
 
 def test_an_unknown_channel_is_named_with_the_known_ones() -> None:
-    with pytest.raises(TopicError, match="no channel 'dance': one of instrumentDesc"):
+    with pytest.raises(TopicError, match="no channel 'dance': one of desc"):
         LAB.pattern("dance")
 
 
