@@ -158,7 +158,7 @@ def _message(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     if (field := _CORRELATED.get(name)) is not None:
         message["correlationId"] = {"location": f"$message.payload#/{field}", "description": f"The {field}'s id."}
     if name == "Command":
-        job = f"{{root}}/v1/{{lab}}/{CHANNELS['instrumentJob'].address}"
+        job = f"{{root}}/v1/{{lab}}/{CHANNELS['job'].address}"
         data = {"type": "string", "description": "The job's id, again."}
         message["bindings"] = {"mqtt": {"responseTopic": job, "correlationData": data, "bindingVersion": _MQTT}}
     if name == SIGNED_DECISION:
