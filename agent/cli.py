@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
+from agent.cli_instrument import instrument_app
 from agent.cli_people import people_app
+from agent.connection import CaFile, CertFile, KeyFile
 from envs.errors import LabwrightError, MissingExtraError, UserError
 
 app = typer.Typer(
@@ -26,6 +28,7 @@ app.add_typer(config_app, name="config")
 train_app = typer.Typer(no_args_is_help=True, help="Train the models that ship with the package again.")
 app.add_typer(train_app, name="train")
 app.add_typer(people_app)
+app.add_typer(instrument_app, name="instrument")
 
 INTERRUPTED = 130
 
@@ -37,13 +40,6 @@ class StrategyName(StrEnum):
     BO = "bo"
     PPO = "ppo"
     HYBRID = "hybrid"
-
-
-class BrokerName(StrEnum):
-    """Values of ``--broker``."""
-
-    NONE = "none"
-    EMBEDDED = "embedded"
 
 
 class Comparison(StrEnum):
@@ -115,8 +111,22 @@ def simulate(
     resume: Annotated[Path | None, typer.Option(help="Continue the campaign in this directory.")] = None,
     config: Annotated[Path | None, typer.Option(help="Campaign file (TOML).")] = None,
     broker: Annotated[
-        BrokerName, typer.Option(help="embedded: the instruments are MQTT clients of a broker on loopback.")
-    ] = BrokerName.NONE,
+        str,
+        typer.Option(
+            metavar="[none|embedded|URL]",
+            help="embedded: the instruments are MQTT clients of a broker on loopback; "
+            "mqtt://[user[:password]@]host[:port] or mqtts://...: of that one.",
+        ),
+    ] = "none",
+    lab: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", show_default="virtual", help="The laboratory's name at the broker of --broker URL."
+        ),
+    ] = None,
+    ca: CaFile = None,
+    cert: CertFile = None,
+    key: KeyFile = None,
     compare: Annotated[
         Comparison, typer.Option(help="Spend the same budget at random too, for comparison.")
     ] = Comparison.RANDOM,
@@ -133,9 +143,13 @@ def simulate(
             out=out,
             resume=resume,
             config=config,
-            broker=broker.value,
+            broker=broker,
             compare=compare is Comparison.RANDOM,
             as_json=as_json,
+            lab=lab,
+            ca=ca,
+            cert=cert,
+            key=key,
         )
     )
 

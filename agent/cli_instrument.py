@@ -1,0 +1,99 @@
+"""The commands ``labwright instrument ...``: connect an instrument, see what is on the bus, check it."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.connection import DEFAULT_LAB, BrokerUrl, CaFile, CertFile, KeyFile, LabName, broker_address
+
+instrument_app = typer.Typer(no_args_is_help=True, help="Connect instruments, look at them, and check them.")
+
+RootName = Annotated[str, typer.Option("--root", metavar="NAME", help="First level of all topics.")]
+DEFAULT_ROOT = "labwright"
+
+
+class StarterName(StrEnum):
+    """Values of ``--from``."""
+
+    PYTHON = "python"
+    FOLDER = "folder"
+    SCPI = "scpi"
+    SERIAL = "serial"
+    SDL_DEMO = "sdl-demo"
+
+
+@instrument_app.command("new")
+def instrument_new(
+    name: Annotated[str, typer.Argument(help="The instrument's id, as it will stand in topics.")],
+    starter: Annotated[
+        StarterName,
+        typer.Option(
+            "--from",
+            help="python: a driver of your own. The others are settings of an adapter: a watched folder of exported "
+            "images, SCPI over VISA, a serial line, the self-driving-lab demo.",
+        ),
+    ] = StarterName.PYTHON,
+    directory: Annotated[Path, typer.Option("--dir", help="Where to write it.")] = Path(),
+) -> None:
+    """Write a commented starting file that works as it stands."""
+    from instruments.starter import write_starter
+
+    path = write_starter(name, starter.value, directory)
+    typer.echo(f"{path} is written. Fill in what is marked HERE, then:")
+    typer.echo(f"  labwright instrument run {path} --broker URL")
+    typer.echo(f"  labwright instrument check {name} --broker URL")
+
+
+@instrument_app.command("run")
+def instrument_run(
+    file: Annotated[
+        str, typer.Argument(help="A driver (FILE.py, or FILE.py:CLASS) or the settings of an adapter (FILE.toml).")
+    ],
+    broker: BrokerUrl,
+    lab: LabName = DEFAULT_LAB,
+    root: RootName = DEFAULT_ROOT,
+    iid: Annotated[
+        str | None, typer.Option(show_default="the file's name, or as its settings say", help="The instrument's id.")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            show_default="in the user's state directory", help="Directory for the job journal and results on disk."
+        ),
+    ] = None,
+    ca: CaFile = None,
+    cert: CertFile = None,
+    key: KeyFile = None,
+) -> None:
+    """Run an instrument until Ctrl-C; a broker that is away is waited for."""
+    from agent.instrument_run import run_instrument
+
+    address = broker_address(broker, ca=ca, cert=cert, key=key)
+    run_instrument(file, address, lab=lab, root=root, iid=iid, state=state)
+
+
+@instrument_app.command("list")
+def instrument_list(
+    broker: BrokerUrl,
+    lab: LabName = DEFAULT_LAB,
+    root: RootName = DEFAULT_ROOT,
+    wait: Annotated[float, typer.Option(min=0.1, max=60.0, help="Seconds to listen.")] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: the descriptions with their presence.")] = False,
+    ca: CaFile = None,
+    cert: CertFile = None,
+    key: KeyFile = None,
+) -> None:
+    """Print the instruments on the bus, with what they can do."""
+    from agent.instrument_run import found_instruments, print_instruments
+
+    address = broker_address(broker, ca=ca, cert=cert, key=key)
+    found = found_instruments(address, lab=lab, root=root, wait_s=wait)
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        print_instruments(found, lab)

@@ -1,0 +1,55 @@
+"""Writes the file with which a new instrument begins: a Python driver, or the settings of an adapter."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from importlib import resources
+from pathlib import Path
+
+from envs.errors import UserError
+
+STARTERS = ("python", "folder", "scpi", "serial", "sdl-demo")
+"""What a new instrument can be made from."""
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]{0,63}")
+
+
+def write_starter(name: str, starter: str, directory: Path) -> Path:
+    """Write a commented starting file that works as it stands.
+
+    Args:
+        name: the instrument's id.
+        starter: one of ``STARTERS``.
+        directory: where; made when it does not exist.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        UserError: when the name cannot be an instrument's id, the starter is not known, or the file is there already.
+    """
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f"{name!r} cannot be an instrument's id: a letter, then up to 63 of letters, digits, '_' and '-'"
+        )
+    if starter not in STARTERS:
+        raise UserError(f"{starter!r} is no starting file: one of {', '.join(STARTERS)}")
+    path = directory / f"{name}.{'py' if starter == 'python' else 'toml'}"
+    source = resources.files("instruments") / "starters" / ("python.txt" if starter == "python" else f"{starter}.toml")
+    text = source.read_text(encoding="utf-8")
+    for mark, word in {"@IID@": name, "@FILE@": path.name, "@CLASS@": _class_name(name)}.items():
+        text = text.replace(mark, word)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UserError(f"{path} is there already: choose another name, or move it away") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+    return path
+
+
+def _class_name(name: str) -> str:
+    made = "".join(part[:1].upper() + part[1:] for part in re.split(r"[_\-]", name) if part)
+    return f"{made}Device" if keyword.iskeyword(made) or made == "Device" else made
