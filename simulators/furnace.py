@@ -16,10 +16,12 @@ from instruments.device import (
     JobResult,
     Parameter,
     Quantity,
+    Returns,
     Text,
     command,
 )
 from instruments.transport import Transport
+from simulators.reference import reference_order
 from simulators.samples import Sample, SampleStore, is_name, stream
 from simulators.sintering import REASONS, Outcome, furnace_hours
 from simulators.truth import ADDITIVES, LabTruth
@@ -63,6 +65,12 @@ class Furnace(Device):
             "crystal": Text(max_length=64, summary="identifier of the compound in the library"),
             **PROCESS,
         },
+        results={
+            "peak_temperature": Returns(unit="Cel", summary="highest temperature of the sample"),
+            "furnace_time": Returns(unit="h", summary="heating, holding and cooling"),
+        },
+        duration_s=8 * 3600.0,
+        example=reference_order(),
     )
     async def sinter(
         self,

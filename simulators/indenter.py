@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from instruments.device import Device, JobContext, JobResult, Parameter, Quantity, Text, command
+from instruments.device import Device, JobContext, JobResult, Parameter, Quantity, Returns, Text, command
 from instruments.transport import Transport
 from simulators.furnace import body_of
+from simulators.reference import REFERENCE
 from simulators.samples import Sample, SampleStore, stream
 from simulators.truth import LabTruth
 
@@ -48,6 +49,17 @@ class Indenter(Device):
             "sample": Text(max_length=64),
             "load": Parameter(unit="N", low=0.5, high=100.0, summary="test force"),
             "count": Parameter(unit="1", low=2, high=50, summary="number of indents"),
+        },
+        results={
+            "hardness": Returns(unit="GPa", summary="mean of the indents"),
+            "scatter": Returns(unit="GPa", summary="standard deviation of single indents"),
+            "count": Returns(unit="1", summary="number of indents"),
+        },
+        duration_s=MOUNT_S + 8 * INDENT_S,
+        example={
+            "sample": REFERENCE,
+            "load": Quantity(value=REFERENCE_LOAD, unit="N"),
+            "count": Quantity(value=5, unit="1"),
         },
     )
     async def indent(self, job: JobContext, *, sample: str, load: float, count: float) -> JobResult:

@@ -20,6 +20,7 @@ from instruments.transport import Transport
 from simulators.furnace import Furnace
 from simulators.indenter import Indenter
 from simulators.microscope import SHAPE, Microscope
+from simulators.reference import reference_body
 from simulators.samples import SampleStore
 from simulators.truth import LabTruth, fingerprint
 
@@ -69,7 +70,7 @@ class VirtualLab:
             _claim(directory, fingerprint(self._truth))
         self._directory = directory
         self._images = (directory or Path(self._temporary.name if self._temporary else ".")) / "images"
-        self._samples = SampleStore(None if directory is None else directory / "samples")
+        self._samples = SampleStore(None if directory is None else directory / "samples", reference=reference_body())
         self._image_shape = image_shape
         self._base: dict[str, Any] = {"clock": clock, "ids": ids, "lab": lab, "root": root}
         self._devices: tuple[Device, ...] = ()

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from instruments.artefacts import file_artefact, write_durably
-from instruments.device import Device, JobContext, JobResult, Parameter, Quantity, Text, command
+from instruments.device import Device, JobContext, JobResult, Parameter, Quantity, Returns, Text, command
 from instruments.transport import Transport
 from simulators.furnace import body_of
+from simulators.reference import REFERENCE
 from simulators.samples import Sample, SampleStore, stream
 from simulators.sem import Image, SemSettings, random_settings, render
 from simulators.sem_tiff import write_tiff
@@ -62,15 +63,18 @@ class Microscope(Device):
         shape: tuple[int, int] = SHAPE,
         **base: Any,
     ) -> None:
-        super().__init__(iid, transport, **base)
+        super().__init__(iid, transport, artefacts=artefacts, **base)
         self._seed = seed
         self._samples = samples
-        self._artefacts = artefacts
+        self._images = artefacts
         self._shape = shape
 
     @command(
         summary="Look at a sample in live mode and find a pixel size at which its grains can be measured",
         parameters={"sample": Text(max_length=64)},
+        results={"pixel_size": Returns(unit="um", summary="at which grains are some 25 pixels wide")},
+        duration_s=SURVEY_S,
+        example={"sample": REFERENCE},
     )
     async def survey(self, job: JobContext, *, sample: str) -> JobResult:
         """A pixel size for ``acquire``: grains are some 15 to 40 pixels wide, by eye.
@@ -92,6 +96,18 @@ class Microscope(Device):
             "field": Parameter(
                 unit="1", low=0, high=9999, summary="which place on the sample; others are fresh fields"
             ),
+        },
+        results={
+            "pixel_size": Returns(unit="um", summary="edge of a pixel"),
+            "field": Returns(unit="1", summary="which place on the sample"),
+            "detector": Returns(summary="by its short name"),
+            "image": Returns(media_type="image/tiff", summary="the frame with its info bar"),
+        },
+        duration_s=ACQUIRE_S,
+        example={
+            "sample": REFERENCE,
+            "pixel_size": Quantity(value=0.1, unit="um"),
+            "field": Quantity(value=0, unit="1"),
         },
     )
     async def acquire(self, job: JobContext, *, sample: str, pixel_size: float, field: float) -> JobResult:
@@ -124,8 +140,8 @@ class Microscope(Device):
         return replace(settings, defocus=float(defocus))
 
     def _keep(self, data: bytes) -> Path:
-        self._artefacts.mkdir(parents=True, exist_ok=True)
-        path = self._artefacts / f"{hashlib.sha256(data).hexdigest()}.tiff"
+        self._images.mkdir(parents=True, exist_ok=True)
+        path = self._images / f"{hashlib.sha256(data).hexdigest()}.tiff"
         if not path.exists():
             write_durably(path, data)
         return path

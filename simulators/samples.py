@@ -88,13 +88,15 @@ class SampleStore:
 
     Args:
         directory: one file a sample is kept here; made when it does not exist.
+        reference: a body that is always on the shelf, and no sample of the laboratory's own.
 
     Raises:
         JournalError: when the directory cannot be used or holds a damaged sample.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(self, directory: Path | None = None, *, reference: Sample | None = None) -> None:
         self._directory = directory
+        self._reference = reference
         self._samples: dict[str, Sample] = {}
         if directory is None:
             return
@@ -115,7 +117,10 @@ class SampleStore:
 
     def get(self, sample_id: str) -> Sample | None:
         """A sample, None when there is none of that name."""
-        return self._samples.get(sample_id)
+        found = self._samples.get(sample_id)
+        if found is None and self._reference is not None and self._reference.id == sample_id:
+            return self._reference
+        return found
 
     def put(self, sample: Sample) -> None:
         """Keep a sample; it is durable when this returns.
