@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -88,3 +89,26 @@ def broker_address(
     password = (os.environ if environment is None else environment).get(PASSWORD)
     names_user = re.match(r"[^/]*//[^:@/]+@", url) is not None
     return BrokerAddress.from_url(url, password=password if names_user else None, ca=ca, certificate=cert, key=key)
+
+
+def watching(address: BrokerAddress, topic: str, *, with_password: bool = False) -> str:
+    """The line by which a person watches a topic with Mosquitto's own client, to be typed into a shell.
+
+    Args:
+        address: the broker with the user.
+        topic: what to subscribe to.
+        with_password: write the password, which the word PASSWORD stands for otherwise.
+    """
+    words = ["mosquitto_sub", "-h", address.host, "-p", str(address.port)]
+    if address.tls is not None:
+        # Without a file it would not speak TLS at all.
+        words += ["--cafile", str(address.tls.ca)] if address.tls.ca else ["--tls-use-os-certs"]
+        if address.tls.certificate and address.tls.key:
+            words += ["--cert", str(address.tls.certificate), "--key", str(address.tls.key)]
+    if address.username:
+        words += [
+            "-u",
+            address.username,
+            *(["-P", address.password if with_password else "PASSWORD"] if address.password else []),
+        ]
+    return shlex.join([*words, "-t", topic, "-v"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.config import CampaignConfig, load_config
+from agent.connection import broker_address, watching
 from agent.progress import CampaignProgress, describe_process
 from agent.record import UNIT
+from agent.remote_broker import RemoteBroker
 from agent.report import write_report
 from agent.simulate import (
     CampaignResult,
@@ -24,8 +27,9 @@ from agent.simulate import (
     run_campaign,
     stored_config,
 )
-from agent.wiring import Broker, Problem, build_problem
-from envs.errors import JournalError, UserError
+from agent.wiring import LAB, Broker, Problem, build_problem, check_broker
+from envs.errors import ConfigError, JournalError, UserError
+from instruments.address import FORM, without_secrets
 from instruments.artefacts import write_durably
 
 RESULT = "result.json"
@@ -33,7 +37,7 @@ RESULT = "result.json"
 
 @dataclass(frozen=True)
 class Request:
-    """The command line's options as given."""
+    """The command line's options as given; ``broker`` is ``none``, ``embedded`` or a URL."""
 
     experiments: int | None
     batch: int | None
@@ -42,9 +46,13 @@ class Request:
     out: Path | None
     resume: Path | None
     config: Path | None
-    broker: Broker
+    broker: str
     compare: bool
     as_json: bool
+    lab: str | None = None
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
 
 
 def simulate(request: Request) -> None:
@@ -52,6 +60,9 @@ def simulate(request: Request) -> None:
     started = time.monotonic()
     config, directory = _start_or_resume(request)
     problem = build_problem(config, source=str(request.config or ""))
+    broker = _broker(request)
+    if isinstance(broker, RemoteBroker):
+        asyncio.run(check_broker(broker))
     if request.resume is None:
         prepare_directory(directory)
     console = Console(stderr=request.as_json)
@@ -59,8 +70,10 @@ def simulate(request: Request) -> None:
     console.print(
         f"[bold]{config.campaign.name}[/] · strategy {strategy} · seed {config.campaign.seed} · record in {directory}"
     )
+    if isinstance(broker, RemoteBroker):
+        console.print(f"Watch it with: {watching(broker.address, broker.topics.everything)}", soft_wrap=True)
     with _resumable(directory, console):
-        result = _watched(problem, directory, strategy, request.broker, console)
+        result = _watched(problem, directory, strategy, broker, console)
         random = None
         if request.compare and strategy != "random":
             random = _compared(problem, directory, console)
@@ -107,6 +120,27 @@ def _start_or_resume(request: Request) -> tuple[CampaignConfig, Path]:
     if given:
         raise UserError(f"--resume continues a campaign as it was started: leave out {', '.join(given)}")
     return stored_config(request.resume), request.resume
+
+
+def _broker(request: Request) -> Broker:
+    """Where the instruments shall be.
+
+    Raises:
+        ConfigError: when ``--broker`` is none of the words and no URL of a broker.
+        UserError: when an option of a broker stands without one.
+    """
+    if "://" in request.broker:
+        address = broker_address(request.broker, ca=request.ca, cert=request.cert, key=request.key)
+        return RemoteBroker(address, request.lab or LAB)
+    of_brokers = {"--lab": request.lab, "--ca": request.ca, "--cert": request.cert, "--key": request.key}
+    given = [name for name, value in of_brokers.items() if value is not None]
+    if given:
+        raise UserError(f"{', '.join(given)}: only with --broker URL, such as mqtt://localhost:1883")
+    if request.broker == "none":
+        return "none"
+    if request.broker == "embedded":
+        return "embedded"
+    raise ConfigError("--broker", without_secrets(request.broker), f"none, embedded, or a URL: {FORM}")
 
 
 @contextmanager

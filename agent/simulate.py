@@ -117,7 +117,7 @@ def run_campaign(
         past = journal.read()
         clock = SimClock(past[-1].at if past else START)
         _same_space(past[0].event if past else None, problem, directory)
-        laboratory = VirtualLaboratory(problem, directory / "laboratory", clock, len(past))
+        laboratory = VirtualLaboratory(problem, directory / "laboratory", clock, len(past), broker)
         store = ArtefactStore(directory / ARTEFACTS)
         campaign = Campaign(
             journal,
@@ -134,7 +134,7 @@ def run_campaign(
         campaign.begin(_created(problem, strategy))
 
         async def run() -> core.CampaignState:
-            async with laboratory.connected(broker) as client:
+            async with laboratory.connected() as client:
                 return await campaign.run(client)
 
         state = asyncio.run(run())

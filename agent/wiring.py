@@ -6,6 +6,7 @@ that a campaign is given.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from agent.config import CampaignConfig
 from agent.core import Rules
 from agent.recipe import RecipeSettings
+from agent.remote_broker import ROOT, RemoteBroker
 from envs.crystals import CrystalLibrary
 from envs.design import Design
 from envs.errors import ConfigError
@@ -29,7 +31,8 @@ from envs.objective import FLAGSHIP, Objective
 from envs.space import DesignSpace
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
-from instruments.ids import Ids, SeededIds
+from instruments.ids import Ids, SeededIds, SystemIds
+from instruments.topics import Lab
 from instruments.transport import Transport
 from surrogates.datasets import elastic
 
@@ -39,8 +42,11 @@ if TYPE_CHECKING:
     from surrogates.design_features import DesignFeatures
     from surrogates.micrograph_fields import LabelledField
 
-Broker = Literal["none", "embedded"]
+Broker = Literal["none", "embedded"] | RemoteBroker
+"""Where the instruments are: in process, at a broker that ends with the campaign, or at one that others run."""
+AGENT = "agent"
 LAB = "virtual"
+"""Name of the virtual laboratory in the topics, where nobody chooses another."""
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """When every simulated campaign begins."""
 
@@ -145,45 +151,34 @@ class VirtualLaboratory:
         directory: where samples, images and job journals persist.
         clock: simulated.
         n_past: number of events already in the journal: ids of a resumed run differ from those it used before.
+        broker: where the instruments meet their client.
     """
 
-    def __init__(self, problem: Problem, directory: Path, clock: SimClock, n_past: int) -> None:
+    def __init__(self, problem: Problem, directory: Path, clock: SimClock, n_past: int, broker: Broker) -> None:
         from simulators.lab import VirtualLab
 
         seed = problem.config.campaign.seed
-        self.ids: Ids = SeededIds(clock, random.Random(f"{seed}/{n_past}"))
         self._clock = clock
+        self._broker = broker
+        remote = isinstance(broker, RemoteBroker)
+        # A broker of others remembers an earlier campaign of this seed: its boots and jobs must not be taken for ours.
+        self.ids: Ids = SystemIds() if remote else SeededIds(clock, random.Random(f"{seed}/{n_past}"))
+        self._name = broker.lab if isinstance(broker, RemoteBroker) else LAB
         self._lab = VirtualLab(
-            seed, problem.library, elastic.load(), directory=directory, clock=clock, ids=self.ids, lab=LAB
+            seed, problem.library, elastic.load(), directory=directory, clock=clock, ids=self.ids, lab=self._name
         )
 
     @asynccontextmanager
-    async def connected(self, broker: Broker) -> AsyncIterator[InstrumentClient]:
-        """Start the instruments and connect to them, in process or each over a real broker on loopback."""
+    async def connected(self) -> AsyncIterator[InstrumentClient]:
+        """Start the instruments and connect to them: in process, or each over a connection of its own to a broker."""
         from simulators.lab import INSTRUMENTS
 
         with ExitStack() as stack:
-            if broker == "embedded":
-                from instruments.broker import embedded_broker
-                from instruments.mqtt import MqttTransport
-
-                address = stack.enter_context(embedded_broker())
-
-                def connect(iid: str) -> Transport:
-                    return MqttTransport(address, client_id=iid)
-
-                client = InstrumentClient(connect("agent"), lab=LAB, agent="agent", clock=self._clock, ids=self.ids)
-            else:
-                from instruments.local import LocalBus
-
-                bus = LocalBus()
-
-                def connect(iid: str) -> Transport:  # noqa: ARG001
-                    return bus.transport()
-
-                client = InstrumentClient(
-                    bus.transport(), lab=LAB, agent="agent", clock=self._clock, ids=self.ids, sleeper=wait_forever
-                )
+            connect = self._connections(stack, INSTRUMENTS)
+            sleeper = wait_forever if self._broker == "none" else asyncio.sleep
+            client = InstrumentClient(
+                connect(AGENT), lab=self._name, agent=AGENT, clock=self._clock, ids=self.ids, sleeper=sleeper
+            )
             try:
                 await self._lab.start(connect)
                 await client.start()
@@ -192,6 +187,36 @@ class VirtualLaboratory:
             finally:
                 await client.close()
                 await self._lab.close()
+
+    def _connections(self, stack: ExitStack, iids: tuple[str, ...]) -> Callable[[str], Transport]:
+        """Gives each instrument, and the agent, a connection."""
+        if isinstance(self._broker, RemoteBroker):
+            return self._broker.transport
+        if self._broker == "none":
+            from instruments.local import LocalBus
+
+            bus = LocalBus()
+            return lambda _name: bus.transport()
+        from instruments.broker import local_broker
+        from instruments.broker_access import Access
+        from instruments.mqtt import MqttTransport
+
+        access = Access.new(Lab(ROOT, self._name), agents=(AGENT,), instruments=iids)
+        broker = stack.enter_context(local_broker(access))
+        return lambda name: MqttTransport(broker.address(name), client_id=name)
+
+
+async def check_broker(broker: RemoteBroker) -> None:
+    """Prove that the virtual laboratory can be at a broker of others.
+
+    Raises:
+        TransportError: when the broker is not there, or refuses.
+        UserError: when it passes nothing on in this laboratory, or instruments of the same ids are there already.
+    """
+    from agent import remote_broker
+    from simulators.lab import INSTRUMENTS
+
+    await remote_broker.check_broker(broker, INSTRUMENTS)
 
 
 def reveal_moduli(problem: Problem) -> dict[str, Moduli]:

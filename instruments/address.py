@@ -96,21 +96,21 @@ class BrokerAddress:
         read = _URL.fullmatch(url)
         scheme = read["scheme"].lower() if read else ""
         if read is None or scheme not in {"mqtt", "mqtts"}:
-            raise ConfigError("broker", _without_secrets(url), _what_is_wrong(url))
+            raise ConfigError("broker", without_secrets(url), _what_is_wrong(url))
         port = int(read["port"] or (TLS_PORT if scheme == "mqtts" else PORT))
         if not 0 < port < 65536:
-            raise ConfigError("broker", _without_secrets(url), "a TCP port between 1 and 65535")
+            raise ConfigError("broker", without_secrets(url), "a TCP port between 1 and 65535")
         if scheme == "mqtt" and (ca or certificate or key):
-            raise ConfigError("broker", _without_secrets(url), "certificates need TLS: mqtts:// instead of mqtt://")
+            raise ConfigError("broker", without_secrets(url), "certificates need TLS: mqtts:// instead of mqtt://")
         user = _decoded(read["user"] or "", url)
         secret = _decoded(read["password"], url) if read["secret"] else password or ""
         if not user and (read["user"] is not None or secret):
-            raise ConfigError("broker", _without_secrets(url), "a user name before the password and the @")
+            raise ConfigError("broker", without_secrets(url), "a user name before the password and the @")
         host = _host(read, url)
         tls = TlsOptions(ca, certificate, key) if scheme == "mqtts" else None
         if tls is None and not _is_loopback(host):
             allowed = f"mqtts://: TLS is required for {host}, which is not this machine"
-            raise ConfigError("broker", _without_secrets(url), allowed)
+            raise ConfigError("broker", without_secrets(url), allowed)
         return cls(host, port, user, secret, "configured", tls)
 
     @property
@@ -154,7 +154,7 @@ def _host(read: re.Match[str], url: str) -> str:
     try:
         ipaddress.IPv6Address(host)
     except ValueError as error:
-        raise ConfigError("broker", _without_secrets(url), "an IPv6 address in the brackets") from error
+        raise ConfigError("broker", without_secrets(url), "an IPv6 address in the brackets") from error
     return host
 
 
@@ -166,7 +166,7 @@ def _decoded(text: str, url: str) -> str:
     if decoded is None or _BAD_ESCAPE.search(text) or any(character < " " for character in decoded):
         # No cause is given: it would show the password.
         allowed = "a user and a password in percent-encoded UTF-8, a percent sign itself as %25"
-        raise ConfigError("broker", _without_secrets(url), allowed)
+        raise ConfigError("broker", without_secrets(url), allowed)
     return decoded
 
 
@@ -184,7 +184,7 @@ def _what_is_wrong(url: str) -> str:
     return FORM
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
     """What of an address may be shown; also of a wrong one, where a password may stand anywhere."""
     scheme, separator, rest = url.partition("://")
     if not separator:
