@@ -92,7 +92,7 @@ def found_instruments(address: BrokerAddress, *, lab: str, root: str, wait_s: fl
     return asyncio.run(look())
 
 
-def _pass_over(_iid: str, _status: Status) -> None:
+def _pass_over(iid: str, status: Status, *, back: bool) -> None:  # noqa: ARG001
     """Who only looks does nothing about it."""
 
 
