@@ -52,6 +52,7 @@ class Limits:
         header_s: until a request's headers are there.
         header_bytes: most bytes of them.
         connections: at a time.
+        stop_s: what is under way may go on when the server stops.
     """
 
     uploads: int = 16
@@ -62,6 +63,7 @@ class Limits:
     header_s: float = 10.0
     header_bytes: int = 16 * 1024
     connections: int = 256
+    stop_s: float = 3.0
 
     def allowed_s(self, n_bytes: int) -> float:
         """How long the transfer of so many bytes may take."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import http.client
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from instruments.artefact_files import StoreError
-from instruments.artefact_http import BLOCK, connect, explain
+from instruments.artefact_http import BLOCK, Opened, connect, explain, in_own_thread
 from instruments.artefact_store import ArtefactStore
 from instruments.artefacts import ArtefactError
 from instruments.messages import ArtefactRef
@@ -51,20 +50,21 @@ class Sources:
 
 
 async def fetch(ref: ArtefactRef, sources: Sources | None = None) -> bytes:
-    """``read`` in a thread.
+    """``read`` in a thread, which ends when this is cancelled.
 
     Raises:
         ArtefactError: as ``read`` does.
     """
-    return await asyncio.to_thread(read, ref, sources)
+    return await in_own_thread(lambda opened: read(ref, sources, opened=opened))
 
 
-def read(ref: ArtefactRef, sources: Sources | None = None) -> bytes:
+def read(ref: ArtefactRef, sources: Sources | None = None, *, opened: Opened = lambda _: None) -> bytes:
     """Fetch what a reference points to, and verify its length and hash.
 
     Args:
         ref: with a ``file``, ``data``, ``http`` or ``https`` URI.
         sources: what is allowed; by default every local file and no server.
+        opened: is told of the connection to a server before it is used.
 
     Raises:
         ArtefactError: the scheme is unknown, the place not allowed, the data cannot be read, too large, or not what
@@ -75,7 +75,7 @@ def read(ref: ArtefactRef, sources: Sources | None = None) -> bytes:
     if ref.bytes > sources.limit:
         raise ArtefactError(f"{shown} announces {ref.bytes} bytes, more than the {sources.limit} that are fetched")
     try:
-        data = _read(ref, sources)
+        data = _read(ref, sources, opened)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise ArtefactError(f"cannot fetch {shown}: {str(error) or type(error).__name__}") from error
     if len(data) != ref.bytes or hashlib.sha256(data).hexdigest() != ref.sha256:
@@ -83,14 +83,14 @@ def read(ref: ArtefactRef, sources: Sources | None = None) -> bytes:
     return data
 
 
-def _read(ref: ArtefactRef, sources: Sources) -> bytes:
+def _read(ref: ArtefactRef, sources: Sources, opened: Opened) -> bytes:
     parts = urlsplit(ref.uri)
     if parts.scheme == "data" and ";base64," in ref.uri:
         return base64.b64decode(ref.uri.split(";base64,", 1)[1], validate=True)
     if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
         return _read_file(Path(url2pathname(parts.path)), ref, sources.directories)
     if parts.scheme in {"http", "https"}:
-        return _read_http(ref, sources)
+        return _read_http(ref, sources, opened)
     if parts.scheme == "s3":
         raise ArtefactError(
             f"cannot fetch {ref.uri[:_SHOWN]}: s3: URIs are not supported; "
@@ -123,12 +123,13 @@ def _read_file(path: Path, ref: ArtefactRef, directories: Sequence[Path] | None)
 # HTTP -----------------------------------------------------------------------------------------------------------------
 
 
-def _read_http(ref: ArtefactRef, sources: Sources) -> bytes:
+def _read_http(ref: ArtefactRef, sources: Sources, opened: Opened) -> bytes:
     if sources.own is not None and _below(ref.uri, sources.own[0]):
         return _read_own(ref, *sources.own)
     if sources.origins is not None and not any(_below(ref.uri, origin) for origin in sources.origins):
         raise _unknown(ref, f"{', '.join(sources.origins)} are asked" if sources.origins else "no server is asked")
     connection, path = connect(ref.uri, ca=sources.ca, timeout_s=sources.timeout_s)
+    opened(connection)
     headers = {"Authorization": f"Bearer {sources.token}"} if sources.token and sources.origins is not None else {}
     try:
         connection.request("GET", path, headers=headers)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 PREFIX = "/artefacts"
 _COMMAND = "the artefact endpoint"
 _START_S = 10.0
-_STOP_S = 3.0
+_CUT_S = 2.0
 
 
 def artefact_app(
@@ -133,9 +133,10 @@ async def serve_artefacts(
         MissingExtraError: Starlette or uvicorn is not installed.
         TransportError: the server does not start.
     """
+    limits = limits or Limits()
     _check_tls(host, certificate, key)
     app = artefact_app(store, tickets, admits=admits, limits=limits)
-    server = _server(app, limits or Limits(), certificate, key)
+    server = _server(app, limits, certificate, key)
     with _listen(host, port) as listening:
         task = asyncio.create_task(server.serve([listening]), name="artefact endpoint")
         try:
@@ -145,7 +146,7 @@ async def serve_artefacts(
             base = f"{'https' if certificate else 'http'}://{shown}:{listening.getsockname()[1]}"
             yield ArtefactServer(base, store, tickets)
         finally:
-            await _stop(server, task)
+            await _stop(server, task, limits.stop_s)
 
 
 def _check_tls(host: str, certificate: Path | None, key: Path | None) -> None:
@@ -190,7 +191,7 @@ def _server(app: Starlette, limits: Limits, certificate: Path | None, key: Path 
 
     config = uvicorn.Config(
         app,
-        http=_impatient(limits.header_s),
+        http=_impatient(limits),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -199,7 +200,6 @@ def _server(app: Starlette, limits: Limits, certificate: Path | None, key: Path 
         proxy_headers=False,
         limit_concurrency=limits.connections,
         h11_max_incomplete_event_size=limits.header_bytes,
-        timeout_graceful_shutdown=int(_STOP_S),
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
@@ -211,20 +211,30 @@ def _server(app: Starlette, limits: Limits, certificate: Path | None, key: Path 
     return Quiet(config)
 
 
-def _impatient(header_s: float) -> type[H11Protocol]:
-    """The protocol of uvicorn for HTTP/1.1, which alone would wait for a request's headers for ever."""
+def _impatient(limits: Limits) -> type[H11Protocol]:
+    """The protocol of uvicorn for HTTP/1.1, which alone would wait for ever for headers, and for a client to read."""
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     class Impatient(H11Protocol):
         @override
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
             super().connection_made(transport)
-            self._patience = _Patience(self, header_s)
+            self._patience = _Patience(self, limits)
 
         @override
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
             self._patience.look()
+
+        @override
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._patience.stuck()
+
+        @override
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            self._patience.moving()
 
         @override
         def connection_lost(self, exc: Exception | None) -> None:
@@ -235,21 +245,33 @@ def _impatient(header_s: float) -> type[H11Protocol]:
 
 
 class _Patience:
-    """Closes a connection on which no request is under way for too long, however often a byte of one comes."""
+    """Closes a connection on which no request comes about for too long, or whose client reads nothing."""
 
-    def __init__(self, protocol: H11Protocol, header_s: float) -> None:
+    def __init__(self, protocol: H11Protocol, limits: Limits) -> None:
         self._protocol = protocol
-        self._header_s = header_s
+        self._limits = limits
         self._timer: asyncio.TimerHandle | None = None
+        self._stuck: asyncio.TimerHandle | None = None
         self.look()
 
     def look(self) -> None:
-        if self._under_way():
-            self.end()
-        elif self._timer is None:
-            self._timer = self._protocol.loop.call_later(self._header_s, self._close)
+        if not self._under_way():
+            self._timer = self._timer or self._protocol.loop.call_later(self._limits.header_s, self._close)
+        elif self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def stuck(self) -> None:
+        # Closing would wait until the client has read what is in the buffer.
+        self._stuck = self._protocol.loop.call_later(self._limits.idle_s, self._protocol.transport.abort)
+
+    def moving(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
 
     def end(self) -> None:
+        self.moving()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -272,18 +294,18 @@ async def _started(server: Server, task: asyncio.Task[None]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def _stop(server: Server, task: asyncio.Task[None]) -> None:
+async def _stop(server: Server, task: asyncio.Task[None], grace_s: float) -> None:
+    """Let what is under way come to its end for a while, then cut it."""
     server.should_exit = True
     try:
-        async with asyncio.timeout(_STOP_S + 2.0):
-            await asyncio.shield(task)
-    except (TimeoutError, asyncio.CancelledError):
-        server.force_exit = True
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+        await asyncio.wait([task], timeout=grace_s)
     finally:
-        left = list(server.server_state.tasks)
-        for request in left:
+        server.force_exit = True
+        for connection in list(server.server_state.connections):
+            connection.transport.abort()
+        requests = list(server.server_state.tasks)
+        if requests:  # each sees that its client is gone, and ends by itself
+            await asyncio.wait(requests, timeout=_CUT_S)
+        for request in requests:
             request.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(task, *requests, return_exceptions=True)

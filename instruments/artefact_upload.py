@@ -7,13 +7,12 @@ import hashlib
 import http.client
 import io
 import json
-import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from instruments.artefact_http import connect, explain
+from instruments.artefact_http import Opened, connect, explain, in_own_thread
 from instruments.artefacts import ArtefactError
 from instruments.clock import Sleeper
 from instruments.messages import ArtefactRef, UploadTicket
@@ -68,7 +67,7 @@ async def upload(
     for attempt in range(1, attempts + 1):
         put = _Put(ref, ticket.token, data, timeout_s, ca)
         try:
-            await _abortable(put)
+            await in_own_thread(put.run)
         except _PassingError as error:
             if attempt == attempts:
                 raise ArtefactError(f"upload to {ref.uri} failed {attempts} times, at last: {error}") from error
@@ -97,16 +96,7 @@ def _measure(data: bytes | Path) -> tuple[str, int]:
         raise ArtefactError(f"{data!s:.200} cannot be read: {error.strerror or error}") from error
 
 
-async def _abortable(put: _Put) -> None:
-    """Run an attempt in a thread, and end it at once when this is cancelled."""
-    try:
-        await asyncio.to_thread(put.run)
-    except asyncio.CancelledError:
-        put.abort()
-        raise
-
-
-@dataclass
+@dataclass(frozen=True)
 class _Put:
     """One attempt, for a thread of its own."""
 
@@ -115,26 +105,20 @@ class _Put:
     data: bytes | Path
     timeout_s: float
     ca: Path | None
-    _connection: http.client.HTTPConnection | None = None
 
-    def run(self) -> None:
+    def run(self, opened: Opened) -> None:
         """PUT once.
 
         Raises:
             ArtefactError: for good.
             _PassingError: for this time.
         """
-        self._connection, path = connect(self.ref.uri, ca=self.ca, timeout_s=self.timeout_s)
+        connection, path = connect(self.ref.uri, ca=self.ca, timeout_s=self.timeout_s)
+        opened(connection)
         try:
-            self._check(self._exchange(self._connection, path))
+            self._check(self._exchange(connection, path))
         finally:
-            self._connection.close()
-
-    def abort(self) -> None:
-        """Cut the connection under the running attempt."""
-        if self._connection is not None and isinstance(sock := self._connection.sock, socket.socket):
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+            connection.close()
 
     def _exchange(self, connection: http.client.HTTPConnection, path: str) -> http.client.HTTPResponse:
         headers = {

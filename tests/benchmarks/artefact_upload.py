@@ -18,6 +18,7 @@ import statistics
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from instruments.artefact_fetch import Sources, fetch
@@ -62,10 +63,16 @@ def measure(directory: Path, *, megabytes: float = 20.0, repeat: int = 10) -> Ti
     Raises:
         AssertionError: what came back is not what was sent.
     """
-    return asyncio.run(_measure(directory, int(megabytes * 1e6), repeat))
+    return asyncio.run(measure_in_loop(directory, megabytes=megabytes, repeat=repeat))
 
 
-async def _measure(directory: Path, n_bytes: int, repeat: int) -> Timings:
+async def measure_in_loop(directory: Path, *, megabytes: float = 20.0, repeat: int = 10) -> Timings:
+    """``measure`` for a caller with an event loop of its own.
+
+    Raises:
+        AssertionError: what came back is not what was sent.
+    """
+    n_bytes = int(megabytes * 1e6)
     store, rows = ArtefactStore(directory), []
     async with serve_artefacts(store, Tickets(secrets.token_bytes(32), SystemClock())) as server:
         ticket = server.ticket("benchmark")
@@ -80,7 +87,7 @@ async def _measure(directory: Path, n_bytes: int, repeat: int) -> Timings:
                 same = await fetch(ref, sources) == image
                 marks.append(time.perf_counter())
                 assert same, "what came back is not what was sent"
-            rows.append([1e3 * (b - a) for a, b in zip(marks, marks[1:], strict=False)])
+            rows.append([1e3 * (b - a) for a, b in pairwise(marks)])
     totals = [up + resolved for up, resolved, _ in rows]
     up, resolved, fetched = (statistics.median(column) for column in zip(*rows, strict=True))
     return Timings(n_bytes / 1e6, repeat, up, resolved, fetched, statistics.median(totals), max(totals))

@@ -1,11 +1,14 @@
 """The upload endpoint against clients that lie, stall and vanish: raw sockets where HTTP libraries are too polite."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import signal
+import socket
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -384,12 +387,41 @@ def test_uploads_beyond_those_at_a_time_are_asked_to_come_back(tmp_path: Path) -
 
 
 def test_stopping_does_not_wait_for_a_client_that_stalls(tmp_path: Path) -> None:
-    async def scene(server: ArtefactServer) -> None:
-        _, writer = await asyncio.open_connection("127.0.0.1", int(server.base.rpartition(":")[2]))
-        writer.write(head(server, f"Content-Length: {len(PIXELS)}") + PIXELS[:10])
-        await until(lambda: any(tmp_path.glob(".*")))
+    digest = ArtefactStore(tmp_path).put(bytes(30_000_000), "image/tiff")
+    stalled: list[socket.socket] = []
 
-    play(tmp_path, scene)
+    async def scene(server: ArtefactServer) -> None:
+        for method in ("PUT", "GET"):
+            stalled.append(socket.create_connection(("127.0.0.1", int(server.base.rpartition(":")[2]))))
+            request = head(server, "Content-Length: 10", method=method, path=f"/artefacts/{digest}")
+            stalled[-1].sendall(request + b"x" * (9 if method == "PUT" else 10))
+        await until(lambda: any(tmp_path.glob(".*")))
+        await asyncio.to_thread(stalled[1].recv, 1)
+
+    started = time.monotonic()
+    play(tmp_path, scene, limits=Limits(stop_s=0.05))
+    assert time.monotonic() - started < 2.0
+    for client in stalled:
+        client.close()
+
+
+def test_a_client_that_reads_nothing_is_cut(tmp_path: Path) -> None:
+    digest = ArtefactStore(tmp_path).put(bytes(30_000_000), "image/tiff")
+
+    async def scene(server: ArtefactServer) -> None:
+        port = int(server.base.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+        writer.write(head(server, method="GET", path=f"/artefacts/{digest}"))
+        await reader.read(1)
+        await asyncio.sleep(0.3)
+        taken = 0
+        with contextlib.suppress(ConnectionResetError):
+            while block := await reader.read(1 << 20):
+                taken += len(block)
+        assert taken < 30_000_000
+        writer.close()
+
+    play(tmp_path, scene, limits=Limits(idle_s=0.1))
 
 
 # Life -----------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -108,6 +109,20 @@ def test_data_and_files_arrive_and_are_referred_to(tmp_path: Path, from_file: bo
     threads = set(threading.enumerate())
     asyncio.run(run())
     assert set(threading.enumerate()) <= threads
+
+
+def test_many_devices_in_the_agents_own_process_do_not_starve_its_endpoint(tmp_path: Path) -> None:
+    async def run() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        store = ArtefactStore(tmp_path)
+        async with serve_artefacts(store, tickets()) as server, asyncio.timeout(10.0):
+            given = [b"%d" % n * 100_000 for n in range(24)]
+            ticket = server.ticket("j1")
+            refs = await asyncio.gather(*(upload(ticket, data, "image/tiff") for data in given))
+            sources = Sources(origins=[server.uri], token=ticket.token)
+            assert await asyncio.gather(*(fetch(ref, sources) for ref in refs)) == given
+
+    asyncio.run(run())
 
 
 def test_what_is_over_the_limit_is_not_sent() -> None:

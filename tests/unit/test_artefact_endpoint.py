@@ -1,0 +1,114 @@
+"""Whatever a client does, the store holds whole artefacts under their own hashes and nothing else."""
+
+import asyncio
+import hashlib
+import json
+import tempfile
+from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from instruments.artefact_endpoint import ArtefactEndpoint, Limits
+from instruments.artefact_store import ArtefactStore
+from instruments.artefact_tickets import Tickets
+from instruments.clock import SimClock
+
+TICKETS = Tickets(bytes(range(32)), SimClock(datetime(2026, 5, 4, tzinfo=UTC)))
+TOKEN = TICKETS.issue("j1", uri="http://store/artefacts", limit=200).token
+QUICK = Limits(idle_s=0.01, linger_s=0.001, wait_s=0.01)
+
+contents = st.binary(max_size=250)
+headers = st.fixed_dictionaries(
+    {},
+    optional={
+        "authorization": st.sampled_from([f"Bearer {TOKEN}"] * 6 + [f"bearer {TOKEN}", "Bearer x", TOKEN, ""]),
+        "content-type": st.sampled_from(["image/tiff"] * 6 + ["text/csv; charset=utf-8", "image", "", "IMAGE/PNG"]),
+        "transfer-encoding": st.sampled_from(["chunked", "identity"]),
+        "expect": st.just("100-continue"),
+    },
+)
+ends = st.sampled_from(["end"] * 6 + ["disconnect", "silence", "more"])
+
+
+def talk(
+    store: ArtefactStore, method: str, name: str, fields: dict[str, str], chunks: list[bytes], end: str
+) -> tuple[int, bytes]:
+    """One request by ASGI; what was answered, 0 when nothing was."""
+    sent: list[MutableMapping[str, Any]] = []
+    coming: list[MutableMapping[str, Any]] = [{"type": "http.request", "body": c, "more_body": True} for c in chunks]
+    if end == "end":
+        coming.append({"type": "http.request", "body": b"", "more_body": False})
+    elif end != "silence":
+        coming.append({"type": "http.disconnect"})
+
+    async def receive() -> MutableMapping[str, Any]:
+        if not coming:
+            await asyncio.Event().wait()
+        return coming.pop(0)
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": f"/artefacts/{name}",
+        "path_params": {"sha256": name},
+        "headers": [(k.encode(), v.encode()) for k, v in fields.items()],
+    }
+    asyncio.run(ArtefactEndpoint(store, TICKETS, limits=QUICK)(scope, receive, send))
+    if not sent:
+        return 0, b""
+    assert [m["type"] for m in sent] == ["http.response.start"] + ["http.response.body"] * (len(sent) - 1)
+    assert [m.get("more_body") for m in sent[1:]] == [True] * (len(sent) - 2) + [False]
+    return sent[0]["status"], b"".join(m["body"] for m in sent[1:])
+
+
+@settings(max_examples=300)
+@given(
+    method=st.sampled_from(["PUT"] * 8 + ["GET", "HEAD", "POST"]),
+    content=contents,
+    named=st.none() | contents,
+    fields=headers,
+    claimed=st.none() | st.integers(-1, 260),
+    cuts=st.lists(st.integers(0, 250), max_size=4),
+    end=ends,
+)
+def test_the_store_holds_whole_artefacts_alone(
+    method: str,
+    content: bytes,
+    named: bytes | None,
+    fields: dict[str, str],
+    claimed: int | None,
+    cuts: list[int],
+    end: str,
+) -> None:
+    edges = sorted({0, *(c for c in cuts if c < len(content)), len(content)})
+    chunks = [content[a:b] for a, b in pairwise(edges)]
+    name = hashlib.sha256(content if named is None else named).hexdigest()
+    fields = {**fields, "content-length": str(len(content) if claimed is None else claimed)}
+    with tempfile.TemporaryDirectory() as place:
+        store = ArtefactStore(Path(place))
+        code, body = talk(store, method, name, fields, chunks, end)
+        found = list(Path(place).iterdir())
+        for path in found:
+            assert path.name.partition(".")[0] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert code < 500
+        assert bool(found) == (code == 201)
+    if code >= 400 and body:
+        assert json.loads(body)["status"] == code
+    honest = named in {None, content} and claimed in {None, len(content)} and end == "end" and len(content) <= 200
+    allowed = fields.get("authorization", "").lower().endswith(TOKEN.lower()) and " " in fields["authorization"]
+    if method == "PUT" and honest and allowed and "transfer-encoding" not in fields:
+        assert code == (201 if fields.get("content-type", "").partition(";")[0].count("/") else 415)
+    if code == 201:
+        assert json.loads(body) == {
+            "sha256": name,
+            "bytes": len(content),
+            "media_type": fields["content-type"].partition(";")[0].lower(),
+        }
