@@ -135,6 +135,8 @@ def _explain(error: ValidationError, model: type[BaseModel], raw: dict[str, Any]
     if first["type"] == "extra_forbidden":
         known = _keys_at(model, first["loc"][:-1])
         allowed = f"the keys {', '.join(known)}{_hint(first['loc'][-1], known)}"
+        if len(first["loc"]) > 1 and first["loc"][-1] in model.model_fields:
+            allowed += "; it belongs above the first [table] of the file"
         return ConfigError(key, value, allowed, source=source)
     words = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("String should ")
     return ConfigError(key, value, _WORDS.get(first["type"], words), source=source)

@@ -110,11 +110,10 @@ class SerialLine(Line):
                 bytesize=wanted.bytesize,
                 parity=wanted.parity[0].upper(),
                 stopbits=wanted.stop_bits,
-                write_timeout=wanted.timeout_s,
                 **flow,
                 **alone,
             )
-        except (OSError, ValueError) as error:  # serial.SerialException is an OSError
+        except Exception as error:  # OSError, ValueError, and termios.error, which is neither
             raise LineLostError(f"{wanted.port} cannot be opened: {error}") from error
         self._buffer.clear()
 
@@ -122,7 +121,7 @@ class SerialLine(Line):
     def close(self) -> None:
         port, self._port = self._port, None
         if port is not None:
-            with suppress(OSError):  # the port may be unplugged, and nothing is lost with it
+            with suppress(Exception):  # the port may be unplugged, and nothing is lost with it
                 port.close()
 
     @override
@@ -133,8 +132,9 @@ class SerialLine(Line):
         if wanted.gap_s:
             self._pause(wanted.gap_s)
         with self._spoken():
+            # Ten bits a byte take their time; no draining, which a line held by its partner would never end.
+            self._port.write_timeout = wanted.timeout_s + 10.0 * len(line) / wanted.baud
             self._port.write(line)
-            self._port.flush()
             if wanted.echo:
                 self._swallow(line)
 
@@ -218,5 +218,7 @@ class SerialLine(Line):
             raise LineLostError(f"{self._settings.port} is not open")
         try:
             yield
-        except (OSError, TypeError, AttributeError) as error:  # a port closed meanwhile gives the latter two
+        except (ReplyError, SilenceError):
+            raise
+        except Exception as error:  # OSError, termios.error, and what a port gives that was closed meanwhile
             raise LineLostError(f"{self._settings.port} failed: {error}") from error

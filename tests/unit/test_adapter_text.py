@@ -1,0 +1,419 @@
+"""Templates, replies and one line to one instrument, without any hardware."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import pytest
+
+from envs.errors import ConfigError
+from instruments.adapters.serial_checksum import suffix
+from instruments.adapters.text_job import TextCommand
+from instruments.adapters.text_line import Conversation, LineFault, LineLostError, SilenceError, Told
+from instruments.adapters.text_parameters import Alphabet, LineText
+from instruments.adapters.text_reply import Reading, ReplySettings
+from instruments.adapters.text_settings import IdentitySettings, TextInstrumentSettings
+from instruments.adapters.text_template import BLOCK_LIMIT, ReplyError, Template, block_extent, mean_of, read_number
+from instruments.device import DeviceFault, JobCancelledError
+from instruments.messages import ArtefactRef, Quantity
+
+
+class FakeLine:
+    """Answers from a script: a text, or an error to raise; questions that act are counted."""
+
+    def __init__(self, *script: str | Exception, respond: Callable[[str], str | Exception] | None = None) -> None:
+        self.script = deque(script)
+        self.sent: list[str] = []
+        self.respond = respond
+        self.opened = 0
+        self.pending: str | Exception | None = None
+
+    def open(self) -> None:
+        self.opened += 1
+
+    def close(self) -> None:
+        pass
+
+    def flush(self) -> None:
+        self.pending = None
+
+    def write(self, text: str) -> None:
+        self.sent.append(text)
+        if self.respond is not None:
+            self.pending = self.respond(text)
+
+    def read(self, timeout_s: float) -> str:
+        if self.respond is not None:
+            reply, self.pending = self.pending, None
+            reply = SilenceError(f"nothing within {timeout_s} s") if reply is None else reply
+        else:
+            reply = self.script.popleft() if self.script else SilenceError(f"nothing within {timeout_s} s")
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def read_block(self, timeout_s: float) -> bytes:
+        return self.read(timeout_s).encode()
+
+
+class FakeJob:
+    def __init__(self, cancel_after: int | None = None) -> None:
+        self.told: list[float] = []
+        self.slept: list[float] = []
+        self.etas: list[float | None] = []
+        self.cancel_after = cancel_after
+
+    def check(self) -> None:
+        if self.cancel_after is not None and len(self.slept) >= self.cancel_after:
+            raise JobCancelledError("cancelled")
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.check()
+
+    def progress(self, fraction: float, *, remaining_s: float | None = None) -> None:
+        self.told.append(fraction)
+        self.etas.append(remaining_s)
+
+    def keep(self, data: bytes, media_type: str) -> ArtefactRef:
+        return ArtefactRef(uri=f"kept:{len(data)}", sha256="0" * 64, bytes=len(data), media_type=media_type)
+
+
+def talk(line: FakeLine, *, retries: int = 2, identity: IdentitySettings | None = None) -> Conversation:
+    conversation = Conversation(line, timeout_s=0.1, retries=retries, identity=identity)
+    conversation.open()
+    return conversation
+
+
+def settings(**command: object) -> TextInstrumentSettings:
+    """An instrument with one command ``go``."""
+    whole = {key: command.pop(key) for key in ("error_queue", "safe_state", "acknowledge") if key in command}
+    return TextInstrumentSettings.model_validate(
+        {"kind": "test", "commands": {"go": {"summary": "Go", **command}}, **whole}
+    )
+
+
+def carry_out(line: FakeLine, whole: TextInstrumentSettings, job: FakeJob, **given: float | str) -> dict[str, object]:
+    result = TextCommand(talk(line), whole, whole.commands["go"], lambda: 0.0).run(job, given)
+    return {**result.values, **result.artefacts}
+
+
+# Templates ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_template_puts_values_into_a_line() -> None:
+    template = Template("VOLT {voltage:.3f},{n:04d} {mode} {plain} {{x}}")
+    assert template.fields == ["voltage", "n", "mode", "plain"]
+    line = template.fill({"voltage": 1.23456, "n": 6.7, "mode": "FAST", "plain": 0.1})
+    assert line == "VOLT 1.235,0007 FAST 0.1 {x}"
+
+
+def test_no_negative_zero_reaches_an_instrument() -> None:
+    assert Template("V {v:.2f}").fill({"v": -0.0}) == "V 0.00"
+
+
+@pytest.mark.parametrize("text", ["", "A\nB", "V {v.__class__}", "V {v[0]}", "V {}", "V {v!r}", "V {v:{w}}", "V {"])
+def test_a_template_is_only_bare_names(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        Template(text)
+
+
+def test_a_filled_line_never_holds_a_line_end() -> None:
+    with pytest.raises(ValueError, match="line end"):
+        Template("DISP {text}").fill({"text": "a\rOUTP ON"})
+
+
+# Replies --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "value"), [("12", 12.0), (" +1.5E-03 ", 1.5e-3), (".5", 0.5), ("-7.", -7.0)])
+def test_numbers_of_ieee_488_2(text: str, value: float) -> None:
+    assert read_number(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "nan", "inf", "1_000", "0x10", "1,5", "9.9E37", "9.91E+37", "12 V"])
+def test_what_is_no_reading_is_not_taken_for_one(text: str) -> None:
+    with pytest.raises(ReplyError):
+        read_number(text)
+
+
+def test_a_reading_has_scale_unit_and_uncertainty() -> None:
+    reading = Reading(unit="Cel", scale=0.1, offset=-5.0, std=0.3, std_of_value=0.04)
+    assert reading.value("150") == Quantity(value=10.0, unit="Cel", std=0.5)  # sqrt(0.3² + 0.4²)
+    assert Reading(unit="V").value("1.5") == Quantity(value=1.5, unit="V")
+
+
+def test_words_are_translated_and_unknown_ones_refused() -> None:
+    reading = Reading(words={"0": "off", "1": "on"})
+    assert reading.value(" 1 ") == "on"
+    with pytest.raises(ReplyError, match="0, 1"):
+        reading.value("2")
+
+
+def test_a_list_must_have_as_many_values_as_results() -> None:
+    reply = ReplySettings(results={"voltage": Reading(unit="V"), "state": Reading()})
+    assert reply.read("1.5, CC") == {"voltage": Quantity(value=1.5, unit="V"), "state": "CC"}
+    with pytest.raises(ReplyError, match="2 values"):
+        reply.read("1.5")
+
+
+def test_named_groups_become_results() -> None:
+    reply = ReplySettings(pattern=r"T=(?P<t>[\d.]+)", results={"t": Reading(unit="K")})
+    assert reply.read("XX T=12.5K") == {"t": Quantity(value=12.5, unit="K")}
+    with pytest.raises(ReplyError, match="was to be expected"):
+        reply.read("ERR")
+
+
+def test_the_mean_of_samples_has_the_uncertainty_of_the_mean() -> None:
+    """The worked example of JCGM 100:2008, 4.4.3: twenty temperatures, mean 100.145 degrees, u = 0.333 degrees."""
+    readings = [96.90, 98.18, 98.25, 98.61, 99.03, 99.49, 99.56, 99.74, 99.89, 100.07, 100.33, 100.42]
+    readings += [100.68, 100.95, 101.11, 101.20, 101.57, 101.84, 102.36, 102.72]
+    mean, std = mean_of(readings)
+    assert mean == pytest.approx(100.145, abs=5e-4)
+    assert std == pytest.approx(0.333, abs=5e-4)
+    assert mean_of([1.0]) == (1.0, None)
+
+
+def test_blocks_of_definite_length() -> None:
+    assert block_extent(b"#42000xxxxx") == (6, 2000)
+    assert block_extent(b"#15hello") == (3, 5)
+    for bad in (b"", b"#", b"#0", b"hello", b"#3ab", b"#4\xb2\xb2\xb2\xb2", f"#9{BLOCK_LIMIT + 1:09d}".encode()):
+        with pytest.raises(ReplyError):
+            block_extent(bad)
+
+
+def test_checksums_by_published_examples() -> None:
+    # NMEA 0183's sentence of the usual example; Modbus ASCII's sum; the CRC catalogue's check value of CRC-16/MODBUS.
+    assert suffix("xor", b"GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,") == b"47"
+    assert suffix("lrc", bytes.fromhex("010300000001")) == b"FB"
+    assert suffix("crc16", b"123456789") == b"4B37"
+    assert suffix("sum8", b"\xff\x02") == b"01"
+    assert suffix("none", b"x") == b""
+
+
+# Text from orders -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nOUTP ON", "a\rb", "a;OUTP ON", 'a"b', "a\u2028b", "a\x85b", "a\x00", "µ", "x" * 99]
+)
+def test_a_text_cannot_say_more_than_itself(text: str) -> None:
+    fault = LineText(32, Alphabet(";\"'", "ascii")).check("label", text)
+    assert fault is not None
+    assert fault.code == "limits"
+
+
+def test_a_harmless_text_passes() -> None:
+    assert LineText(32, Alphabet(";", "ascii"), r"[\w -]+").check("label", "pellet 7-b") is None
+    assert LineText(32, Alphabet(";", "latin-1")).check("label", "5 µm") is None
+    assert LineText(32, pattern=r"\d+").check("label", "7a") is not None
+
+
+# One line -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_query_is_asked_again_and_the_line_falls_silent_first() -> None:
+    line = FakeLine(SilenceError("nothing"), "late answer", SilenceError("quiet"), "42")
+    assert talk(line).ask("PV", read_number) == 42.0
+    assert line.sent == ["PV", "PV"]
+
+
+def test_a_reply_that_makes_no_sense_is_asked_for_again() -> None:
+    line = FakeLine("4#2", SilenceError("quiet"), "42")
+    assert talk(line).ask("PV", read_number) == 42.0
+
+
+def test_a_query_gives_up_with_what_was_sent_and_what_came_back() -> None:
+    line = FakeLine(respond=lambda _: "%%")
+    with pytest.raises(LineFault, match=r"'PV', 3 times.*'%%'") as caught:
+        talk(line).ask("PV", read_number)
+    assert (caught.value.code, caught.value.kind, caught.value.lost) == ("bad_reply", "retryable", False)
+    assert line.sent == ["PV"] * 3
+
+
+def test_a_line_that_acts_is_never_sent_twice() -> None:
+    line = FakeLine(respond=lambda _: SilenceError("nothing came"))
+    with pytest.raises(LineFault, match="whether it was carried out is not known") as caught:
+        talk(line).act("HEAT 1", expect="^OK$")
+    assert (caught.value.code, caught.value.kind) == ("unconfirmed", "other")
+    assert line.sent == ["HEAT 1"]
+
+
+def test_a_refusal_names_both_sides() -> None:
+    with pytest.raises(LineFault, match=r"'HEAT 1', answered by 'BUSY'"):
+        talk(FakeLine("BUSY")).act("HEAT 1", expect="^OK$")
+
+
+def test_after_a_failure_a_late_reply_is_not_taken_for_the_next_answer() -> None:
+    """PV was answered too late: its reply comes when the identity is asked for, and is passed over."""
+    line = FakeLine("I am 7", SilenceError("1"), "late 100", "I am 7", "200")
+    conversation = talk(line, retries=0, identity=IdentitySettings(query="ID", pattern="^I am"))
+    with pytest.raises(LineFault, match="sent 'PV'"):
+        conversation.query("PV")
+    assert conversation.query("SP") == "200"
+    assert line.sent == ["ID", "PV", "ID", "SP"]
+
+
+def test_the_wrong_instrument_is_told_nothing() -> None:
+    with pytest.raises(LineFault, match="wrong instrument") as caught:
+        talk(FakeLine("toaster"), identity=IdentitySettings(query="ID", pattern="^furnace"))
+    assert caught.value.lost
+
+
+def test_making_safe_is_insisted_on() -> None:
+    line = FakeLine(SilenceError("1"), "100", "OK")
+    talk(line).insist("HEAT 0", expect="^OK$")
+    assert line.sent == ["HEAT 0", "HEAT 0"]
+
+
+def test_a_lost_line_is_opened_again_to_make_safe() -> None:
+    class Cut(FakeLine):
+        def write(self, text: str) -> None:
+            if self.opened == 1:
+                raise LineLostError("unplugged")
+            super().write(text)
+
+    line = Cut()
+    talk(line).insist("OUTP OFF")
+    assert (line.opened, line.sent) == (2, ["OUTP OFF"])
+
+
+def test_an_alarm_fails_whatever_was_asked() -> None:
+    told = Told("^ALARM 3", "thermocouple_broken", "infeasible", "broken")
+    conversation = Conversation(FakeLine("ALARM 3"), timeout_s=0.1, retries=2, faults=(told,))
+    conversation.open()
+    with pytest.raises(DeviceFault, match="broken: sent 'PV'") as caught:
+        conversation.query("PV")
+    assert (caught.value.code, caught.value.kind) == ("thermocouple_broken", "infeasible")
+
+
+def test_two_threads_never_speak_at_once() -> None:
+    class Strict(FakeLine):
+        busy = 0
+        worst = 0
+
+        def write(self, text: str) -> None:
+            self.busy += 1
+            self.worst = max(self.worst, self.busy)
+            self.pending = f"re {text}"
+
+        def read(self, timeout_s: float) -> str:
+            threading.Event().wait(0.0002)
+            self.busy -= 1
+            return str(self.pending)
+
+    line = Strict()
+    conversation = talk(line)
+    wrong: list[str] = []
+
+    def ask(name: str) -> None:
+        wrong.extend(name for _ in range(50) if conversation.query(name) != f"re {name}")
+
+    threads = [threading.Thread(target=ask, args=(f"Q{i}",)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (wrong, line.worst) == ([], 1)
+
+
+# Steps ----------------------------------------------------------------------------------------------------------------
+
+RAMP = {
+    "wait": "PV",
+    "near": "t",
+    "tolerance": 1.0,
+    "stable": 2,
+    "every_s": 5.0,
+    "timeout_s": 60.0,
+    "result": "reached",
+}
+T = {"t": {"unit": "Cel", "low": 0, "high": 500}}
+
+
+def test_a_wait_ends_when_the_reading_stays_and_tells_its_way() -> None:
+    line, job = FakeLine("20", "110", "199.5", "203", "200", "200.5"), FakeJob()
+    whole = settings(parameters=T, steps=[{**RAMP, "reading": {"unit": "Cel", "std": 1.0}}])
+    assert carry_out(line, whole, job, t=200.0) == {"reached": Quantity(value=200.5, unit="Cel", std=1.0)}
+    assert job.slept == [5.0] * 5
+    assert job.told[0] == pytest.approx(0.5)  # 110 is half way from 20 to 200
+    assert job.told == sorted(job.told)
+
+
+def test_a_wait_converts_the_goal_into_the_readings_unit() -> None:
+    line = FakeLine("473.15", "473.2")
+    whole = settings(parameters=T, steps=[{**RAMP, "reading": {"unit": "K"}}])
+    assert carry_out(line, whole, FakeJob(), t=200.0)["reached"] == Quantity(value=473.2, unit="K")
+
+
+def test_a_wait_that_never_ends_is_a_failure() -> None:
+    whole = settings(parameters=T, steps=[{**RAMP, "reading": {"unit": "Cel"}}])
+    job = FakeJob()
+    with pytest.raises(DeviceFault, match=r"'PV' is still '20' after 60 s, not near t") as caught:
+        carry_out(FakeLine(respond=lambda _: "20"), whole, job, t=200.0)
+    assert caught.value.code == "not_reached"
+    assert sum(job.slept) == 60.0
+
+
+def test_a_wait_for_a_word() -> None:
+    whole = settings(steps=[{"wait": "STAT?", "matches": "^READY", "timeout_s": 10.0, "pattern": "S=(.*)"}])
+    job = FakeJob()
+    carry_out(FakeLine("S=BUSY", "S=BUSY", "S=READY"), whole, job)
+    assert job.slept == [1.0, 1.0]
+
+
+def test_a_delay_takes_a_parameters_time_and_tells_what_remains() -> None:
+    whole = settings(parameters={"hold": {"unit": "h", "low": 0, "high": 24}}, steps=[{"delay": "hold"}])
+    job = FakeJob()
+    carry_out(FakeLine(), whole, job, hold=2.0)
+    assert sum(job.slept) == pytest.approx(7200.0)
+    assert job.told[49] == pytest.approx(0.5)
+    assert job.etas[49] == pytest.approx(3600.0)
+
+
+def test_a_cancellation_ends_a_delay() -> None:
+    whole = settings(steps=[{"write": "A"}, {"delay": 100.0}, {"write": "B"}])
+    line = FakeLine()
+    with pytest.raises(JobCancelledError):
+        carry_out(line, whole, FakeJob(cancel_after=3))
+    assert line.sent == ["A"]
+
+
+def test_what_stands_in_the_error_queue_fails_the_job() -> None:
+    whole = settings(error_queue={}, steps=[{"write": "VOLT 99"}, {"check": True}])
+    line = FakeLine('-222,"Data out of range"', '-350,"Queue overflow"', '+0,"No error"')
+    with pytest.raises(DeviceFault, match=r"Data out of range.*Queue overflow") as caught:
+        carry_out(line, whole, FakeJob())
+    assert caught.value.code == "instrument_error"
+
+
+def test_a_lost_answer_of_the_error_queue_is_no_good_news() -> None:
+    whole = settings(error_queue={}, steps=[{"check": True}])
+    line = FakeLine(SilenceError("lost"), "0", "0", "0")
+    with pytest.raises(LineFault):
+        carry_out(line, whole, FakeJob())
+
+
+def test_values_are_told_as_the_instrument_counts() -> None:
+    parameters = {
+        "t": {"unit": "Cel", "low": 0, "high": 500, "scale": 10.0, "offset": 5.0},
+        "mode": {"choice": {"fast": "F", "slow": "S"}},
+    }
+    line = FakeLine()
+    carry_out(
+        line, settings(parameters=parameters, steps=[{"write": "SP {t:d} {mode}"}]), FakeJob(), t=20.0, mode="slow"
+    )
+    assert line.sent == ["SP 205 S"]
+
+
+def test_a_block_becomes_an_artefact() -> None:
+    whole = settings(steps=[{"block": "DUMP?", "artefact": "screen", "media_type": "image/png"}])
+    kept = carry_out(FakeLine("12345"), whole, FakeJob())["screen"]
+    assert isinstance(kept, ArtefactRef)
+    assert (kept.bytes, kept.media_type) == (5, "image/png")
+
+
+def test_what_does_not_agree_is_refused_with_its_key() -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings(steps=[{"check": True}])
+    assert caught.value.key == "commands.go.steps.0.check"
