@@ -97,3 +97,63 @@ def instrument_list(
         typer.echo(json.dumps(found))
     else:
         print_instruments(found, lab)
+
+
+@instrument_app.command("check")
+def instrument_check(
+    iid: Annotated[str, typer.Argument(help="The instrument's id, as in its topics.")],
+    broker: BrokerUrl,
+    lab: LabName = DEFAULT_LAB,
+    root: RootName = DEFAULT_ROOT,
+    command: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", show_default="all that declare an example", help="The one command to be carried out."
+        ),
+    ] = None,
+    parameters: Annotated[
+        str | None, typer.Option(metavar="JSON", show_default="its example", help="Parameters of that command.")
+    ] = None,
+    every_command: Annotated[
+        bool,
+        typer.Option(
+            "--every-command",
+            help="Probe the parameters and limits of commands without an example, too. DANGEROUS on a device that does "
+            "not check its limits: it acts beyond them.",
+        ),
+    ] = False,
+    restart: Annotated[
+        str | None,
+        typer.Option(metavar="SHELL_COMMAND", help="Restarts the device; without it restarts are not tried."),
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=1.0, metavar="SECONDS", help="How long a job may take.")] = 120.0,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out the heartbeat, which takes 20 s.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
+    ca: CaFile = None,
+    cert: CertFile = None,
+    key: KeyFile = None,
+) -> None:
+    """Check whether a device keeps the instrument profile, rule by rule, over the bus alone.
+
+    Only commands that declare an example are carried out: each once, the shortest and the longest a few times more.
+    Orders a little beyond the limits of these commands are sent, and must be refused.
+    Exit code 0 when no rule failed, 1 when one did, 2 when there is no such broker or device.
+    """
+    from agent.instrument_check import check, print_report, read_parameters, restarter
+    from instruments.conformance.examination import Options
+
+    if parameters is not None and command is None:
+        raise typer.BadParameter("--parameters needs --command")
+    options = Options(
+        command=command,
+        parameters=None if parameters is None else read_parameters(parameters),
+        every_command=every_command,
+        quick=quick,
+        job_s=timeout,
+        restart=None if restart is None else restarter(restart),
+    )
+    address = broker_address(broker, ca=ca, cert=cert, key=key)
+    report = check(iid, address, lab=lab, root=root, options=options)
+    print_report(report, address, lab=lab, as_json=as_json)
+    if not report.conforms:
+        raise typer.Exit(1)

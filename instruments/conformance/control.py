@@ -6,6 +6,8 @@ from instruments.conformance.examination import SLOW_S, Examination, reason
 from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
 from instruments.session import UNKNOWN_JOB, is_unknown
 
+_LONG_S = 3600.0
+
 
 @rule("CTL-1", "Query after the end", "A query after the end gives the end again, unchanged.")
 async def queried(exam: Examination) -> str:
@@ -68,8 +70,8 @@ async def cancel_running(exam: Examination) -> str:
 
 @rule("CTL-5", "Lease", "A lease of the agent is taken without harm.")
 async def leased(exam: Examination) -> str:
-    """A long one: what follows is not disturbed by its end."""
-    await exam.control("lease", lease_s=3600.0)
+    """As long as the device asks for; else a long one, whose end disturbs nothing that follows."""
+    await exam.control("lease", lease_s=exam.description.lease_s or _LONG_S)
     await exam.lives("a lease")
     safe = exam.description.safe_state
     return f"when it runs out: {safe}" if safe else "no safe state is declared"

@@ -1,0 +1,84 @@
+"""What ``labwright instrument check`` does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+
+from pydantic import TypeAdapter, ValidationError
+
+from envs.errors import UserError
+from instruments.address import BrokerAddress
+from instruments.clock import SystemClock
+from instruments.conformance.examination import Options
+from instruments.conformance.report import Report
+from instruments.conformance.run import check_device
+from instruments.errors import TransportError
+from instruments.ids import SystemIds
+from instruments.messages import Value
+from instruments.mqtt import MqttTransport
+from instruments.transport import Transport
+
+
+class NoBrokerError(UserError):
+    """The address given is none of a broker that takes us."""
+
+
+def check(iid: str, address: BrokerAddress, *, lab: str, root: str, options: Options) -> Report:
+    """Try every rule of the profile on one device at a broker.
+
+    Raises:
+        UserError: no broker is there or it refuses, the device is not on the bus, or it has no such command.
+    """
+    ids, clock = SystemIds(), SystemClock()
+    name = f"check-{ids.new()}"
+
+    def connect(client_id: str) -> Transport:
+        return MqttTransport(address, client_id=client_id)
+
+    try:
+        work = check_device(iid, connect, lab=lab, root=root, clock=clock, ids=ids, options=options, name=name)
+        return asyncio.run(work)
+    except TransportError as error:
+        raise NoBrokerError(f"{error}; check --broker {address.url}") from error
+
+
+def print_report(report: Report, address: BrokerAddress, *, lab: str, as_json: bool) -> None:
+    """Print the table, and a line of JSON at the end when asked for."""
+    from instruments.conformance.table import show
+
+    show(report, place=f"{address.url}, lab {lab}")
+    if as_json:
+        print(report.to_json())  # noqa: T201
+
+
+def read_parameters(text: str) -> Mapping[str, Value]:
+    """The parameters of an order, from ``--parameters``.
+
+    Raises:
+        UserError: when the text is not a JSON object of quantities and words.
+    """
+    try:
+        given = json.loads(text)
+        return TypeAdapter(dict[str, Value]).validate_python(given, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if part not in {"Quantity", "str"})
+        raise UserError(f"--parameters: {where}: {first['msg']}; write quantities as {_FORM}") from error
+    except ValueError as error:
+        raise UserError(f"--parameters is not JSON: {error}; write {_FORM}") from error
+
+
+_FORM = '\'{"temperature": {"value": 200, "unit": "Cel"}, "sample": "blank"}\''
+
+
+def restarter(command: str) -> Callable[[], Awaitable[None]]:
+    """Runs a shell command that restarts the device; it may return before the device is back."""
+
+    async def restart() -> None:
+        child = await asyncio.create_subprocess_shell(command, stdin=asyncio.subprocess.DEVNULL)
+        if code := await child.wait():
+            raise UserError(f"--restart: {command!r} ended with exit code {code}: the device was not restarted")
+
+    return restart
