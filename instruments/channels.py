@@ -132,6 +132,7 @@ _ROWS = (
         "A reading of an instrument",
         "not: it may be lost",
     ),
+    # An order carries the token of its upload ticket: nobody reads it but the instrument.
     Channel(
         "cmd",
         "instrument/{iid}/cmd/{job}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from test_instruments_messages import NOW, digests, names, numbers, positive, quantities, seqs, times, units
+from typer.testing import CliRunner
 
+from agent.approvals import ProposalContext, verify_decision
+from agent.cli_people import people_app
+from agent.identity import People
 from envs.errors import InstrumentError
 from instruments.agent_messages import (
     MAX_PROPERTIES,
@@ -146,6 +151,32 @@ def test_what_is_told_survives_its_own_bytes(message: Payload) -> None:
 def test_readers_ignore_what_newer_versions_add(message: Payload) -> None:
     newer = json.loads(message.to_bytes()) | {"added_later": {"x": [1]}}
     assert type(message).parse(json.dumps(newer).encode()) == message
+
+
+def test_what_the_agent_publishes_is_what_labwright_sign_takes(tmp_path: Path) -> None:
+    open_long = PROPOSAL.model_copy(update={"expires_at": datetime(2999, 1, 1, tzinfo=UTC)})
+    (tmp_path / "published.json").write_bytes(open_long.to_bytes())
+    published = PublishedProposal.parse((tmp_path / "published.json").read_bytes())
+    people = ["--dir", str(tmp_path / "identities")]
+    environment = {"LABWRIGHT_PASSWORD": "correct horse"}
+    CliRunner().invoke(people_app, ["identity", "new", "anna", "--role", "approver", *people], env=environment)
+    arguments = ["sign", str(tmp_path / "published.json"), "--as", "anna", "--verdict", "edit"]
+    result = CliRunner().invoke(
+        people_app, [*arguments, "--change", "temperature=1500", *people], env=environment, catch_exceptions=False
+    )
+    assert result.exit_code == 0, result.output
+    verdict = verify_decision(
+        result.stdout.strip(),
+        registry=People.from_directory(tmp_path / "identities"),
+        lab="demo",
+        user="anna",
+        proposal=ProposalContext(published),
+        now=datetime.now(UTC),
+        seen_nonces=frozenset(),
+    )
+    assert verdict.accepted, verdict.message
+    assert verdict.decision is not None
+    assert verdict.decision.digest == open_long.published.digest
 
 
 @given(proposals)
