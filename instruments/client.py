@@ -23,6 +23,7 @@ from instruments.messages import (
     Telemetry,
     UploadTicket,
     Value,
+    digest_of,
 )
 from instruments.orders import CONFIRM_S, OnUpdate, OpenJob, Orders
 from instruments.topics import Lab
@@ -219,6 +220,7 @@ class InstrumentClient:
             TransportError: when too many messages wait for a lost connection.
         """
         async with AsyncExitStack() as stack:
+            opened = self._listen(stack, iid, job, digest_of(command, parameters), on_update)
             await stack.enter_async_context(self._slot(iid))
             now = self._clock.now()
             order = Command(
@@ -230,7 +232,6 @@ class InstrumentClient:
                 approval=approval,
                 upload=upload,
             )
-            opened = self._listen(stack, iid, job, order.digest, on_update)
             await stack.enter_async_context(self._leases.hold(iid, self._lease_of(iid)))
             await self._orders.confirm(opened, order)
             return await self._orders.finish(opened)

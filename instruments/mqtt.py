@@ -23,7 +23,7 @@ from instruments.clock import Sleeper
 from instruments.delivery import OFFLINE_LIMIT, PAYLOAD_LIMIT, QOS0_LIMIT, Delivery, check_outgoing
 from instruments.errors import TransportError
 from instruments.inbox import Arrival
-from instruments.paho_client import begin, make_client, mirrored, wanted
+from instruments.paho_client import ResilientClient, begin, make_client, mirrored, wanted
 from instruments.topics import check_pattern
 from instruments.transport import Handler, Hook, Message, Mirror
 
@@ -68,6 +68,7 @@ class MqttTransport:
         offline_limit: int = OFFLINE_LIMIT,
     ) -> None:
         self._address = address
+        self._where = f"{address.host}:{address.port}"
         self._keepalive_s = keepalive_s
         self._timeout_s = connect_timeout_s
         self._persistent = persistent
@@ -91,7 +92,7 @@ class MqttTransport:
         self._connection = 0
         self._client = self._make_client(client_id)
 
-    def _make_client(self, client_id: str) -> paho.Client:
+    def _make_client(self, client_id: str) -> ResilientClient:
         client = make_client(
             self._address, client_id, v5=self._v5, persistent=self._persistent, connect_timeout_s=self._timeout_s
         )
@@ -133,6 +134,7 @@ class MqttTransport:
         if self._loop is not None:
             return
         self._loop = asyncio.get_running_loop()
+        self._client.soon = self._loop.call_soon
         self._first = self._loop.create_future()
         self._delivery.start("mqtt transport")
         begin(self._client, self._address, self._keepalive_s, v5=self._v5, persistent=self._persistent)
@@ -147,10 +149,6 @@ class MqttTransport:
         except BaseException:
             await self.close()
             raise
-
-    @property
-    def _where(self) -> str:
-        return f"{self._address.host}:{self._address.port}"
 
     async def close(self) -> None:
         """Send what is queued for at most 5 s, take leave, and stop paho's thread."""
@@ -256,17 +254,14 @@ class MqttTransport:
     def _connection_up(self, resubscribed: int | None, patterns: Sequence[str]) -> None:
         self._connected = True
         self._gone.clear()
-        agreed = asyncio.get_running_loop().create_future()
-        if resubscribed is None:
-            agreed.set_result(None)
-        else:
-            agreed = self._agreement(resubscribed, patterns)
+        agreed = None if resubscribed is None else self._agreement(resubscribed, patterns)
         first = self._first is not None and not self._first.done()
         self._hook_run = asyncio.create_task(self._welcome(agreed, first=first), name="mqtt reconnection")
 
-    async def _welcome(self, agreed: asyncio.Future[None], *, first: bool) -> None:
+    async def _welcome(self, agreed: asyncio.Future[None] | None, *, first: bool) -> None:
         try:
-            await agreed
+            if agreed is not None:
+                await agreed
         except TransportError as error:
             if first and self._first is not None and not self._first.done():
                 self._first.set_exception(error)

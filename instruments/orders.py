@@ -37,6 +37,7 @@ class OpenJob:
         self.job = job
         self.tracker = JobTracker(job, digest)
         self.bell = Bell(sleeper)
+        self.sent = False
         self.n_heard = 0
         self.doubtful = False
         self._on_update = on_update
@@ -126,9 +127,10 @@ class Orders:
                 opened.doubt()
 
     async def ask_all(self) -> None:
-        """Ask after every job, as after a reconnection."""
-        for iid, job in list(self._open):
-            await self._ask(iid, job)
+        """Ask after every job that was sent, as after a reconnection."""
+        for opened in list(self._open.values()):
+            if opened.sent:
+                await self._ask(opened.iid, opened.job)
 
     async def confirm(self, opened: OpenJob, order: Command) -> None:
         """Send until the device has answered: resend with backoff, then query.
@@ -137,6 +139,7 @@ class Orders:
             NoAnswerError: when it never does.
         """
         iid, tracker = opened.iid, opened.tracker
+        opened.sent = True
         for attempt in range(1, SENDINGS + 1):
             await self._send(iid, order if attempt == 1 else order.model_copy(update={"attempt": attempt}))
             if await opened.bell.until(lambda: opened.confirmed, CONFIRM_S * 2 ** (attempt - 1)):
@@ -155,6 +158,7 @@ class Orders:
         Raises:
             NoAnswerError: when the device has lost the job, or does not answer for too long.
         """
+        opened.sent = True
         n_asked, silent_s = 0, 0.0
         while not opened.settled:
             pause = min(CONFIRM_S * 2 ** (n_asked - 1), CHECK_S) if n_asked else CHECK_S
