@@ -40,7 +40,21 @@ DOCUMENT = document()
 VALIDATORS = {name: Draft202012Validator(schema) for name, schema in SCHEMAS.items()}
 OLDER = {name: Draft7Validator(schema) for name, schema in SCHEMAS.items()}
 MESSAGES: dict[str, type[BaseModel]] = {row.message.__name__: row.message for row in CHANNELS.values()}
-on_the_bus = st.one_of(payloads.filter(lambda payload: type(payload).__name__ in SCHEMAS), told, decisions)
+ORDER = messages.Command.model_validate(
+    EXAMPLES["Command"].model_dump()
+    | {"upload": {"uri": "https://agent.example:8443/artefacts", "token": "t" * 32, "limit": 2**30}}
+)
+FLAGGED = messages.JobState.model_validate(
+    EXAMPLES["JobState"].model_dump()
+    | {
+        "clock_skew_s": 3.5,
+        "result": {
+            "artefacts": {"image": {"uri": "s3://x/y", "sha256": "0" * 64} | {"bytes": 1, "media_type": "image/tiff"}}
+        },
+    }
+)
+samples = st.sampled_from([*EXAMPLES.values(), ORDER, FLAGGED])
+on_the_bus = st.one_of(payloads.filter(lambda payload: type(payload).__name__ in SCHEMAS), told, decisions, samples)
 
 
 def _json(message: BaseModel) -> Any:
