@@ -130,7 +130,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _explain(error: ValidationError, model: type[BaseModel], raw: dict[str, Any], source: str) -> ConfigError:
     """The first fault in the words of the file."""
     first = error.errors()[0]
-    key = ".".join(_in_file(raw, list(first["loc"])))
+    key = ".".join(_in_file(raw, [part for part in first["loc"] if part != "[key]"]))
     value = None if first["type"] == "missing" else first["input"]
     if first["type"] == "extra_forbidden":
         known = _keys_at(model, first["loc"][:-1])
@@ -139,6 +139,7 @@ def _explain(error: ValidationError, model: type[BaseModel], raw: dict[str, Any]
             allowed += "; it belongs above the first [table] of the file"
         return ConfigError(key, value, allowed, source=source)
     words = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("String should ")
+    words = re.sub("^match pattern", "a text that matches", words)
     return ConfigError(key, value, _WORDS.get(first["type"], words), source=source)
 
 

@@ -178,9 +178,9 @@ class TextInstrumentSettings(Section):
             raise ValueError(f"letters of the encoding {self.encoding}, not {' '.join(map(repr, bad))}")
 
     def _bare_line(self, text: str) -> None:
-        self.encodes(text)
         if Template(text).fields:
             raise ValueError("no fields here: no order belongs to it")
+        self.encodes(text)
 
     @model_validator(mode="after")
     def _everything_agrees(self) -> Self:
