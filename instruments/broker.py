@@ -208,7 +208,7 @@ def _start(
 ) -> tuple[LocalBroker, subprocess.Popen[bytes]]:
     """Try a few ports: a free one may be taken between looking and listening."""
     for attempt in range(1, _TRIES + 1 if port is None else 2):
-        chosen = port or _free_port()
+        chosen = port or free_port()
         child = _spawn(kind, directory, access, temporary=temporary, port=chosen, tls=tls)
         try:
             broker = LocalBroker(kind, chosen, access, tls, child)
@@ -265,7 +265,8 @@ def _order(child: subprocess.Popen[bytes], order: Mapping[str, object]) -> None:
         child.stdin.flush()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback on which nobody listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -159,8 +159,8 @@ def test_it_does_not_outlive_its_parent_nor_does_its_password(
 def test_a_second_try_finds_its_directory_again(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        ports = iter([taken.getsockname()[1], broker._free_port()])
-        monkeypatch.setattr(broker, "_free_port", lambda: next(ports))
+        ports = iter([taken.getsockname()[1], broker.free_port()])
+        monkeypatch.setattr(broker, "free_port", lambda: next(ports))
         with embedded_broker(kind) as address:
             assert listening(address)
     assert not list(ports)  # the taken one was tried
