@@ -117,6 +117,8 @@ class VisaLine(Line):
         with self._spoken("a reply"):
             self._session.timeout = timeout_s * 1000.0
             data = bytes(self._session.read_raw())
+        if not data:  # the last byte carries the end: a message without one is a session without an instrument
+            raise LineLostError(f"{self._settings.resource} gives nothing: is its address right?")
         return self._text(data)
 
     @override

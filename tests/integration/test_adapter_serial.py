@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from instruments.adapters.load import load_device
 from instruments.adapters.serial_line import SerialLine, Settings
@@ -81,6 +82,7 @@ class Controller(threading.Thread):
         """What was told that acts."""
         return [line for line in self.heard if line.startswith(word or ("SP", "RAMP", "HEAT"))]
 
+    @override
     def run(self) -> None:
         buffer = b""
         while True:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from pydantic import BaseModel
 
 from envs.errors import ConfigError, MissingExtraError
 from instruments.adapters import load
@@ -92,7 +93,7 @@ def test_a_good_file_says_which_adapter_and_which_instrument(edited: Edit) -> No
 @pytest.mark.parametrize("name", ["scpi.toml", "serial.toml"])
 def test_the_examples_are_good_and_say_how_to_try_them(name: str) -> None:
     file = read_adapter(DOCS / name)
-    assert isinstance(file.settings, load.BaseModel)
+    assert isinstance(file.settings, BaseModel)
     commands = file.settings.model_dump()["commands"].values()
     assert any(command["example"] is not None for command in commands)
 

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 import pytest
+from typing_extensions import override
 
 from envs.errors import ConfigError
 from instruments.adapters.serial_checksum import suffix
@@ -268,6 +269,7 @@ def test_making_safe_is_insisted_on() -> None:
 
 def test_a_lost_line_is_opened_again_to_make_safe() -> None:
     class Cut(FakeLine):
+        @override
         def write(self, text: str) -> None:
             if self.opened == 1:
                 raise LineLostError("unplugged")
@@ -292,11 +294,13 @@ def test_two_threads_never_speak_at_once() -> None:
         busy = 0
         worst = 0
 
+        @override
         def write(self, text: str) -> None:
             self.busy += 1
             self.worst = max(self.worst, self.busy)
             self.pending = f"re {text}"
 
+        @override
         def read(self, timeout_s: float) -> str:
             threading.Event().wait(0.0002)
             self.busy -= 1
