@@ -30,7 +30,6 @@ one, and waits only by the injected sleeper.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Mapping
 from datetime import datetime
@@ -51,7 +50,8 @@ from instruments.commands import (
     command,
     declared_commands,
 )
-from instruments.errors import DeviceFault, InfeasibleFault, RetryableFault
+from instruments.errors import DeviceFault, InfeasibleFault, RetryableFault, TransportError
+from instruments.heart import beat_for
 from instruments.ids import Ids
 from instruments.job_context import BlockingJob, JobCancelledError, JobContext
 from instruments.job_desk import LEASE_LOST, NO_JOURNAL, STORAGE, JobDesk
@@ -95,9 +95,6 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
-
-BEAT_S = 10.0
-"""Time between two heartbeats."""
 
 
 class Device:
@@ -154,6 +151,8 @@ class Device:
         self._told: tuple[Presence, str] | None = None
         self._telling: asyncio.Task[None] | None = None
         self._lease_until: float | None = None
+        self._status_topic = self._topics.status(iid)
+        self._untold: dict[str, JobState] = {}
         self._desk = JobDesk(
             iid,
             host=self,
@@ -205,9 +204,7 @@ class Device:
         self._desk.boot_id, self._seq = self._ids.new(), 0
         await self.open()
         try:
-            self._transport.set_will(
-                self._topics.status(self.iid), self._status("offline", "connection lost").to_bytes()
-            )
+            self._transport.set_will(self._status_topic, self._status("offline", "connection lost").to_bytes())
             await self._transport.connect()
             if await self._desk.settle_past():
                 await self.make_safe()
@@ -220,13 +217,7 @@ class Device:
 
     async def run(self) -> None:
         """Beat, watch the lease and read the channels, until cancelled; for live use, after ``start``."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._beat(), name=f"{self.iid} heartbeat")
-            if self.lease_s is not None:
-                group.create_task(self._watch_lease(self.lease_s), name=f"{self.iid} lease")
-            for name, channel in self.channels.items():
-                if channel.read is not None and channel.period_s is not None:
-                    group.create_task(self._read(name, channel, channel.period_s), name=f"{self.iid} {name}")
+        await beat_for(self)
 
     async def stop(self) -> None:
         """Leave the bus: running jobs become failed/interrupted, the presence offline. The journal stays open."""
@@ -237,7 +228,7 @@ class Device:
                 await asyncio.gather(self._telling, return_exceptions=True)
             if self._transport.connected:  # else the will has said it already
                 goodbye = self._status("offline", "stopped").to_bytes()
-                await self._transport.publish(self._topics.status(self.iid), goodbye, retain=True)
+                await self._transport.publish(self._status_topic, goodbye, retain=True)
         finally:
             await self._transport.close()
             await self.shut()
@@ -246,6 +237,9 @@ class Device:
         """Publish description, status and the jobs that run, retained; also after every reconnection."""
         await self._transport.publish(self._topics.desc(self.iid), self.describe().to_bytes(), retain=True)
         await self._publish_status()
+        untold, self._untold = self._untold, {}
+        for job, state in untold.items():
+            await self._publish_job(job, state, retain=True)
         await self._desk.announce()
 
     def describe(self) -> Description:
@@ -280,30 +274,6 @@ class Device:
         """Say that the device is in error or maintenance, or online again; commands are taken only when online."""
         self._presence = (state, message)
         await self._publish_status()
-
-    async def _beat(self) -> None:
-        while True:
-            await self.sleeper(BEAT_S)
-            await self._publish_status()
-
-    async def _watch_lease(self, lease_s: float) -> None:
-        while True:
-            await self.sleeper(min(1.0, lease_s / 10.0))
-            await self.check_lease()
-
-    async def _read(self, name: str, channel: Channel, period_s: float) -> None:
-        """Publish a channel's readings; a failure is told once, as quality bad would need a value."""
-        function, failing = getattr(self, channel.read or ""), False
-        while True:
-            await self.sleeper(period_s)
-            try:
-                value = await (function() if inspect.iscoroutinefunction(function) else asyncio.to_thread(function))
-                await self.telemetry(name, Quantity(value=value, unit=channel.unit))
-                failing = False
-            except Exception as error:  # noqa: BLE001 - one bad reading must not stop the instrument
-                if not failing:
-                    _log.warning("%s: channel %s cannot be read: %s", self.iid, name, error)
-                failing = True
 
     # What jobs ask for ------------------------------------------------------------------------------------------------
 
@@ -395,14 +365,24 @@ class Device:
             self._telling = asyncio.create_task(self._tell_presence(), name=f"{self.iid} presence")
 
     async def _tell_presence(self) -> None:
-        while self._present != self._told:
+        while self._present != self._told and self._transport.connected:
             await self._publish_status()
 
     async def _publish_status(self) -> None:
+        """Publish it; while the bus is away nobody is helped by old statuses, and coming back tells the present one."""
+        if not self._transport.connected:
+            return
         self._told = self._present
-        status = self._status(*self._told)
-        await self._transport.publish(self._topics.status(self.iid), status.to_bytes(), retain=True)
+        await self._transport.publish(self._status_topic, self._status(*self._told).to_bytes(), retain=True)
 
     async def _publish_job(self, job: str, state: JobState | None, *, retain: bool) -> None:
+        """Publish it; what cannot be told now is told when the bus is back, and never ends a job."""
+        if state is not None and state.state == "running" and not self._transport.connected:
+            return
         payload = b"" if state is None else state.to_bytes()
-        await self._transport.publish(self._topics.job(self.iid, job), payload, retain=retain)
+        try:
+            await self._transport.publish(self._topics.job(self.iid, job), payload, retain=retain)
+        except TransportError as error:
+            _log.warning("%s: job %s could not be told of: %s", self.iid, job, error)
+            if state is not None and retain:
+                self._untold[job] = state
