@@ -186,11 +186,13 @@ def test_schemas_refuse_what_the_models_refuse(message: BaseModel, data: st.Data
     parent = body
     for key in place[:-1]:
         parent = parent[key]
-    how = data.draw(st.sampled_from(["replace", "drop", "add"]))
+    how = data.draw(st.sampled_from(["replace", "drop", "add", "rename"]))
     if how == "replace":
         parent[place[-1]] = data.draw(WRONG)
     elif how == "drop":
         del parent[place[-1]]
+    elif how == "rename" and isinstance(parent, dict):
+        parent["a b"] = parent.pop(place[-1])
     else:
         assume(isinstance(parent, dict))
         parent["added later"] = 1
