@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from instruments.conformance.examination import SLOW_S, Examination, reason
+from instruments.conformance.examination import SLOW_S, Examination, reason, span
 from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
 from instruments.session import UNKNOWN_JOB, is_unknown
 
@@ -58,13 +58,13 @@ async def cancel_running(exam: Examination) -> str:
     if any(s.state == "cancelled" for s in life.states):
         if not trial.described.cancellable:
             raise BrokenRuleError(f"{trial.command} was cancelled, but declares that it cannot be")
-        return f"cancelled after {took:.2g} s"
+        return f"cancelled after {span(took)}"
     if not trial.described.cancellable:
         return f"declared as not cancellable, and it {end.state}"
     if took < SLOW_S:
         raise UntriedRuleError(f"the job was {end.state} before it could be cancelled")
     raise BrokenRuleError(
-        f"it went on for {took:.1f} s and was {end.state}", "Stop and say cancelled, or declare cancellable false."
+        f"it went on for {span(took)} and was {end.state}", "Stop and say cancelled, or declare cancellable false."
     )
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from instruments.conformance.examination import Examination, plain
+from instruments.conformance.examination import Examination, many, plain
 from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
 from instruments.units import UnitError, check_unit
 
@@ -55,7 +55,7 @@ async def schemas(exam: Examination) -> str:
             validator.check_schema(described.parameters)
         except SchemaError as error:
             raise BrokenRuleError(f"{name}: {'/'.join(map(str, error.path))}: {error.message}"[:300]) from error
-    return f"{len(commands)} schemas" if commands else "no commands"
+    return many(len(commands), "schema") if commands else "no commands"
 
 
 @rule("DES-2", "Units", "Every unit is a UCUM code: of parameters, results and channels.")

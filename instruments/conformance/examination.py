@@ -381,7 +381,7 @@ class Examination:
         spans = [(life.heard[-1].at - life.heard[0].at, life.trial) for life in lives]
         longest, trial = max(spans, key=lambda pair: pair[0])
         if longest < SLOW_S:
-            raise UntriedRuleError(f"its jobs end within {longest:.2g} s: nothing can be done meanwhile")
+            raise UntriedRuleError(f"its jobs end within {span(longest)}: nothing can be done meanwhile")
         return trial
 
 
@@ -393,6 +393,16 @@ def _open(states: list[JobState]) -> bool:
 def plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as they travel; what is plain already stays as it is, right or wrong."""
     return {k: v.model_dump(exclude_none=True) if isinstance(v, Quantity) else v for k, v in parameters.items()}
+
+
+def span(seconds: float) -> str:
+    """A duration for people."""
+    return f"{max(1.0, 1000.0 * seconds):.0f} ms" if seconds < 1.0 else f"{seconds:.1f} s"
+
+
+def many(n: int, noun: str) -> str:
+    """A count with its noun."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def reason(state: JobState) -> str:

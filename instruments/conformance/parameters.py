@@ -120,7 +120,7 @@ def other_unit(trial: Trial) -> Iterator[Wrong]:
 
 def _related(unit: str) -> Iterator[str]:
     """Units that may measure the same thing."""
-    yield from ("K", "[degF]", "s", "d", "a")
+    yield from ("K", "[degF]", "kK", "s", "d", "a")
     yield from (prefix + unit for prefix in _PREFIXES)
     head, slash, tail = unit.partition("/")
     if slash:
@@ -129,8 +129,7 @@ def _related(unit: str) -> Iterator[str]:
     for prefix in ("k", "M", "m", "u", "n", "c", "h"):
         if unit.startswith(prefix) and len(unit) > 1:
             yield unit[1:]
-            yield "k" + unit[1:]
-            yield "n" + unit[1:]
+            yield from (other + unit[1:] for other in _PREFIXES)
     if unit == "1":
         yield from ("10*3", "10*6", "10*9", "%", "[ppth]", "[ppm]")
 

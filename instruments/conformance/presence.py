@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from itertools import pairwise
 
-from instruments.conformance.examination import HEARTBEAT_S, Examination
+from instruments.conformance.examination import HEARTBEAT_S, Examination, many, span
 from instruments.conformance.probe import Heard
 from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
 from instruments.messages import MAX_SKEW_S, Payload, Status
@@ -30,7 +30,7 @@ async def described(exam: Examination) -> str:
     if not first.raw.retained:
         raise BrokenRuleError("desc was not retained", "Set the retained flag: an agent that starts later needs it.")
     found = exam.description
-    return f"{found.kind}, {len(found.commands)} commands, {len(found.channels)} channels"
+    return f"{found.kind}, {many(len(found.commands), 'command')}, {many(len(found.channels), 'channel')}"
 
 
 @rule("PRE-2", "Its own name", "iid in desc is the instrument's level of the topic.")
@@ -47,7 +47,7 @@ async def booted(exam: Examination) -> str:
     boot = exam.description.boot_id
     if not UUID7.fullmatch(boot):
         raise BrokenRuleError(f"boot_id {boot} is no UUIDv7", "Draw it at the start of the driver, in lower case.")
-    return boot
+    return f"{boot[:18]}..."
 
 
 @rule("PRE-4", "Status kept", "status is retained, valid, and carries the boot_id of desc.")
@@ -78,7 +78,7 @@ async def republishes(exam: Examination) -> str:
         missing = [n for n, there in (("desc", len(probe.descriptions) > n_desc), ("status", False)) if not there]
         raise BrokenRuleError(f"asked to republish, it sent no {missing[0]} within {exam.options.answer_s:g} s")
     took = probe.elapsed() - asked
-    return f"both after {took:.2g} s"
+    return f"both after {span(took)}"
 
 
 @rule("PRE-8", "Order of statuses", "seq of the statuses of one boot grows.")
@@ -150,7 +150,7 @@ async def declared(exam: Examination) -> str:
         raise UntriedRuleError(
             f"nothing came on {', '.join(channels)} within {_LISTEN_S:g} s, and no period is declared"
         )
-    return f"{len(probe.readings)} readings of {', '.join(sorted(heard_of))}"
+    return f"{many(len(probe.readings), 'reading')} of {', '.join(sorted(heard_of))}"
 
 
 @rule("TEL-2", "Order of readings", "seq of the readings of one channel grows.")

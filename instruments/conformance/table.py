@@ -51,9 +51,9 @@ def _headline(report: Report, place: str) -> Text:
 def _table(report: Report) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="bold dim")
     table.add_column("rule", no_wrap=True)
-    table.add_column("the profile demands", ratio=5)
+    table.add_column("the profile demands", ratio=1)
     table.add_column("verdict", no_wrap=True)
-    table.add_column("seen", ratio=4, overflow="fold")
+    table.add_column("seen", ratio=1, overflow="fold")
     for number, (theme, findings) in enumerate(groupby(report.findings, key=lambda f: f.theme)):
         if number:
             table.add_row()

@@ -1,0 +1,142 @@
+"""The devices that come with Labwright, each ready to be checked on any bus: one line in ``SUBJECTS`` adds another."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from envs.crystals import CrystalLibrary, ceramics
+from instruments.adapters import sdl_demo as sdl
+from instruments.adapters.load import load_device
+from instruments.clock import SystemClock
+from instruments.device import Device
+from instruments.ids import SystemIds
+from instruments.journal import MemoryJournal
+from instruments.transport import Transport
+from simulators.furnace import Furnace
+from simulators.indenter import Indenter
+from simulators.microscope import Microscope
+from simulators.reference import reference_body
+from simulators.samples import SampleStore
+from simulators.truth import LabTruth
+from surrogates.datasets.elastic import load
+
+sys.path.append(str(Path(__file__).parents[1] / "integration"))  # the doubles of real instruments live there
+
+ADAPTERS = Path(__file__).parents[2] / "docs" / "adapters"
+LAB = "conformance"
+PICO_ID = "e6614c311b000000"
+
+
+async def hasty(seconds: float) -> None:
+    """Heartbeats and readings of a device come every second at most, so that nobody waits for them."""
+    await asyncio.sleep(min(seconds, 1.0))
+
+
+@dataclass
+class Bench:
+    """Where one device stands: its bus, a directory, and what it needs beside it, undone at the end."""
+
+    connect: Callable[[str], Transport]
+    directory: Path
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    journal: MemoryJournal = field(default_factory=MemoryJournal)
+
+    @property
+    def base(self) -> dict[str, Any]:
+        """What every device takes."""
+        return {
+            "lab": LAB,
+            "clock": SystemClock(),
+            "ids": SystemIds(),
+            "journal": self.journal,
+            "artefacts": self.directory / "artefacts",
+            "sleeper": hasty,
+        }
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A device, and the real instrument's double that it needs, switched on first."""
+
+    make: Callable[[Bench, str], Device]
+    double: Callable[[Bench], Awaitable[None]] | None = None
+
+
+@cache
+def truth() -> LabTruth:
+    return LabTruth(1, ceramics(CrystalLibrary.builtin()), load())
+
+
+def shelf() -> SampleStore:
+    return SampleStore(reference=reference_body())
+
+
+def furnace(bench: Bench, iid: str) -> Device:
+    return Furnace(iid, bench.connect(iid), truth=truth(), samples=shelf(), **bench.base)
+
+
+def microscope(bench: Bench, iid: str) -> Device:
+    return Microscope(iid, bench.connect(iid), seed=1, samples=shelf(), shape=(128, 128), **bench.base)
+
+
+def indenter(bench: Bench, iid: str) -> Device:
+    return Indenter(iid, bench.connect(iid), truth=truth(), samples=shelf(), **bench.base)
+
+
+def scpi(bench: Bench, iid: str) -> Device:
+    return load_device(ADAPTERS / "scpi.toml", bench.connect(iid), **bench.base)
+
+
+def folder(bench: Bench, iid: str) -> Device:
+    exports = bench.directory / "exports"
+    exports.mkdir(exist_ok=True)
+    file = bench.directory / "folder.toml"
+    file.write_text(f'adapter = "folder"\niid = "{iid}"\nkind = "sem"\ndirectory = "{exports}"\n')
+    return load_device(file, bench.connect(iid), **bench.base)
+
+
+async def controller(bench: Bench) -> None:
+    """A furnace controller behind a pseudo-terminal."""
+    from test_adapter_serial import Controller
+
+    double = Controller(bench.directory / "tty")
+    bench.stack.callback(double.stop)
+
+
+def serial(bench: Bench, iid: str) -> Device:
+    file = bench.directory / "serial.toml"
+    file.write_text((ADAPTERS / "serial.toml").read_text().replace("/dev/ttyUSB0", str(bench.directory / "tty")))
+    return load_device(file, bench.connect(iid), **bench.base)
+
+
+async def pico(bench: Bench) -> None:
+    """The light device's own board."""
+    from picow import PicoW
+
+    double = PicoW(bench.connect("pico"), PICO_ID)
+    await double.start()
+    bench.stack.push_async_callback(double.stop)
+
+
+def sdl_demo(bench: Bench, iid: str) -> Device:
+    settings = sdl.Settings(pico_id=PICO_ID)
+    return sdl.build(settings, iid, bench.connect(iid), pico=bench.connect("pico-bridge"), **bench.base)
+
+
+SUBJECTS: dict[str, Subject] = {
+    "furnace": Subject(furnace),
+    "microscope": Subject(microscope),
+    "indenter": Subject(indenter),
+    "supply-1": Subject(scpi),
+    "furnace-1": Subject(serial, controller),
+    "light-1": Subject(sdl_demo, pico),
+    "folder": Subject(folder),
+}
+"""By instrument id."""
