@@ -1,7 +1,10 @@
 """The HTTP resource ``/artefacts/{sha256}``: PUT, GET and HEAD, with a job's token; plain ASGI.
 
 What is refused is refused before it is read where a header suffices, and while it is read where a header lied. Errors
-are problems (RFC 9457) in words for whoever writes a driver.
+are problems (RFC 9457) in words for whoever writes a driver. From a shell, with URI and TOKEN of an order's ticket::
+
+    curl -T scan.tif -H "Authorization: Bearer $TOKEN" -H "Content-Type: image/tiff" \
+        "$URI/$(sha256sum < scan.tif | cut -c -64)"
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _MEDIA_TYPE = re.compile(r"(?:application|audio|chemical|image|model|text|video)/[A-Za-z0-9_.+\-]{1,100}")
 _BLOCK = 1 << 18
+_NO_END = 1 << 50
 _NOT_RUN = "default-src 'none'; sandbox"
 
 
@@ -163,8 +167,7 @@ class ArtefactEndpoint:
         length = call.length(grant.limit)
         await self._take_turn()
         try:
-            async with asyncio.timeout(self._limits.allowed_s(length)):
-                kept = await self._receive(call, digest, length, media_type)
+            kept = await self._receive(call, digest, length, media_type)
         except TimeoutError as error:
             words = f"slower than {self._limits.rate / 1024:.0f} KiB/s, or silent for {self._limits.idle_s:.0f} s"
             raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, words) from error
@@ -186,7 +189,7 @@ class ArtefactEndpoint:
     async def _receive(self, call: _Call, digest: str, length: int, media_type: str) -> Kept:
         try:
             return await self._store.receive_async(
-                call.body(), sha256=digest, limit=length, media_type=media_type, length=length
+                call.body(length), sha256=digest, limit=length, media_type=media_type, length=length
             )
         except WrongHashError as error:
             words = f"{error}: the content is not what the path says"
@@ -275,15 +278,18 @@ class _Call:
             raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
         return int(text)
 
-    async def body(self) -> AsyncIterator[bytes]:
-        """The content as it comes.
+    async def body(self, length: int) -> AsyncIterator[bytes]:
+        """The content as it comes; only the time for which the client is waited for counts against it.
 
         Raises:
-            TimeoutError: nothing came for too long.
+            TimeoutError: nothing came for too long, or too little.
         """
+        left, now = self._limits.allowed_s(length), asyncio.get_running_loop().time
         while not self._whole:
-            async with asyncio.timeout(self._limits.idle_s):
+            began = now()
+            async with asyncio.timeout(min(self._limits.idle_s, left)):
                 message = await self._receive()
+            left -= now() - began
             if message["type"] == "http.disconnect":
                 raise _GoneError
             self._whole = not message.get("more_body", False)
@@ -322,7 +328,7 @@ class _Call:
         # Closing at once would reset the connection under a client that still sends, and take the answer from it.
         try:
             async with asyncio.timeout(self._limits.linger_s):
-                async for _ in self.body():
+                async for _ in self.body(_NO_END):
                     pass
         except (TimeoutError, _GoneError):
             pass

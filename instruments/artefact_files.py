@@ -43,6 +43,8 @@ def new_file(directory: Path, names: Iterator[int]) -> tuple[Path, BinaryIO]:
                 return path, file
         except BlockingIOError:  # another process that cleans up has it, and removes it
             pass
+        except OSError:  # a file system without locks: there nobody gets one to clean up either
+            return path, file
         file.close()
 
 

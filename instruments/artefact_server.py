@@ -213,6 +213,7 @@ def _server(app: Starlette, limits: Limits, certificate: Path | None, key: Path 
 
 def _impatient(limits: Limits) -> type[H11Protocol]:
     """The protocol of uvicorn for HTTP/1.1, which alone would wait for ever for headers, and for a client to read."""
+    import h11  # uvicorn needs it
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     class Impatient(H11Protocol):
@@ -223,8 +224,12 @@ def _impatient(limits: Limits) -> type[H11Protocol]:
 
         @override
         def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self._patience.look()
+            try:
+                super().data_received(data)
+            except h11.LocalProtocolError:  # rubbish after a request whose answer ends the connection
+                self.transport.abort()
+            else:
+                self._patience.look()
 
         @override
         def pause_writing(self) -> None:

@@ -19,6 +19,7 @@ from instruments.messages import ArtefactRef, UploadTicket
 
 ATTEMPTS = 6
 """Tries of one upload before it is given up."""
+_COME_BACK = frozenset({408, 429})
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 _MOST_WORDS = 64 * 1024
@@ -49,7 +50,8 @@ async def upload(
         data: the content, or the file that holds it, which is read piece by piece.
         media_type: such as ``image/tiff``.
         sleeper: waits between attempts, 0.5 s at first and then twice as long each time.
-        attempts: tries when the connection fails or the server has trouble (5xx); what it refuses (4xx) is final.
+        attempts: tries when the connection fails or the server has trouble (5xx, and 408 and 429, which say that a
+            connection was too slow or there are too many); what it refuses (4xx) is final.
         timeout_s: for connecting and for each read and write.
         ca: PEM file of the authority to trust instead of the system's.
 
@@ -142,7 +144,7 @@ class _Put:
                 raise _PassingError(f"no answer from {connection.host}:{connection.port} ({words})") from error
 
     def _check(self, answer: http.client.HTTPResponse) -> None:
-        if answer.status >= 500:
+        if answer.status >= 500 or answer.status in _COME_BACK:
             after = answer.getheader("Retry-After", "")
             raise _PassingError(explain(answer), min(float(after), _LONGEST_WAIT_S) if after.isdecimal() else 0.0)
         if answer.status not in {200, 201}:

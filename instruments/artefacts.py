@@ -80,11 +80,12 @@ def file_artefact(path: Path, media_type: str) -> ArtefactRef:
         ArtefactError: when it cannot be read.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            n_bytes = file.tell()
     except OSError as error:
         raise ArtefactError(f"{path} cannot be read: {error}") from error
-    digest = hashlib.sha256(data).hexdigest()
-    return ArtefactRef(uri=path.resolve().as_uri(), sha256=digest, bytes=len(data), media_type=media_type)
+    return ArtefactRef(uri=path.resolve().as_uri(), sha256=digest, bytes=n_bytes, media_type=media_type)
 
 
 def read_artefact(ref: ArtefactRef, *, allowed: Sequence[Path] | None = None, sources: Sources | None = None) -> bytes:

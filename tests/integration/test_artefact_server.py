@@ -268,6 +268,19 @@ def test_more_bytes_than_announced_are_not_taken_for_the_content(tmp_path: Path)
     assert entries(tmp_path) == []
 
 
+def test_rubbish_after_the_last_request_is_no_trouble_of_the_server(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(server: ArtefactServer) -> None:
+        for _ in range(20):
+            with contextlib.suppress(ConnectionError):
+                await raw(server, head(server, "Content-Length: 100"), PIXELS[:100], PIXELS)
+
+    play(tmp_path, scene, limits=Limits(linger_s=0.05))
+    assert entries(tmp_path) == []
+    assert not [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+
+
 def test_fewer_bytes_than_announced_then_silence_or_an_end_leave_nothing(tmp_path: Path) -> None:
     async def scene(server: ArtefactServer) -> None:
         request = head(server, f"Content-Length: {len(PIXELS)}")

@@ -3,8 +3,11 @@
 import asyncio
 import hashlib
 import json
+import shutil
+import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -125,6 +128,60 @@ def test_many_devices_in_the_agents_own_process_do_not_starve_its_endpoint(tmp_p
     asyncio.run(run())
 
 
+def test_a_large_file_takes_little_memory_on_either_side(tmp_path: Path) -> None:
+    source = tmp_path / "stack.tif"
+    with source.open("wb") as file:
+        file.truncate(100_000_000)
+
+    async def run() -> int:
+        async with serve_artefacts(ArtefactStore(tmp_path / "store"), tickets()) as server:
+            tracemalloc.start()
+            try:
+                await upload(server.ticket("j1"), source, "image/tiff")
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+    assert asyncio.run(run()) < 15_000_000
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_a_device_without_python_uploads_with_curl(tmp_path: Path) -> None:
+    """The command of the endpoint's documentation, by a client that is not ours; it waits for leave to go on."""
+    (tmp_path / "scan.tif").write_bytes(PIXELS * 2)
+    digest = hashlib.sha256(PIXELS * 2).hexdigest()
+
+    async def run() -> tuple[str, ...]:
+        async with serve_artefacts(ArtefactStore(tmp_path / "store"), tickets()) as server:
+            ticket = server.ticket("j1")
+            said = []
+            for token in (ticket.token, "forged"):
+                headers = ["-H", f"Authorization: Bearer {token}", "-H", "Content-Type: image/tiff"]
+                command = ["curl", "-s", "-T", str(tmp_path / "scan.tif"), *headers, f"{ticket.uri}/{digest}"]
+                child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+                said.append((await child.communicate())[0].decode())
+            return tuple(said)
+
+    taken, refused = asyncio.run(run())
+    assert json.loads(taken) == {"sha256": digest, "bytes": len(PIXELS) * 2, "media_type": "image/tiff"}
+    assert json.loads(refused)["detail"] == "the token is not one of ours"
+
+
+def test_an_address_of_ip_version_6_is_one_too(tmp_path: Path) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no ::1")
+
+    async def run() -> None:
+        async with serve_artefacts(ArtefactStore(tmp_path), tickets(), host="::1") as server:
+            assert server.uri.startswith("http://[::1]:")
+            ref = await upload(server.ticket("j1"), PIXELS, "image/tiff")
+            assert await fetch(ref, Sources(origins=[server.uri], token=server.ticket("j1").token)) == PIXELS
+
+    asyncio.run(run())
+
+
 def test_what_is_over_the_limit_is_not_sent() -> None:
     ticket = UploadTicket(uri="http://127.0.0.1:9/artefacts", token=TOKEN, limit=10)
     with pytest.raises(ArtefactError, match="11 bytes are more than the 10"):
@@ -172,6 +229,8 @@ def test_a_store_that_is_down_is_waited_for(tmp_path: Path) -> None:
             elif count == 3:
                 writer.write(response("500 Internal Server Error", b"<html>a proxy's words</html>"))
             elif count == 4:
+                writer.write(response("408 Request Timeout", {"detail": "silent for 15 s"}))
+            elif count == 5:
                 writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{")
             else:
                 writer.write(response("201 Created", {"sha256": SHA}))
@@ -179,7 +238,7 @@ def test_a_store_that_is_down_is_waited_for(tmp_path: Path) -> None:
         sleeps = Sleeps()
         async with impostor(answering) as ticket:
             assert (await upload(ticket, PIXELS, "image/tiff", sleeper=sleeps)).sha256 == SHA
-        assert len(sleeps.seconds) == 4
+        assert len(sleeps.seconds) == 5
         assert sleeps.seconds[1] == 7.0
         for place, seconds in enumerate(sleeps.seconds):
             assert place == 1 or 0.25 * 2**place <= seconds <= 0.5 * 2**place
