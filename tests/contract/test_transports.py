@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 from instrument_bench import HOT, START, Bench, cut, until
@@ -10,36 +11,59 @@ from instrument_bench import HOT, START, Bench, cut, until
 from envs.errors import InstrumentError
 from instruments.address import BrokerAddress
 from instruments.broker import embedded_broker, find_mosquitto
+from instruments.errors import NoAnswerError, NotCommittedError, TopicError, TransportError
 from instruments.journal import MemoryJournal
 from instruments.local import LocalBus, LocalTransport
 from instruments.messages import JobState, Quantity, Status
 from instruments.mqtt import MqttTransport
-from instruments.transport import Message
+from instruments.transport import Message, Mirror, Transport
 
 
-@pytest.fixture(scope="module", params=["local", "mosquitto", "amqtt"])
+Make = Callable[[str], Transport]
+
+
+async def soon(_seconds: float) -> None:
+    """A pause that a test need not wait for."""
+    await asyncio.sleep(0.001)
+
+
+@pytest.fixture(scope="module", params=["local", "mosquitto", "mosquitto-5", "amqtt"])
 def bus(request: pytest.FixtureRequest) -> Iterator[BrokerAddress | None]:
-    if request.param == "local":
+    kind, _, _ = request.param.partition("-")
+    if kind == "local":
         yield None
         return
-    if request.param == "mosquitto" and find_mosquitto() is None:
+    if kind == "mosquitto" and find_mosquitto() is None:
         pytest.skip("Mosquitto is not installed")
-    if request.param == "amqtt":
+    if kind == "amqtt":
         pytest.importorskip("amqtt", reason="amqtt is not installed")
-    with embedded_broker(request.param) as address:
+    with embedded_broker(kind) as address:
         yield address
+
+
+@pytest.fixture
+def connections(bus: BrokerAddress | None, request: pytest.FixtureRequest) -> Callable[[], Make]:
+    """Makes the connections of one test, all to the same bus."""
+    protocol: Literal["3.1.1", "5"] = "5" if "mosquitto-5" in request.node.name else "3.1.1"
+
+    def fresh() -> Make:
+        local = LocalBus()
+        if bus is None:
+            return lambda _name: LocalTransport(local, sleeper=soon)
+        return lambda name: MqttTransport(bus, client_id=name, protocol=protocol, sleeper=soon)
+
+    return fresh
 
 
 Play = Callable[[Callable[[Bench], Awaitable[None]]], None]
 
 
 @pytest.fixture
-def play(bus: BrokerAddress | None) -> Play:
+def play(connections: Callable[[], Make]) -> Play:
     """Run a test's coroutine with a bench, and close whatever it opened."""
 
     async def run(act: Callable[[Bench], Awaitable[None]]) -> None:
-        local = LocalBus()
-        bench = Bench(lambda name: local.transport() if bus is None else MqttTransport(bus, client_id=name))
+        bench = Bench(connections())
         async with bench.stack:
             await act(bench)
 
@@ -133,6 +157,66 @@ def test_a_closed_transport_says_so(play: Play) -> None:
         assert not transport.connected
         with pytest.raises(InstrumentError, match="not connected"):
             await transport.publish(f"{bench.lab}/t", b"1")
+
+    play(act)
+
+
+def test_what_could_not_be_committed_comes_again_before_anything_else(play: Play) -> None:
+    async def act(bench: Bench) -> None:
+        seen: list[bytes] = []
+
+        async def commit(message: Message) -> None:
+            seen.append(message.payload)
+            if len(seen) < 4:
+                raise NotCommittedError("the disk is full")
+
+        await (await bench.transport()).subscribe(f"{bench.lab}/t", commit)
+        sender = await bench.transport()
+        for payload in (b"1", b"2"):
+            await sender.publish(f"{bench.lab}/t", payload)
+        await until(lambda: len(seen) >= 5)
+        assert seen == [b"1"] * 4 + [b"2"]
+
+    play(act)
+
+
+def test_a_subscription_before_the_connection_stands_and_one_that_is_over_does_not(play: Play) -> None:
+    async def act(bench: Bench) -> None:
+        sender = await bench.transport()
+        await sender.publish(f"{bench.lab}/kept", b"old", retain=True)
+        early, heard = bench.make(bench.ids.new()), list[bytes]()
+
+        async def note(message: Message) -> None:
+            heard.append(message.payload)
+
+        await early.subscribe(f"{bench.lab}/+", note)
+        await early.connect()
+        bench.stack.push_async_callback(early.close)
+        await sender.publish(f"{bench.lab}/t", b"new")
+        await until(lambda: b"new" in heard)
+        assert set(heard) == {b"old", b"new"}
+        await early.unsubscribe(f"{bench.lab}/+", note)
+        await early.unsubscribe(f"{bench.lab}/+", note)
+        later = await bench.record(f"{bench.lab}/t")
+        await sender.publish(f"{bench.lab}/t", b"unheard")
+        await until(lambda: bool(later))
+        assert b"unheard" not in heard
+
+    play(act)
+
+
+def test_bulk_data_do_not_go_by_message(play: Play) -> None:
+    async def act(bench: Bench) -> None:
+        sender = await bench.transport()
+        heard = await bench.record(f"{bench.lab}/t")
+        with pytest.raises(TransportError, match="1000001 bytes .* by reference"):
+            await sender.publish(f"{bench.lab}/t", bytes(1_000_001))
+        with pytest.raises(TopicError, match="wildcard"):
+            await sender.publish(f"{bench.lab}/+", b"")
+        mirror = Mirror(f"{bench.lab}/answers", b"question 1", 60.0)  # passed over where there is no MQTT 5
+        await sender.publish(f"{bench.lab}/t", bytes(1_000_000), mirror=mirror)
+        await until(lambda: bool(heard))
+        assert len(heard[0].payload) == 1_000_000
 
     play(act)
 
@@ -301,6 +385,49 @@ def test_a_job_that_ends_while_the_device_is_cut_off_is_told_afterwards(play: Pl
             await cable.reconnect()  # MQTT comes back by itself, after a second
         assert (await waiting).state == "succeeded"
         assert furnace.fired == 1
+
+    play(act)
+
+
+def test_an_agent_without_memory_finds_and_adopts_what_runs(play: Play) -> None:
+    async def act(bench: Bench) -> None:
+        furnace, _ = await bench.furnace()
+        first, job = await bench.client(), bench.ids.new()
+        forgotten = asyncio.create_task(first.execute("furnace-1", "hold", {}, job=job))
+        await until(lambda: furnace.fired == 1)
+        forgotten.cancel()
+        await asyncio.gather(forgotten, return_exceptions=True)
+        await first.close()
+        second = await bench.client()
+        await until(lambda: [s.state for s in second.open_jobs("furnace-1").values()] == ["running"])
+        orders = await bench.record(bench.topics.commands_of("furnace-1"))
+        following = asyncio.create_task(second.adopt("furnace-1", job))
+        await asyncio.sleep(0.01)
+        furnace.door.set()
+        assert (await following).state == "succeeded"
+        assert (await second.adopt("furnace-1", job)).state == "succeeded"
+        with pytest.raises(NoAnswerError, match="never seen"):
+            await second.adopt("furnace-1", bench.ids.new())
+        assert (second.open_jobs("furnace-1"), orders, furnace.fired) == ({}, [], 1)
+
+    play(act)
+
+
+def test_telemetry_arrives_as_a_stream(play: Play) -> None:
+    async def act(bench: Bench) -> None:
+        furnace, _ = await bench.furnace()
+        client = await bench.client()
+        async with client.telemetry("furnace-1", "temperature") as one, client.telemetry() as every:
+            for value in (20.0, 21.0):
+                await furnace.telemetry("temperature", Quantity(value=value, unit="Cel"))
+            await furnace.telemetry("pressure", Quantity(value=101.0, unit="kPa"))
+            readings = [await anext(one) for _ in range(2)]
+            assert [(r.iid, r.channel, r.telemetry.value, r.telemetry.unit) for r in readings] == [
+                ("furnace-1", "temperature", 20.0, "Cel"),
+                ("furnace-1", "temperature", 21.0, "Cel"),
+            ]
+            assert [(await anext(every)).channel for _ in range(3)] == ["temperature", "temperature", "pressure"]
+        await client.close()
 
     play(act)
 
