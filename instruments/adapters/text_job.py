@@ -123,7 +123,7 @@ class _Run:
     def _step(self, i: int, step: AnyStep) -> None:
         match step:
             case WriteStep():
-                expect = step.expect or self._whole.acknowledge
+                expect = step.answer(self._whole.acknowledge)
                 self._talk.act(self._line(step.write), expect=expect, timeout_s=step.timeout_s)
             case QueryStep():
                 found = self._talk.ask(self._line(step.query), step.read, timeout_s=step.timeout_s, retry=step.retry)

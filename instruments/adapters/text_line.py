@@ -155,6 +155,7 @@ class Conversation:
             try:
                 self._line.close()
                 self._line.open()
+                self._line.flush()
             except LineLostError as error:
                 raise LineFault("line_lost", str(error), kind="retryable", lost=True) from error
             self._in_step = True

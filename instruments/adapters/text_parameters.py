@@ -58,7 +58,8 @@ class LineText:
 
     def schema(self) -> dict[str, Any]:
         """A string of limited length and alphabet."""
-        alphabet = rf"^[^\u0000-\u001f\u007f{re.escape(self.alphabet.forbidden)}]*$"
+        forbidden = "".join(rf"\{c}" if c in r"\]^-" else c for c in self.alphabet.forbidden if not has_control(c))
+        alphabet = rf"^[^\u0000-\u001f\u007f{forbidden}]*$"
         extra = {"description": self.summary} if self.summary else {}
         default = {} if self.default is None else {"default": self.default}
         return {"type": "string", "maxLength": self.max_length, "pattern": alphabet, **extra, **default}

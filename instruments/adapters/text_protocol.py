@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+from collections.abc import Callable
 from functools import partial, partialmethod
 from typing import Any
 
@@ -16,6 +18,7 @@ from typing_extensions import override
 from instruments.adapters.text_job import TextCommand, picked
 from instruments.adapters.text_line import Conversation, Line, LineFault, Told
 from instruments.adapters.text_settings import TextInstrumentSettings
+from instruments.adapters.text_template import ReplyError
 from instruments.commands import JobResult
 from instruments.device import BlockingJob, Device, DeviceFault
 from instruments.errors import RetryableFault
@@ -112,11 +115,18 @@ class TextInstrument(Device):
             raise
 
     def _go_safe(self) -> None:
-        """Send every line of the safe state, whatever became of the others."""
+        """Send every line of the safe state, whatever became of the others, and see whether they helped."""
+        if (safe := self._settings.safe_state) is None:
+            return
+        tries: list[Callable[[], None]] = [
+            partial(self._talk.insist, line, expect=self._settings.acknowledge) for line in safe.writes
+        ]
+        if safe.verify is not None and safe.expect is not None:
+            tries.append(partial(self._talk.ask, safe.verify, partial(_matched, safe.expect)))
         faults = []
-        for line in self._settings.safe_state.writes if self._settings.safe_state else []:
+        for attempt in tries:
             try:
-                self._talk.insist(line, expect=self._settings.acknowledge)
+                attempt()
             except DeviceFault as error:
                 _log.error("%s: not made safe: %s", self.iid, error)
                 faults.append(str(error))
@@ -168,6 +178,7 @@ class TextInstrument(Device):
             else:
                 if not self._unsafe:
                     break
+                why = self._trouble or why  # making safe has told it meanwhile
             pause = min(2.0 * pause, self._settings.reconnect_max_s)
         self._trouble = None
         self._presence = ("online", "")
@@ -179,6 +190,11 @@ class TextInstrument(Device):
         named = [who.get(key, "") for key in ("maker", "model")]
         firmware = who.get("firmware", "")
         self._firmware = " ".join(part for part in [*named, firmware and f"firmware {firmware}"] if part)
+
+
+def _matched(pattern: str, reply: str) -> None:
+    if not re.search(pattern, reply):
+        raise ReplyError(f"something like {pattern} was to be expected", reply)
 
 
 def build_text_instrument(

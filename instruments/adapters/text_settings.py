@@ -62,10 +62,15 @@ class FaultSettings(Section):
 
 
 class SafeStateSettings(Section):
-    """Lines that put the instrument into its safe state; they must do no harm when they are sent twice."""
+    """Lines that put the instrument into its safe state; they must do no harm when they are sent twice.
+
+    The reply to ``verify`` must match ``expect`` afterwards; until it does the instrument is not taken for safe.
+    """
 
     summary: Annotated[str, Field(min_length=1)]
     writes: Annotated[list[str], Field(min_length=1)]
+    verify: str | None = None
+    expect: Regex | None = None
 
 
 class ChannelSettings(Section):
@@ -182,6 +187,19 @@ class TextInstrumentSettings(Section):
             raise ValueError("no fields here: no order belongs to it")
         self.encodes(text)
 
+    def _bare_lines(self) -> Iterator[tuple[str, str]]:
+        """The lines that belong to no order, with their keys."""
+        if self.identity is not None:
+            yield "identity.query", self.identity.query
+        if self.error_queue is not None:
+            yield "error_queue.query", self.error_queue.query
+        for name, channel in self.channels.items():
+            yield f"channels.{name}.query", channel.query
+        if self.safe_state is not None:
+            yield from ((f"safe_state.writes.{i}", line) for i, line in enumerate(self.safe_state.writes))
+            if self.safe_state.verify is not None:
+                yield "safe_state.verify", self.safe_state.verify
+
     @model_validator(mode="after")
     def _everything_agrees(self) -> Self:
         """What needs more than one key to judge.
@@ -191,17 +209,10 @@ class TextInstrumentSettings(Section):
         """
         if self.lease_s is not None and self.safe_state is None:
             raise ConfigError("lease_s", self.lease_s, "a lease only with a [safe_state] to go to")
-        lines = {
-            "identity.query": self.identity and self.identity.query,
-            "error_queue.query": self.error_queue and self.error_queue.query,
-            **{f"channels.{name}.query": channel.query for name, channel in self.channels.items()},
-        }
-        lines |= {
-            f"safe_state.writes.{i}": line for i, line in enumerate(self.safe_state.writes if self.safe_state else [])
-        }
-        for key, line in lines.items():
-            if line is not None:
-                _judge(key, line, self._bare_line)
+        if (safe := self.safe_state) is not None and (safe.verify is None) != (safe.expect is None):
+            raise ConfigError("safe_state.expect", safe.expect, "both of verify and expect, or none")
+        for key, line in self._bare_lines():
+            _judge(key, line, self._bare_line)
         for name, channel in self.channels.items():
             _judge(f"channels.{name}.pattern", channel.pattern, _grouped)
         for name, command in self.commands.items():

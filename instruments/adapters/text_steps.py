@@ -16,13 +16,18 @@ Weight = Annotated[float, Field(ge=0.0)]
 class WriteStep(Section):
     """Send a line that acts; it is never sent twice.
 
-    ``expect`` is what the instrument answers to it, a regular expression; the file's ``acknowledge`` by default.
+    ``expect`` is what the instrument answers to it, a regular expression; the file's ``acknowledge`` by default, and
+    ``false`` where it answers nothing to this line all the same.
     """
 
     write: str
-    expect: Regex | None = None
+    expect: Regex | Literal[False] | None = None
     timeout_s: Seconds | None = None
     weight: Weight = 1.0
+
+    def answer(self, acknowledge: str | None) -> str | None:
+        """What the instrument answers, None when nothing."""
+        return acknowledge if self.expect is None else self.expect or None
 
 
 class QueryStep(ReplySettings):

@@ -126,6 +126,7 @@ def test_the_examples_are_good_and_say_how_to_try_them(name: str) -> None:
         ('writes = ["OUTP OFF"]', "writes = []", "safe_state.writes", "at least 1"),
         ('writes = ["OUTP OFF"]', 'writes = ["OUTP\\rOFF"]', "safe_state.writes.0", "no line end"),
         ('writes = ["OUTP OFF"]', 'writes = ["OUTP µ"]', "safe_state.writes.0", "letters of the encoding ascii"),
+        ('writes = ["OUTP OFF"]', 'writes = ["A"]\nverify = "B?"', "safe_state.expect", "both of verify and expect"),
         ("high = 30", "high = -1", "commands.apply.parameters.voltage", "ordered"),
         ("high = 30", 'high = "x"', "commands.apply.parameters.voltage.high", "a number"),
         ("high = 30", "hihg = 30", "commands.apply.parameters.voltage.high", "required"),

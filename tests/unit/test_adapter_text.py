@@ -204,6 +204,15 @@ def test_a_text_cannot_say_more_than_itself(text: str) -> None:
     assert fault.code == "limits"
 
 
+def test_the_description_says_which_texts_are_taken() -> None:
+    from jsonschema import Draft202012Validator
+
+    schema = LineText(32, Alphabet(';]^-\\"\r\n')).schema()
+    validator = Draft202012Validator(schema)
+    assert validator.is_valid("pellet 7_b")
+    assert not [bad for bad in ("a;b", "a]b", "a^b", "a-b", "a\\b", 'a"b', "a\nb", "x" * 33) if validator.is_valid(bad)]
+
+
 def test_a_harmless_text_passes() -> None:
     assert LineText(32, Alphabet(";", "ascii"), r"[\w -]+").check("label", "pellet 7-b") is None
     assert LineText(32, Alphabet(";", "latin-1")).check("label", "5 µm") is None
@@ -408,6 +417,13 @@ def test_values_are_told_as_the_instrument_counts() -> None:
         line, settings(parameters=parameters, steps=[{"write": "SP {t:d} {mode}"}]), FakeJob(), t=20.0, mode="slow"
     )
     assert line.sent == ["SP 205 S"]
+
+
+def test_what_a_line_that_acts_is_answered_by() -> None:
+    line = FakeLine("OK", "READY")
+    steps = [{"write": "A"}, {"write": "B", "expect": "READY"}, {"write": "C", "expect": False}]
+    carry_out(line, settings(acknowledge="^OK$", steps=steps), FakeJob())
+    assert (line.sent, list(line.script)) == (["A", "B", "C"], [])
 
 
 def test_a_block_becomes_an_artefact() -> None:
