@@ -16,6 +16,8 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -34,13 +36,14 @@ from instruments.errors import RetryableFault
 from instruments.job_context import JobContext
 from instruments.messages import ArtefactRef, Quantity, Value
 from instruments.transport import Transport
+from instruments.waiting import Bell
 
 __all__ = ["Settings", "WatchedFolder", "build"]
 
 _log = logging.getLogger(__name__)
 
 _SHOWN = 12
-_LISTED = 200
+_FIRST_LOOK_S = 10.0
 _RETRY_MOST_S = 60.0
 _SIDECAR_BYTES = 1 << 20
 
@@ -57,7 +60,7 @@ class WatchedFolder(Device):
 
     driver = "labwright.folder 1.0"
     channels = MappingProxyType(
-        {"waiting": Channel(unit="1", summary="finished images that no job was given", period_s=30.0, read="waiting")}
+        {"waiting": Channel(unit="1", summary="finished images that no job was given", period_s=10.0, read="waiting")}
     )
 
     def __init__(self, settings: Settings, iid: str, transport: Transport, **base: Any) -> None:
@@ -72,7 +75,9 @@ class WatchedFolder(Device):
         )
         self._claims: Claims | None = None
         self._begun = self._done = 0  # numbers of looks: a job compares what was there before it with what came after
-        self._round, self._hurry = asyncio.Event(), asyncio.Event()
+        self._rounds, self._hurried = 0, False
+        self._listed_at = self.clock.elapsed()
+        self._bell = Bell(self.sleeper)
         self._poller: asyncio.Task[None] | None = None
         self._later: dict[str, _Trouble] = {}
         self._register()
@@ -100,8 +105,13 @@ class WatchedFolder(Device):
         take = "Wait for the next finished image of a sample and hand it over"
         self.register(CommandSpec("acquire", take, parameters, results, self.settings.wait_s), self.acquire)
         tell = "Tell which finished images no job was given"
-        found = {"files": Returns(summary="one line for each file"), "count": Returns(unit="1")}
-        self.register(CommandSpec("list_waiting", tell, {}, found, 1.0, example={}), self.list_waiting)
+        choice: dict[str, ParameterRule] = {
+            "sample": Text(128, summary="only this sample's; empty for all", default=""),
+            "most": Parameter("1", 1, 1000, summary="lines at most", default=100, whole=True),
+        }
+        found = {"files": Returns(summary="one line for each file"), "count": Returns(unit="1", summary="of all files")}
+        example: dict[str, Value] = {"sample": "", "most": Quantity(value=10, unit="1")}
+        self.register(CommandSpec("list_waiting", tell, choice, found, 1.0, example=example), self.list_waiting)
 
     # Life -------------------------------------------------------------------------------------------------------------
 
@@ -110,8 +120,8 @@ class WatchedFolder(Device):
         """Open the table of claims and begin to look."""
         path = self.settings.claims
         if path is None and self._artefacts is not None:
-            await asyncio.to_thread(self._artefacts.mkdir, parents=True, exist_ok=True)
-            path = self._artefacts / "claims.sqlite"
+            await asyncio.to_thread(self._artefacts.parent.mkdir, parents=True, exist_ok=True)
+            path = self._artefacts.parent / f"{self.iid}.claims.sqlite"
         if path is None:
             _log.warning("%s: which files were given to jobs is forgotten at a restart: set claims", self.iid)
         self._claims = Claims(path)
@@ -134,38 +144,23 @@ class WatchedFolder(Device):
 
     async def _poll(self) -> None:
         while True:
-            self._begun += 1
+            self._begun, self._hurried = self._begun + 1, False
             number = self._begun
             look = asyncio.ensure_future(asyncio.to_thread(self._scan))
+            look.add_done_callback(lambda _look: self._bell.ring())
             try:
-                while not await self._first(look, self.settings.hang_s):
+                while not await self._bell.until(look.done, self.settings.hang_s):
                     await self._tell(f"{self.settings.directory} has not answered for {self.settings.hang_s:g} s")
-                    self._pulse()
-                self._view.update(look.result(), self.clock.elapsed())
+                self._listed_at = self.clock.elapsed()
+                self._view.update(look.result(), self._listed_at)
                 self._done = number
                 await self._tell("")
             except Exception as error:  # noqa: BLE001 - whatever it is, jobs wait for the next look
                 reason = (isinstance(error, OSError) and error.strerror) or str(error) or repr(error)
                 await self._tell(f"{self.settings.directory} cannot be read: {reason}")
-            self._pulse()
-            hurry = asyncio.ensure_future(self._hurry.wait())
-            await self._first(hurry, self.settings.poll_s)
-            hurry.cancel()
-            self._hurry.clear()
-
-    async def _first(self, wanted: asyncio.Future[Any], seconds: float) -> bool:
-        """Whether something came true before the sleeper woke up."""
-        nap = asyncio.ensure_future(self.sleeper(seconds))
-        try:
-            await asyncio.wait({wanted, nap}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            nap.cancel()
-        return wanted.done()
-
-    def _pulse(self) -> None:
-        """Let all jobs look at what is known now."""
-        self._round.set()
-        self._round = asyncio.Event()
+            self._rounds += 1
+            self._bell.ring()
+            await self._bell.until(lambda: self._hurried, self.settings.poll_s)
 
     async def _tell(self, trouble: str) -> None:
         """Change the presence when the folder goes away or comes back; what a person has set stays."""
@@ -199,27 +194,33 @@ class WatchedFolder(Device):
         """
         began, asked, told = self.clock.elapsed(), self._begun, -1
         before: Mapping[str, Signature | None] | None = None
-        self._hurry.set()
+        self._hurried = True
+        self._bell.ring()
         while True:
-            turn, now = self._round, self.clock.elapsed()
+            turn, spent = self._rounds, self.clock.elapsed() - began
             if before is None and self._done > asked:
                 before = {} if existing == "yes" else self._view.signatures()
             if before is not None and (result := await self._take(job, sample, before)) is not None:
                 return result
-            if now - began >= wait:
+            # However short the wait, the folder is looked at once.
+            left = (wait if before is not None else max(wait, _FIRST_LOOK_S)) - spent
+            if left <= 0.0:
                 raise RetryableFault("no_image", self._instead(sample, before or {}, wait))
-            percent = int(100.0 * (now - began) / wait) if wait else 0
+            percent = int(100.0 * spent / wait) if 0.0 < spent < wait else 0
             if percent > told:
                 told = percent
-                await job.progress(percent / 100.0, remaining_s=wait - (now - began))
-            await turn.wait()
+                await job.progress(percent / 100.0, remaining_s=left)
+            await self._bell.until(partial(self._looked_since, turn), left)
 
-    async def list_waiting(self, _job: JobContext) -> JobResult:
+    def _looked_since(self, turn: int) -> bool:
+        return self._rounds > turn
+
+    async def list_waiting(self, _job: JobContext, *, sample: str, most: float) -> JobResult:
         """Tell what could be acquired with ``existing = "yes"``."""
-        free = self._free()
-        lines = [f"{s.path}  {s.sample or '(no sample)'}  {s.signature.size} bytes" for s in free[:_LISTED]]
-        if len(free) > _LISTED:
-            lines.append(f"and {len(free) - _LISTED} more")
+        free = [s for s in self._free() if sample in {"", s.sample}]
+        lines = [f"{s.path}  {s.sample or '(no sample)'}  {s.signature.size} bytes" for s in free[: int(most)]]
+        if len(free) > len(lines):
+            lines.append(f"and {len(free) - len(lines)} more")
         return JobResult({"files": "\n".join(lines), "count": Quantity(value=len(free), unit="1")})
 
     async def _take(self, job: JobContext, sample: str, before: Mapping[str, Signature | None]) -> JobResult | None:
@@ -241,15 +242,12 @@ class WatchedFolder(Device):
 
     async def _hand_over(self, job: JobContext, sighting: Sighting) -> JobResult | None:
         """Read, claim, keep; None when another job was given the same image."""
-        data = await asyncio.to_thread(read_stable, self.settings.directory, sighting.path, sighting.signature)
+        data, digest = await asyncio.to_thread(_read, self.settings.directory, sighting)
         media_type = check_complete(sighting.path, data)
         text = await self._beside(sighting, read_metadata(data))
         metadata = read_metadata(data, text)
-        signature, digest = sighting.signature, hashlib.sha256(data).hexdigest()
-        claims = self._claims
-        if claims is None or not claims.take(
-            sighting.path, signature, sample=sighting.sample, sha256=digest, job=job.job
-        ):
+        claims, path, signature = self._claims, sighting.path, sighting.signature
+        if claims is None or not claims.take(path, signature, sample=sighting.sample, sha256=digest, job=job.job):
             return None
         try:
             artefacts = {"image": await job.keep(data, media_type)}
@@ -303,11 +301,9 @@ class WatchedFolder(Device):
         others = {p: r for p, r in self._view.others.items() if p not in before and p != self.settings.marker}
         seen += [f"{path} ({reason})" for path, reason in others.items()]
         shown = "; ".join(seen[:_SHOWN]) + (f"; and {len(seen) - _SHOWN} more" if len(seen) > _SHOWN else "")
-        state, why = self._presence
-        trouble = f"; {why}" if state == "error" else ""
-        return (
-            f"no finished new image of sample {sample!r} after {wait:g} s; seen instead: {shown or 'nothing'}{trouble}"
-        )
+        silence = now - self._listed_at
+        late = f"; the folder was last listed {silence:.0f} s ago" if silence > 2.0 * self.settings.poll_s + 1.0 else ""
+        return f"no finished new image of sample {sample!r} after {wait:g} s; seen instead: {shown or 'nothing'}{late}"
 
     def _reason(self, sighting: Sighting, sample: str, now: float) -> str:
         if sighting.labels is None:
@@ -336,6 +332,12 @@ class _Trouble:
         again = last is not None and last.seen == seen
         pause = min(2.0 * last.pause, _RETRY_MOST_S) if last is not None and again else pause
         return cls(seen, reason, now + pause, pause)
+
+
+def _read(directory: Path, sighting: Sighting) -> tuple[bytes, str]:
+    """A finished file and its hash, which takes a second for a large one."""
+    data = read_stable(directory, sighting.path, sighting.signature)
+    return data, hashlib.sha256(data).hexdigest()
 
 
 def build(settings: Settings, iid: str, transport: Transport, **base: Any) -> Device:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from instruments.adapters.local_path import LocalPath
 from instruments.messages import Name
 
 DAY_S = 86_400.0
@@ -43,13 +43,13 @@ class Settings(BaseModel):
             itself has no scale, or always.
         marker: name of a file in the folder without which the share counts as not mounted.
         concurrency: how many jobs may wait at a time.
-        claims: SQLite file that remembers which file was given to which job; next to the artefacts by default.
+        claims: SQLite file that remembers which job got which file; in the device's state directory by default.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Name = "sem"
-    directory: Path
+    directory: LocalPath
     patterns: Annotated[tuple[str, ...], Field(min_length=1)] = ("*.tif", "*.tiff", "*.png", "*.jpg", "*.jpeg")
     sample: Annotated[str, AfterValidator(_with_sample)] = r"(?:.*/)?(?P<sample>[^/]+?)(?:_(?P<field>\d+))?"
     poll_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 2.0
@@ -63,4 +63,4 @@ class Settings(BaseModel):
     sidecar_wait_s: Annotated[float, Field(ge=0.0, le=3600.0)] = 10.0
     marker: str = ""
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
-    claims: Path | None = None
+    claims: LocalPath | None = None

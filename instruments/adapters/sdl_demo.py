@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Self
 
@@ -21,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import override
 
 from envs.errors import ConfigError, InstrumentError
+from instruments.adapters.local_path import LocalPath
 from instruments.adapters.sdl_demo_messages import CHANNELS, DARK, GAINS, PASSES, Answer, Experiment, read_answer
 from instruments.address import BrokerAddress
 from instruments.commands import Channel, JobResult, Parameter, Returns, command
@@ -29,6 +29,7 @@ from instruments.errors import DeviceFault, RetryableFault
 from instruments.job_context import JobContext
 from instruments.messages import Name, Quantity, Value
 from instruments.transport import Message, Transport
+from instruments.waiting import Bell
 
 _log = logging.getLogger(__name__)
 
@@ -56,8 +57,8 @@ class Settings(BaseModel):
     kind: Name = "sdl-demo"
     pico_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
     broker: str = ""
-    password_file: Path | None = None
-    ca: Path | None = None
+    password_file: LocalPath | None = None
+    ca: LocalPath | None = None
     pin: Annotated[int, Field(ge=0, le=40)] = 28
     answer_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 60.0
     mongodb: bool = False
@@ -178,14 +179,14 @@ class LightDemo(Device):
         await job.progress(0.0, remaining_s=PASSES * asked.integration_s)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[job.job] = answer
-        nap = asyncio.ensure_future(self.sleeper(patience))
+        bell = Bell(self.sleeper)
+        answer.add_done_callback(lambda _answer: bell.ring())
         try:
             order = asked.request(self.boot_id, job.job, mongodb=self.settings.mongodb)
             await self._pico.publish(self._orders, order)
-            await asyncio.wait({answer, nap}, return_when=asyncio.FIRST_COMPLETED)
+            await bell.until(answer.done, patience)
         finally:
             del self._waiting[job.job]
-            nap.cancel()
         if not answer.done():
             text = f"no answer on {self._answers} within {patience:.0f} s: is the Pico on, and is that its id?"
             raise RetryableFault("no_answer", text)

@@ -18,8 +18,10 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from envs.errors import ConfigError
 from instruments.adapters.folder import Settings, WatchedFolder, build
 from instruments.adapters.folder_scan import Scan
+from instruments.adapters.load import read_adapter
 from instruments.artefacts import read_artefact
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
@@ -159,7 +161,7 @@ class SemRoom:
 
     def settled(self) -> bool:
         """The device has looked, and waits for its next look."""
-        return self.time.napping(self.device.settings.poll_s) and not self.device._hurry.is_set()
+        return self.time.napping(self.device.settings.poll_s) and not self.device._hurried
 
     async def advance(self, seconds: float) -> None:
         await self.time.advance(seconds, self.settled)
@@ -440,7 +442,7 @@ def test_a_share_that_does_not_answer_is_told_and_the_wait_still_ends(tmp_path: 
         for _ in range(70):
             await room.time.advance(1.0, lambda: room.time.napping(2.0) or room.time.napping(60.0))
         await until(lambda: room.client.presence("sem-1") == "error")
-        assert "has not answered for 60 s" in why(await asyncio.wait_for(task, 10))
+        assert "the folder was last listed 30 s ago" in why(await asyncio.wait_for(task, 10))
         hanging.set()
         await until(lambda: room.client.presence("sem-1") == "online")
 
@@ -578,6 +580,16 @@ def test_the_example_file_is_what_the_settings_say() -> None:
     content = tomllib.loads(file.read_text())
     assert (content.pop("adapter"), content.pop("iid")) == ("folder", "sem-1")
     assert Settings.model_validate(content).directory == Path("/mnt/sem/exports")
+
+
+def test_relative_paths_are_meant_from_where_the_file_lies(tmp_path: Path) -> None:
+    (tmp_path / "sem.toml").write_text('adapter = "folder"\niid = "sem-1"\ndirectory = "exports"\n')
+    settings = read_adapter(tmp_path / "sem.toml").settings
+    assert isinstance(settings, Settings)
+    assert settings.directory == tmp_path / "exports"
+    (tmp_path / "sem.toml").write_text('adapter = "folder"\niid = "sem-1"\ndirectory = "x"\nsample = "x"\n')
+    with pytest.raises(ConfigError, match=r"sem\.toml: sample = 'x' is not valid; allowed: a group \(\?P<sample>"):
+        read_adapter(tmp_path / "sem.toml")
 
 
 @pytest.mark.parametrize("pattern", ["(?P<field>.*)", "(", ""])
