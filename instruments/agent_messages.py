@@ -25,14 +25,13 @@ MAX_PROPERTIES = 64
 
 Line = Annotated[str, StringConstraints(max_length=200)]
 Text = Annotated[str, StringConstraints(max_length=2000)]
-Word = Annotated[str, StringConstraints(max_length=200)]
 Version = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
 Share = Annotated[Number, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
 Actor = Annotated[str, StringConstraints(pattern=r"^(policy:)?[A-Za-z0-9]([A-Za-z0-9_.\-]{0,62}[A-Za-z0-9])?$")]
 """A person, or ``policy:`` and the name of a rule that decided in nobody's stead."""
 Quantities = Annotated[dict[Name, Quantity], Field(max_length=MAX_PROPERTIES)]
-Design = Annotated[dict[Path, Quantity | Word], Field(min_length=1, max_length=MAX_PROPERTIES)]
+Design = Annotated[dict[Path, Quantity | Line], Field(min_length=1, max_length=MAX_PROPERTIES)]
 CampaignPhase = Literal["draft", "running", "paused", "stopping", "completed", "stopped"]
 
 
