@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,7 +14,8 @@ from agent.cli_broker import broker_app
 from agent.cli_instrument import instrument_app
 from agent.cli_people import people_app
 from agent.connection import CaFile, CertFile, KeyFile
-from envs.errors import LabwrightError, MissingExtraError, UserError
+from agent.extras import needs
+from envs.errors import LabwrightError, UserError
 
 app = typer.Typer(
     name="labwright",
@@ -49,17 +49,6 @@ class Comparison(StrEnum):
 
     RANDOM = "random"
     NONE = "none"
-
-
-def _needs(extra: str, command: str, module: str) -> Any:
-    """Import a module of ours that needs an extra; its absence is one clear message."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").split(".")[0]
-        if missing in {"agent", "envs", "surrogates", "instruments", "simulators"}:
-            raise
-        raise MissingExtraError(command, extra, missing) from error
 
 
 def _whole_number(text: str) -> int:
@@ -135,7 +124,7 @@ def simulate(
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
     """Run a campaign on the virtual laboratory: real compounds, hidden truth, no network."""
-    offline = _needs("lab", "labwright simulate", "agent.offline")
+    offline = needs("lab", "labwright simulate", "agent.offline")
     offline.simulate(
         offline.Request(
             experiments=experiments,
@@ -163,7 +152,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Print a campaign, or one experiment with its provenance."""
-    module = _needs("lab", "labwright show", "agent.show")
+    module = needs("lab", "labwright show", "agent.show")
     if experiment is None:
         module.show_campaign(directory, as_json=as_json)
     else:
@@ -173,7 +162,7 @@ def show(
 @config_app.command("check")
 def config_check(file: Annotated[Path, typer.Argument(help="Campaign file (TOML).")]) -> None:
     """Say whether a campaign file is right, and what is wrong where."""
-    _needs("lab", "labwright config check", "agent.config_check").check_config(file)
+    needs("lab", "labwright config check", "agent.config_check").check_config(file)
 
 
 @train_app.command("sem")
@@ -192,7 +181,7 @@ def train_sem(
 
     Continues from its last checkpoint.
     """
-    _needs("lab", "labwright train sem", "agent.training").train_sem(out, steps=steps, seed=seed)
+    needs("lab", "labwright train sem", "agent.training").train_sem(out, steps=steps, seed=seed)
 
 
 @train_app.command("embedding")
@@ -200,7 +189,7 @@ def train_embedding(
     out: Annotated[Path, typer.Option(help="Directory for the file.")] = Path("checkpoints/embedding"),
 ) -> None:
     """Embed the built-in crystals with the pretrained backbone again (one to three minutes on one core)."""
-    _needs("lab", "labwright train embedding", "agent.training").train_embedding(out)
+    needs("lab", "labwright train embedding", "agent.training").train_embedding(out)
 
 
 def main() -> None:

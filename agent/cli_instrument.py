@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from agent.connection import DEFAULT_LAB, BrokerUrl, CaFile, CertFile, KeyFile, LabName, broker_address
+from agent.extras import needs
 
 instrument_app = typer.Typer(no_args_is_help=True, help="Connect instruments, look at them, and check them.")
 
@@ -75,6 +76,23 @@ def instrument_run(
 
     address = broker_address(broker, ca=ca, cert=cert, key=key)
     run_instrument(file, address, lab=lab, root=root, iid=iid, state=state)
+
+
+@instrument_app.command("virtual")
+def instrument_virtual(
+    broker: BrokerUrl,
+    lab: LabName = DEFAULT_LAB,
+    root: RootName = DEFAULT_ROOT,
+    seed: Annotated[int, typer.Option(min=0, help="Of the laboratory's hidden truth.")] = 0,
+    state: Annotated[Path, typer.Option(help="Directory for samples, images and job journals.")] = Path("virtual-lab"),
+    ca: CaFile = None,
+    cert: CertFile = None,
+    key: KeyFile = None,
+) -> None:
+    """Run a virtual furnace, microscope and indenter on a broker until Ctrl-C: to try things out without hardware."""
+    address = broker_address(broker, ca=ca, cert=cert, key=key)
+    module = needs("lab", "labwright instrument virtual", "agent.virtual_lab")
+    module.run_virtual_lab(address, lab=lab, root=root, seed=seed, state=state)
 
 
 @instrument_app.command("list")

@@ -1,4 +1,4 @@
-"""What ``labwright instrument run`` and ``list`` do."""
+"""What ``labwright instrument run``, ``virtual`` and ``list`` do."""
 
 from __future__ import annotations
 
@@ -56,10 +56,16 @@ def _described(file: str, iid: str | None) -> tuple[str, Build]:
 
 
 async def _until_signal(iid: str, build: Build, place: Place) -> None:
+    stop = stop_by_signal()
+    await serve_device(iid, build, place, stop=stop, tell=lambda line: print(line, flush=True))  # noqa: T201
+
+
+def stop_by_signal() -> asyncio.Event:
+    """Set by SIGINT and SIGTERM; to be made in the running loop."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
-    await serve_device(iid, build, place, stop=stop, tell=lambda line: print(line, flush=True))  # noqa: T201
+    return stop
 
 
 def found_instruments(address: BrokerAddress, *, lab: str, root: str, wait_s: float) -> list[dict[str, Any]]:
@@ -92,7 +98,7 @@ def found_instruments(address: BrokerAddress, *, lab: str, root: str, wait_s: fl
     return asyncio.run(look())
 
 
-def _pass_over(iid: str, status: Status, *, back: bool) -> None:  # noqa: ARG001
+def _pass_over(iid: str, status: Status, *, back: bool) -> None:
     """Who only looks does nothing about it."""
 
 

@@ -30,7 +30,7 @@ from envs.moduli import Moduli
 from envs.objective import FLAGSHIP, Objective
 from envs.space import DesignSpace
 from instruments.client import InstrumentClient
-from instruments.clock import SimClock, wait_forever
+from instruments.clock import Clock, SimClock, wait_forever
 from instruments.ids import Ids, SeededIds, SystemIds
 from instruments.topics import Lab
 from instruments.transport import Transport
@@ -39,6 +39,7 @@ from surrogates.datasets import elastic
 if TYPE_CHECKING:
     # Checking a campaign file takes no model: torch is loaded by what needs it.
     from agent.planner import Planner
+    from simulators.lab import VirtualLab
     from surrogates.design_features import DesignFeatures
     from surrogates.micrograph_fields import LabelledField
 
@@ -244,3 +245,25 @@ def calibration_fields(n: int) -> tuple[Iterator[LabelledField], int]:
     from simulators.reader_data import CALIBRATION_SEED, fields
 
     return fields(CALIBRATION_SEED, n), CALIBRATION_SEED
+
+
+def virtual_lab(seed: int, directory: Path, *, clock: Clock, ids: Ids, lab: str, root: str) -> VirtualLab:
+    """A virtual laboratory on its own, to be put on a bus: furnace, microscope and indenter around one hidden truth.
+
+    Args:
+        seed: of the truth.
+        directory: where samples, images and job journals persist.
+        clock: the devices' clocks.
+        ids: gives their boot ids.
+        lab: the laboratory's id on the bus.
+        root: first level of all topics.
+
+    Raises:
+        JournalError: when the directory belongs to a laboratory of another seed.
+    """
+    from simulators.lab import VirtualLab
+
+    moduli = elastic.load()
+    return VirtualLab(
+        seed, CrystalLibrary.builtin(), moduli, directory=directory, clock=clock, ids=ids, lab=lab, root=root
+    )

@@ -266,8 +266,8 @@ class Device:
         """End what runs and make safe when the agent's lease has run out."""
         if self._lease_until is not None and self.clock.elapsed() > self._lease_until:
             self._lease_until = None
-            _log.warning("%s: the agent's lease ran out: %s", self.iid, self.safe_state or "no safe state declared")
-            await self._desk.end_all(LEASE_LOST)
+            if await self._desk.end_all(LEASE_LOST):
+                _log.warning("%s: the agent's lease ran out: %s", self.iid, self.safe_state or "no safe state declared")
             await self.make_safe()
 
     async def set_presence(self, state: Presence, message: str = "") -> None:
