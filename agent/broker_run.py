@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -41,6 +41,7 @@ class Request:
     kind: Kind | None
     instruments: tuple[str, ...]
     persons: tuple[str, ...]
+    remove: tuple[str, ...]
     lab: str | None
     bind: str | None
     tls_port: int
@@ -110,16 +111,21 @@ def _serve(request: Request, store: BrokerStore, tls: TlsListener | None, consol
     logging.getLogger("instruments.broker").setLevel(logging.ERROR)
     with _stopping() as stop, local_broker(access, kind=kind, directory=store.directory, port=port, tls=tls) as broker:
         store.save(StoredBroker.of(access, lab, port))
+        seen = store.changed()
         _announce(broker, lab, store, request, console)
         if broker.kind == "amqtt":
             console.print(f"[bold yellow]{BANNER}[/]")
         console.print("[dim]Stop it with Ctrl-C.[/]")
-        _watch(broker, store, stop, console)
+        _watch(broker, store, seen, stop, console)
     console.print("\nThe broker has stopped; passwords and retained messages are kept.")
 
 
 def _with_users(access: Access, request: Request) -> Access:
-    """The same with those who are asked for and not there yet."""
+    """The same without those who shall go, and with those who are asked for and not there yet."""
+    for name in request.remove:
+        access = access.without(name)
+    if not any(user.role == "agent" for user in access.users):
+        access = access.with_user(BrokerUser.new(AGENT, "agent"))  # its password may be changed, but it stays
     for role, name in request.users():
         known = next((user for user in access.users if user.name == name), None)
         if known is None:
@@ -130,15 +136,13 @@ def _with_users(access: Access, request: Request) -> Access:
 
 
 def _choose_port(known: StoredBroker | None) -> int:
-    for port in [known.port] if known else []:
-        if port_is_free(port):
-            return port
+    if known is not None and port_is_free(known.port):
+        return known.port
     return PORT if port_is_free(PORT) else free_port()
 
 
-def _watch(broker: LocalBroker, store: BrokerStore, stop: threading.Event, console: Console) -> None:
+def _watch(broker: LocalBroker, store: BrokerStore, seen: int, stop: threading.Event, console: Console) -> None:
     """Wait for the end; meanwhile let those in whom another call of the command has written down."""
-    seen = store.changed()
     while not stop.wait(_LOOK_S):
         if not broker.alive:
             raise InstrumentError(f"the broker could not be kept running: see {store.directory / 'mosquitto.log'}")
@@ -147,12 +151,21 @@ def _watch(broker: LocalBroker, store: BrokerStore, stop: threading.Event, conso
         seen = now
         try:
             known = store.load()
-            for user in known.access.users if known else ():
-                if user.name not in {name.name for name in broker.access.users}:
-                    broker.add(user)
-                    console.print(f"{user.role} {user.name} may connect now")
+            if known is not None:
+                _take_over(broker, Access(known.access.users, broker.access.lab), console)
         except (UserError, InstrumentError) as error:
             console.print(f"[red]Not taken over:[/] {escape(str(error))}", soft_wrap=True)
+
+
+def _take_over(broker: LocalBroker, access: Access, console: Console) -> None:
+    before = broker.access.users
+    broker.change(access)
+    for user in access.users:
+        if user not in before:
+            console.print(f"{user.role} {user.name} may connect now")
+    for user in before:
+        if user not in access.users:
+            console.print(f"{user.role} {user.name} is shut out, with the password of until now")
 
 
 @contextmanager
@@ -177,28 +190,34 @@ def _stopping() -> Iterator[threading.Event]:
 
 def _introduce(request: Request, store: BrokerStore, console: Console) -> None:
     known = store.load()
-    if known is None or not request.users():
+    if known is None or not (request.users() or request.remove):
         raise UserError(
-            f"a broker is running in {store.directory} already: stop it first, add to it with --instrument NAME or "
-            "--person NAME, or run another one with --dir"
+            f"a broker is running in {store.directory} already: stop it first, change its users with --instrument, "
+            "--person and --remove, or run another one with --dir"
         )
     access = _with_users(known.access, request)
     store.save(StoredBroker.of(access, known.topics, known.port))
     wanted = {name for _, name in request.users()}
-    users = [user for user in access.users if user.name in wanted]
+    users = [user for user in access.users if user.name in wanted or user not in known.access.users]
+    gone = [user for user in known.access.users if user not in access.users]
     deadline = time.monotonic() + _TAKEN_IN_S
-    for user in users:
-        while not lets_in(BrokerAddress("127.0.0.1", known.port, user.name, user.password)):
-            if time.monotonic() > deadline:
-                store.save(known)
-                raise InstrumentError(f"the broker that is running in {store.directory} did not let {user.name} in")
-            time.sleep(0.05)
-    line = connecting(replace(access, users=tuple(users)), known.topics, known.port, None)
-    print_connecting(line, console, as_json=request.as_json)
+    while not all(_may_enter(known, user) for user in users) or any(_may_enter(known, user) for user in gone):
+        if time.monotonic() > deadline:
+            store.save(known)
+            raise InstrumentError(f"the broker that is running in {store.directory} did not take the change")
+        time.sleep(0.05)
+    for user in gone:
+        console.print(f"{user.role} {user.name} is shut out.")
+    if users:
+        print_connecting(connecting(users, known.topics, known.port, None), console, as_json=request.as_json)
+
+
+def _may_enter(broker: StoredBroker, user: BrokerUser) -> bool:
+    return lets_in(BrokerAddress("127.0.0.1", broker.port, user.name, user.password))
 
 
 def _announce(broker: LocalBroker, lab: Lab, store: BrokerStore, request: Request, console: Console) -> None:
-    line = connecting(broker.access, lab, broker.port, broker.tls)
+    line = connecting(broker.access.users, lab, broker.port, broker.tls)
     line = {"kind": broker.kind, **line, "directory": str(store.directory)}
     name = "Mosquitto" if broker.kind == "mosquitto" else "amqtt"
     where = f" and, with TLS, {broker.tls.bind}:{broker.tls.port}" if broker.tls else ""

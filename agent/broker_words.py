@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shlex
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
 
 from agent.connection import watching
 from instruments.address import BrokerAddress, TlsOptions
-from instruments.broker_access import Access, BrokerUser
+from instruments.broker_access import BrokerUser
 from instruments.broker_config import TlsListener
 from instruments.topics import Lab
 
@@ -23,17 +24,17 @@ _RIGHTS = {
 _ANYWHERE = {"0.0.0.0", "::", "*"}  # noqa: S104 - recognised, not listened on
 
 
-def connecting(access: Access, lab: Lab, port: int, tls: TlsListener | None) -> dict[str, Any]:
+def connecting(known: Iterable[BrokerUser], lab: Lab, port: int, tls: TlsListener | None) -> dict[str, Any]:
     """Addresses and commands for every user, as plain values.
 
     Args:
-        access: the users.
+        known: the users.
         lab: their laboratory.
         port: on loopback.
         tls: the listener beyond this machine.
     """
     users = []
-    for user in access.users:
+    for user in known:
         address = BrokerAddress("127.0.0.1", port, user.name, user.password)
         entry: dict[str, Any] = {"name": user.name, "role": user.role, "url": address.url_with_password}
         if tls is not None:

@@ -61,6 +61,9 @@ def broker(
     person: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A person who may watch and decide; can be given again.")
     ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A user who may not connect any more; can be given again.")
+    ] = None,
     lab: Annotated[
         str | None,
         typer.Option(metavar="NAME", show_default="as before, else lab", help="The laboratory's name in the topics."),
@@ -77,8 +80,8 @@ def broker(
 ) -> None:
     """Run an MQTT broker for one laboratory until Ctrl-C, and say how to connect.
 
-    Users and passwords are kept for the next time. Called again for a directory whose broker is running, with a new
-    --instrument or --person, it lets them in there.
+    Users and passwords are kept for the next time. Called again for a directory whose broker is running, with
+    --instrument, --person or --remove, it changes the users there.
     """
     from agent.broker_run import Request, run_broker
 
@@ -89,6 +92,7 @@ def broker(
             kind=kind.value if kind else None,
             instruments=tuple(instrument or ()),
             persons=tuple(person or ()),
+            remove=tuple(remove or ()),
             lab=lab,
             bind=bind,
             tls_port=tls_port,

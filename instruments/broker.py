@@ -93,8 +93,7 @@ class LocalBroker:
         Raises:
             UserError: when there is no such user.
         """
-        user = self.access.user(name) if name else self.access.users[0]
-        return BrokerAddress("127.0.0.1", self.port, user.name, user.password, self.kind)
+        return self._address(self.access.user(name) if name else self.access.users[0])
 
     def add(self, user: BrokerUser) -> BrokerAddress:
         """Let one more user in while it runs; nobody is disconnected.
@@ -105,22 +104,34 @@ class LocalBroker:
             UserError: when this is amqtt, which reads its users once.
             TransportError: when the broker does not take the change.
         """
+        self.change(self.access.with_user(user))
+        return self.address(user.name)
+
+    def change(self, access: Access) -> None:
+        """Have other users, or other passwords, while it runs: who is not among them any more is disconnected.
+
+        Raises:
+            UserError: when this is amqtt, which reads its users once.
+            TransportError: when the broker does not take the change.
+        """
         if self.kind == "amqtt":
             raise UserError("amqtt takes its users at its start alone: stop it and start it with all of them")
-        access = self.access.with_user(user)
         files = {PASSWORDS: access.mosquitto_passwords(), ACL: access.mosquitto_acl()}
         try:
             _order(self._child, {"files": files})
         except OSError as error:
             raise TransportError(f"the broker is not running any more: {error}") from error
+        gone = [self._address(user) for user in self.access.users if user not in access.users]
+        new = [self._address(user) for user in access.users if user not in self.access.users]
         self.access = access
-        address = self.address(user.name)
         deadline = time.monotonic() + _RELOAD_S
-        while not lets_in(address):
+        while not all(map(lets_in, new)) or any(map(lets_in, gone)):
             if time.monotonic() > deadline or not self.alive:
-                raise TransportError(f"the broker does not let {user.name} in after it was told to")
+                raise TransportError("the broker goes on with the users that it had, although it was told of others")
             time.sleep(0.02)
-        return address
+
+    def _address(self, user: BrokerUser) -> BrokerAddress:
+        return BrokerAddress("127.0.0.1", self.port, user.name, user.password, self.kind)
 
 
 @contextmanager

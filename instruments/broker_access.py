@@ -117,6 +117,16 @@ class Access:
         """
         return replace(self, users=(*self.users, user))
 
+    def without(self, name: str) -> Access:
+        """The same without one user.
+
+        Raises:
+            UserError: when there is none of this name.
+            ConfigError: when nobody would be left.
+        """
+        gone = self.user(name)
+        return replace(self, users=tuple(user for user in self.users if user is not gone))
+
     def rules(self, user: BrokerUser) -> list[tuple[Literal["read", "write", "readwrite"], str]]:
         """What a user may do, as access and topic pattern."""
         if self.lab is None:

@@ -21,16 +21,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from envs.errors import MissingExtraError
+from envs.errors import ConfigError, MissingExtraError, UserError
 from instruments import broker
 from instruments.address import BrokerAddress, TlsOptions
-from instruments.broker import choose_kind, embedded_broker, find_mosquitto
+from instruments.broker import LocalBroker, choose_kind, embedded_broker, find_mosquitto, local_broker
 from instruments.broker_access import Access, BrokerUser
+from instruments.broker_config import TlsListener
 from instruments.errors import TransportError
 from instruments.mqtt import MqttTransport
+from instruments.topics import Lab
 from instruments.transport import Message
 
 Kind = Literal["mosquitto", "amqtt"]
+LAB = Lab("labwright", "lab")
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -283,6 +286,81 @@ def test_tls_verifies_both_sides(tls_broker: int, tmp_path: Path) -> None:
             asyncio.run(knock(options))
     with pytest.raises(TransportError, match="certificates cannot be used"):
         asyncio.run(knock(TlsOptions(tmp_path / "missing.pem")))
+
+
+def certified(directory: Path, *, ask: bool) -> TlsListener:
+    """A listener with certificates of an authority of its own; ``ask`` for the clients' too."""
+    certificate(directory, "authority")
+    for name in ("broker", "furnace-1", "nobody"):
+        certificate(directory, name, "authority")
+    ca = directory / "authority.pem" if ask else None
+    return TlsListener("127.0.0.1", broker.free_port(), directory / "broker.pem", directory / "broker.key", ca)
+
+
+async def heard_by_agent(running: LocalBroker, address: BrokerAddress) -> list[str]:
+    """What the agent hears when somebody speaks for two instruments."""
+    heard: list[str] = []
+    done = asyncio.Event()
+
+    async def note(message: Message) -> None:
+        heard.append(message.topic)
+        if message.payload == b"end":
+            done.set()
+
+    agent, other = MqttTransport(running.address("agent"), client_id="agent"), MqttTransport(address, client_id="other")
+    await other.connect()
+    await agent.connect()
+    await agent.subscribe(LAB.everything, note)
+    for iid in ("furnace-1", "sem-1", "nobody"):
+        await other.publish(LAB.status(iid), b"here")
+    await other.close()
+    await agent.publish(LAB.agent_status("agent"), b"end")
+    await asyncio.wait_for(done.wait(), 5)
+    await agent.close()
+    return heard[:-1]
+
+
+@pytest.mark.parametrize("ask", [True, False], ids=["certificates", "passwords"])
+def test_beyond_this_machine_there_is_tls_and_the_same_rights(tmp_path: Path, ask: bool) -> None:
+    if find_mosquitto() is None:
+        pytest.skip("Mosquitto is not installed")
+    listener = certified(tmp_path, ask=ask)
+    ca = tmp_path / "authority.pem"
+
+    def address(name: str, user: str = "", password: str = "") -> BrokerAddress:
+        tls = TlsOptions(ca, tmp_path / f"{name}.pem", tmp_path / f"{name}.key") if ask else TlsOptions(ca)
+        return BrokerAddress("localhost", listener.port, user, password, tls=tls)
+
+    users = Access.new(LAB, instruments=("furnace-1", "sem-1"))
+    with local_broker(users, kind="mosquitto", tls=listener) as running:
+        furnace, sem = users.user("furnace-1"), users.user("sem-1")
+        if ask:
+            # The certificate says who it is, whatever name and password are given.
+            for one in (address("furnace-1"), address("furnace-1", sem.name, sem.password)):
+                assert asyncio.run(heard_by_agent(running, one)) == [LAB.status("furnace-1")]
+            assert asyncio.run(heard_by_agent(running, address("nobody"))) == []
+        else:
+            one = address("", furnace.name, furnace.password)
+            assert asyncio.run(heard_by_agent(running, one)) == [LAB.status("furnace-1")]
+            with pytest.raises(TransportError, match="Not authorized"):
+                asyncio.run(heard_by_agent(running, address("", furnace.name, "wrong")))
+        with pytest.raises(OSError, match="refused"):  # without TLS only ever on the one address of loopback
+            socket.create_connection(("127.0.0.2", running.port), timeout=2).close()
+
+
+def test_a_listener_with_certificates_that_do_not_belong_together_is_refused(tmp_path: Path) -> None:
+    certified(tmp_path, ask=False)
+    pem, key = tmp_path / "broker.pem", tmp_path / "broker.key"
+    with pytest.raises(ConfigError, match=r"broker\.tls"):
+        TlsListener("127.0.0.1", 1, pem, tmp_path / "nobody.key")
+    with pytest.raises(ConfigError, match=r"broker\.tls\.ca"):
+        TlsListener("127.0.0.1", 1, pem, key, key)
+    with pytest.raises(ConfigError, match=r"broker\.bind"):
+        TlsListener("", 1, pem, key)
+    listener = TlsListener("127.0.0.1", 1, pem, key)
+    access = Access((BrokerUser.new("agent", "agent"),))
+    with pytest.raises(UserError, match="this machine alone"), local_broker(access, kind="amqtt", tls=listener):
+        pass
 
 
 def test_without_any_broker_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
