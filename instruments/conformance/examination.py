@@ -144,6 +144,13 @@ class Examination:
             raise UntriedRuleError("there is no valid description")
         return found
 
+    def unavailable(self) -> str:
+        """The presence in which a device takes no orders, with its reason; empty when it does take them."""
+        status = self.probe.statuses[-1].said if self.probe.statuses else None
+        if status is None or status.state in {"online", "busy"}:
+            return ""
+        return f"{status.state} ({status.message})" if status.message else status.state
+
     def trials(self) -> list[Trial]:
         """The orders that may be carried out, the shortest first.
 
@@ -151,9 +158,8 @@ class Examination:
             UntriedRuleError: there is none, or the device takes no orders now.
         """
         described, options = self.description.commands, self.options
-        status = self.probe.statuses[-1].said if self.probe.statuses else None
-        if status is not None and status.state in {"error", "maintenance", "offline"}:
-            raise UntriedRuleError(f"the device is in {status.state} and takes no orders")
+        if away := self.unavailable():
+            raise UntriedRuleError(f"the device is in {away} and takes no orders")
         if options.command is not None:
             known = described.get(options.command)
             if known is None:

@@ -5,29 +5,35 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 from instruments.conformance.examination import HEARTBEAT_S, Examination, many, span
 from instruments.conformance.probe import Heard
 from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
-from instruments.messages import MAX_SKEW_S, Payload, Status
+from instruments.messages import MAX_SKEW_S, Status
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _LISTEN_S = 5.0
 
 
-def _checked(heard: Heard[Payload], what: str) -> None:
+def _checked(heard: Heard[Any], what: str) -> None:
     if heard.said is None:
         raise BrokenRuleError(f"the {what} is {heard.fault}", "Compare it with the JSON Schema of the profile.")
 
 
+async def _kept(exam: Examination, first: Heard[Any]) -> bool:
+    """Whether the bus keeps it; what came live may have been said this moment, so a newcomer is asked."""
+    return first.raw.retained or bool(await exam.probe.retained(first.raw.topic))
+
+
 @rule("PRE-1", "Description kept", "desc is retained and has every field that the profile asks for.")
 async def described(exam: Examination) -> str:
-    """The first description came from the bus's memory, and can be read."""
+    """The bus keeps it, and it can be read."""
     if not exam.probe.descriptions:
         raise BrokenRuleError("no description came", "Publish desc with the retained flag, at every connection.")
     first = exam.probe.descriptions[0]
-    _checked(first, "description")  # type: ignore[arg-type]
-    if not first.raw.retained:
+    _checked(first, "description")
+    if not await _kept(exam, first):
         raise BrokenRuleError("desc was not retained", "Set the retained flag: an agent that starts later needs it.")
     found = exam.description
     return f"{found.kind}, {many(len(found.commands), 'command')}, {many(len(found.channels), 'channel')}"
@@ -52,12 +58,12 @@ async def booted(exam: Examination) -> str:
 
 @rule("PRE-4", "Status kept", "status is retained, valid, and carries the boot_id of desc.")
 async def present(exam: Examination) -> str:
-    """The first status came from the bus's memory, and belongs to this boot."""
+    """The bus keeps it, and it belongs to this boot."""
     if not exam.probe.statuses:
         raise BrokenRuleError("no status came", "Publish status with the retained flag after desc.")
     first = exam.probe.statuses[0]
-    _checked(first, "status")  # type: ignore[arg-type]
-    if not first.raw.retained:
+    _checked(first, "status")
+    if not await _kept(exam, first):
         raise BrokenRuleError("status was not retained", "Set the retained flag on every status.")
     status = exam.probe.statuses[-1].said
     if status is not None and status.boot_id != exam.description.boot_id:
@@ -137,12 +143,14 @@ async def declared(exam: Examination) -> str:
     slowest = max((c.period_s or 0.0 for c in channels.values()), default=0.0)
     await probe.until(lambda: set(channels) <= {h.name for h in probe.readings}, max(_LISTEN_S, 2.0 * slowest))
     for heard in probe.readings:
-        _checked(heard, f"reading of {heard.name}")  # type: ignore[arg-type]
+        _checked(heard, f"reading of {heard.name}")
         if heard.name not in channels:
             raise BrokenRuleError(f"channel {heard.name} is not in desc", "Declare every channel with its unit.")
         if heard.said is not None and heard.said.unit != channels[heard.name].unit:
             raise BrokenRuleError(f"{heard.name} comes in {heard.said.unit}, declared in {channels[heard.name].unit}")
     heard_of = {h.name for h in probe.readings}
+    if not heard_of and (away := exam.unavailable()):
+        raise UntriedRuleError(f"the device is in {away}")
     silent = sorted(name for name, c in channels.items() if c.period_s and name not in heard_of)
     if silent:
         raise BrokenRuleError(f"nothing from {', '.join(silent)} for {max(_LISTEN_S, 2.0 * slowest):g} s")

@@ -148,7 +148,7 @@ class Probe:
 
     def _another(self) -> Transport:
         self.n_asides += 1
-        return self._connect(f"{self._name}-{self.n_asides}")
+        return self._connect(f"{self._name}-aside-{self.n_asides}")
 
     async def _within(self, wanted: Awaitable[object], seconds: float) -> bool:
         hope = asyncio.ensure_future(wanted)

@@ -112,7 +112,8 @@ async def controller(bench: Bench) -> None:
 
 def serial(bench: Bench, iid: str) -> Device:
     file = bench.directory / "serial.toml"
-    file.write_text((ADAPTERS / "serial.toml").read_text().replace("/dev/ttyUSB0", str(bench.directory / "tty")))
+    text = (ADAPTERS / "serial.toml").read_text().replace("/dev/ttyUSB0", str(bench.directory / "tty"))
+    file.write_text(text.replace('"even"', '"none"'))  # a pseudo-terminal knows no parity
     return load_device(file, bench.connect(iid), **bench.base)
 
 
