@@ -114,7 +114,7 @@ class MqttTransport:
 
     @property
     def dropped(self) -> int:
-        """How many messages of QoS 0 were dropped because the handlers were too slow."""
+        """How many messages of QoS 0 the handlers were too slow for."""
         return self._delivery.inbox.dropped
 
     def set_will(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = True) -> None:
@@ -161,6 +161,7 @@ class MqttTransport:
             await _at_most(self._wait_sent(), _GOODBYE_S)
             self._client.disconnect()
             await _at_most(self._gone.wait(), _GOODBYE_S)
+        self._client.leaving.set()
         stopping = asyncio.ensure_future(asyncio.to_thread(self._client.loop_stop))
         while not stopping.done():
             # Again and again: while paho is busy connecting it takes no notice.
@@ -299,8 +300,7 @@ class MqttTransport:
             if not agreed.done():
                 agreed.set_result(None)  # all patterns are subscribed to again when the connection is back
 
-    def _connection_failed(self) -> None:
-        # paho tells no reason here; a failed TLS handshake comes this way, too.
+    def _connection_failed(self) -> None:  # paho tells no reason; a failed TLS handshake comes this way, too
         tls = ", or does not accept these certificates" if self._address.tls else ""
         self._failure = f"the address does not accept connections{tls}"
 

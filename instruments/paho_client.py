@@ -32,7 +32,11 @@ _SESSION_S = 7 * 86_400
 
 
 class ResilientClient(paho.Client):
-    """paho's client with a thread that outlives what a broken or hostile broker sends."""
+    """paho's client with a thread that outlives what a broken or hostile broker sends.
+
+    Attributes:
+        leaving: set it to end the waits between attempts to connect.
+    """
 
     on_broken: Callable[[], None]
     """Called in paho's thread when it had to give a connection up."""
@@ -42,6 +46,19 @@ class ResilientClient(paho.Client):
     _received = b""
     _read_at = 0
     _refills = 0
+
+    @override
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.leaving = threading.Event()
+        super().__init__(*args, **kwargs)
+
+    @override
+    def _reconnect_wait(self) -> None:
+        # paho's own sleeps through a departure for up to a second.
+        with self._reconnect_delay_mutex:
+            doubled = self._reconnect_min_delay if self._reconnect_delay is None else 2 * self._reconnect_delay
+            self._reconnect_delay = min(doubled, self._reconnect_max_delay)
+        self.leaving.wait(self._reconnect_delay)
 
     @override
     def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
