@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from uvicorn import Server
     from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_log = logging.getLogger(__name__)
 
 PREFIX = "/artefacts"
 _COMMAND = "the artefact endpoint"
@@ -226,10 +229,9 @@ def _impatient(limits: Limits) -> type[H11Protocol]:
         def data_received(self, data: bytes) -> None:
             try:
                 super().data_received(data)
-            except h11.LocalProtocolError:  # rubbish after a request whose answer ends the connection
-                self.transport.abort()
-            else:
-                self._patience.look()
+            except h11.LocalProtocolError:
+                _log.debug("rubbish came after the end of a connection's last request")
+            self._patience.look()
 
         @override
         def pause_writing(self) -> None:

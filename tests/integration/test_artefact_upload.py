@@ -5,12 +5,13 @@ import hashlib
 import json
 import shutil
 import socket
+import ssl
 import threading
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -380,6 +381,31 @@ def test_certificates_are_verified_in_name_and_authority(tmp_path: Path) -> None
         assert [p.name for p in store.directory.iterdir()] == [f"{SHA}.tif"]
 
     asyncio.run(run())
+
+
+def test_rubbish_after_the_last_request_makes_no_noise(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Below TLS bytes still come when the server has closed."""
+    certificate, key = self_signed(tmp_path)
+
+    async def run() -> None:
+        async with serve_artefacts(
+            ArtefactStore(tmp_path / "store"), tickets(), certificate=certificate, key=key
+        ) as server:
+            trusting = ssl.create_default_context(cafile=certificate)
+            port = int(server.base.rpartition(":")[2])
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
+            lines = ["Host: s", f"Authorization: Bearer {server.ticket('j1').token}", "Content-Type: image/tiff"]
+            head = "\r\n".join([f"PUT /artefacts/{SHA} HTTP/1.1", *lines, "Content-Length: 0", "", ""])
+            with suppress(ConnectionError, asyncio.TimeoutError, ssl.SSLError):
+                writer.write(head.encode() + PIXELS)
+                await writer.drain()
+                writer.write(PIXELS)
+                await writer.drain()
+                await reader.read()
+            writer.transport.abort()
+
+    asyncio.run(run())
+    assert not [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
 
 
 def test_plain_http_to_a_port_with_tls_is_a_failed_connection(tmp_path: Path) -> None:
