@@ -26,18 +26,6 @@ from agent.roles import may, roles_for
 from envs.errors import UserError
 from instruments.decisions import ALGORITHM, MAX_TOKEN, Decision, DecisionHeader, PublishedProposal, no_twins
 
-__all__ = [
-    "MAX_AGE",
-    "MAX_SKEW",
-    "Decision",
-    "ProposalContext",
-    "PublishedProposal",
-    "Reason",
-    "Verdict",
-    "sign_decision",
-    "verify_decision",
-]
-
 MAX_AGE = timedelta(minutes=10)
 """How long after signing a decision may arrive; nonces must be kept for longer than this."""
 MAX_SKEW = timedelta(seconds=30)

@@ -15,8 +15,8 @@ from agent.roles import Role, may, roles_for
 from envs.errors import UserError
 
 if TYPE_CHECKING:
-    from agent.approvals import Decision, PublishedProposal
     from agent.identity import IdentityStore
+    from instruments.decisions import Decision, PublishedProposal
 
 PASSWORD = "LABWRIGHT_PASSWORD"  # noqa: S105  # the name of the variable, not a password
 MAX_PROPOSAL = 4 * 2**20
@@ -78,7 +78,8 @@ def sign(
     directory: Directory = None,
 ) -> None:
     """Sign a decision about a proposal and print the envelope."""
-    from agent.approvals import PublishedProposal, sign_decision
+    from agent.approvals import sign_decision
+    from instruments.decisions import PublishedProposal
 
     published = PublishedProposal.parse(_read(proposal))
     store = _store(directory)
@@ -105,8 +106,8 @@ def _decide(
 
     from pydantic import ValidationError
 
-    from agent.approvals import Decision
     from agent.identity import explain
+    from instruments.decisions import Decision
 
     now = datetime.now(UTC)
     if now >= published.expires_at:

@@ -25,6 +25,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from agent.roles import Role
 from envs.errors import UserError
+from instruments.decisions import PersonName
 from instruments.messages import Utc
 
 SCRYPT_N = 2**17
@@ -37,8 +38,6 @@ _ENCRYPTION = ["dir", "A256GCM"]
 _PUBLIC, _PRIVATE = ".public.json", ".private.json"
 _MAX_FILE = 65536
 
-PersonName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.\-]{0,62}[A-Za-z0-9])?$")]
-"""A name that is a topic level and a file name."""
 _Model = TypeVar("_Model", bound=BaseModel)
 
 

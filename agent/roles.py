@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING
 
-Choice = Literal["approve", "reject", "edit"]
-"""What a person can say about a proposal."""
+if TYPE_CHECKING:
+    from instruments.decisions import Choice
 
 
 class Role(StrEnum):
