@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -237,7 +238,7 @@ class WatchedFolder(Device):
                     return result
             except IncompleteImageError as error:
                 self._later = {p: t for p, t in self._later.items() if p in self._view.images}
-                self._later[sighting.path] = _Trouble.after(trouble, seen, str(error), now, self.settings.poll_s)
+                self._later[sighting.path] = _Trouble.after(trouble, seen, error, now, self.settings.poll_s)
         return None
 
     async def _hand_over(self, job: JobContext, sighting: Sighting) -> JobResult | None:
@@ -261,20 +262,18 @@ class WatchedFolder(Device):
 
     async def _beside(self, sighting: Sighting, own: ImageMetadata) -> bytes | None:
         """The text file of the image's name, waited for as the settings say."""
-        now, aside = self.clock.elapsed(), self._view.sidecar(sighting)
         if self.settings.sidecar == "never":
             return None
-        if aside is None:
-            patience = self.settings.stable_s + self.settings.sidecar_wait_s
+        now, aside = self.clock.elapsed(), self._view.sidecar(sighting)
+        if aside is None or not 0 < aside.signature.size <= _SIDECAR_BYTES:
+            until = sighting.since + self.settings.stable_s + self.settings.sidecar_wait_s
             if self.settings.sidecar == "always":
-                raise IncompleteImageError("the text file of its name is not there")
-            if own.pixel_size_um is None and not own.note and now - sighting.since < patience:
-                raise IncompleteImageError("it has no scale, and the text file of its name is not there yet")
+                raise _AwaitsTextError("the text file of its name is not there", math.inf)
+            if own.pixel_size_um is None and not own.note and now < until:
+                raise _AwaitsTextError("it has no scale, and the text file of its name is not there yet", until)
             return None
         if reason := self._view.finished(aside, now):
-            raise IncompleteImageError(f"its text file is not finished: {reason}")
-        if aside.signature.size > _SIDECAR_BYTES:
-            return None
+            raise _AwaitsTextError(f"its text file is not finished: {reason}", aside.since + self.settings.stable_s)
         return await asyncio.to_thread(read_stable, self.settings.directory, aside.path, aside.signature)
 
     def _result(self, sighting: Sighting, found: ImageMetadata, artefacts: Mapping[str, ArtefactRef]) -> JobResult:
@@ -327,11 +326,21 @@ class _Trouble:
 
     @classmethod
     def after(
-        cls, last: _Trouble | None, seen: tuple[Signature | None, ...], reason: str, now: float, pause: float
+        cls, last: _Trouble | None, seen: tuple[Signature | None, ...], error: Exception, now: float, pause: float
     ) -> _Trouble:
+        if isinstance(error, _AwaitsTextError):
+            return cls(seen, str(error), error.until, pause)
         again = last is not None and last.seen == seen
         pause = min(2.0 * last.pause, _RETRY_MOST_S) if last is not None and again else pause
-        return cls(seen, reason, now + pause, pause)
+        return cls(seen, str(error), now + pause, pause)
+
+
+class _AwaitsTextError(IncompleteImageError):
+    """An image waits for its text file, until a certain moment unless that changes before."""
+
+    def __init__(self, message: str, until: float) -> None:
+        super().__init__(message)
+        self.until = until
 
 
 def _read(directory: Path, sighting: Sighting) -> tuple[bytes, str]:

@@ -19,6 +19,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from envs.errors import ConfigError
+from instruments.adapters import folder
 from instruments.adapters.folder import Settings, WatchedFolder, build
 from instruments.adapters.folder_scan import Scan
 from instruments.adapters.load import read_adapter
@@ -470,6 +471,37 @@ def test_a_text_file_that_comes_after_its_image_is_waited_for(tmp_path: Path) ->
     run(story, tmp_path, pixel_size_um=0.5)
 
 
+def test_an_image_is_read_twice_at_most_while_its_text_file_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(room: SemRoom) -> None:
+        reads: list[str] = []
+        read = folder._read
+        monkeypatch.setattr(folder, "_read", lambda where, image: reads.append(image.path) or read(where, image))
+        task = await room.order()
+        room.write("A1_1.txt", b"")  # reserved, and never filled
+        room.write("A1_1.tif", tiff(scale=False))
+        began = room.time.clock.elapsed()
+        state = await room.end(task)
+        assert text(state, "scale_source") == "none"
+        assert room.time.clock.elapsed() - began == pytest.approx(3 + 10, abs=4)
+        assert reads == ["A1_1.tif"] * 2
+
+    run(story, tmp_path)
+
+
+def test_a_text_file_that_is_required_is_named_when_it_does_not_come(tmp_path: Path) -> None:
+    async def story(room: SemRoom) -> None:
+        task = await room.order(wait=60.0)
+        room.write("A1_1.tif", tiff())
+        assert "A1_1.tif (the text file of its name is not there)" in why(await room.end(task))
+        task = await room.order(existing="yes")
+        room.write("A1_1.txt", SIDECAR)
+        assert text(await room.end(task), "scale_source") == "FEI metadata"
+
+    run(story, tmp_path, sidecar="always")
+
+
 def test_an_image_of_unknown_scale_says_so(tmp_path: Path) -> None:
     async def story(room: SemRoom) -> None:
         task = await room.order()
@@ -496,13 +528,13 @@ def test_folders_of_samples_and_what_waits(tmp_path: Path) -> None:
     run(story, tmp_path, subdirectories=True, sample=r"(?P<sample>[^/]+)/.* (?P<index>\d+)")
 
 
-def test_ten_thousand_old_files_are_looked_at_and_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thousands_of_old_files_are_looked_at_and_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     share = tmp_path / "share"
     share.mkdir()
-    for number in range(10_000):
+    for number in range(5_000):
         (share / f"A1_{number}.tif").touch()
     listing = Scan(share, ("*.tif",))()
-    assert len(listing.files) == 10_000
+    assert len(listing.files) == 5_000
 
     async def story(room: SemRoom) -> None:
         reads: list[str] = []
