@@ -152,6 +152,7 @@ class Device:
         self._telling: asyncio.Task[None] | None = None
         self._lease_until: float | None = None
         self._status_topic = self._topics.status(iid)
+        self._job_topics = self._topics.job(iid, "_").removesuffix("_")
         self._untold: dict[str, JobState] = {}
         self._desk = JobDesk(
             iid,
@@ -381,7 +382,7 @@ class Device:
             return
         payload = b"" if state is None else state.to_bytes()
         try:
-            await self._transport.publish(self._topics.job(self.iid, job), payload, retain=retain)
+            await self._transport.publish(self._job_topics + job, payload, retain=retain)
         except TransportError as error:
             _log.warning("%s: job %s could not be told of: %s", self.iid, job, error)
             if state is not None and retain:
