@@ -66,7 +66,7 @@ class Limits:
     linger_s: float = 2.0
     header_s: float = 10.0
     header_bytes: int = 16 * 1024
-    connections: int = 256
+    connections: int = 512
     stop_s: float = 3.0
 
     def allowed_s(self, n_bytes: int) -> float:
