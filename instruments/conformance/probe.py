@@ -109,7 +109,7 @@ class Probe:
             await self.nap(0.2)
             return transport.connected
 
-    async def retained(self, pattern: str, seconds: float = 1.0) -> list[Message]:
+    async def retained(self, pattern: str, seconds: float = 5.0) -> list[Message]:
         """What the bus keeps under a pattern, as a newcomer gets it; waits shortly for a first message."""
         found: list[Message] = []
 
