@@ -169,7 +169,7 @@ class VisaLine(Line):
     def _text(self, data: bytes) -> str:
         end = self._settings.read_termination.encode(self._settings.encoding)
         try:
-            return data.removesuffix(end).decode(self._settings.encoding)
+            return data.removesuffix(end).decode(self._settings.encoding).strip("\r\n")
         except UnicodeDecodeError as error:
             raise ReplyError(f"no {self._settings.encoding}: noise on the line?", data.decode("latin-1")) from error
 

@@ -145,7 +145,7 @@ class SerialLine(Line):
             self._fill(timeout_s, lambda: end in self._buffer)
         line, _, rest = bytes(self._buffer).partition(end)
         self._buffer[:] = rest
-        return self._checked(line)
+        return self._checked(line.strip(b"\r\n"))  # the rest of an end of line longer than the file says
 
     @override
     def read_block(self, timeout_s: float) -> bytes:

@@ -20,7 +20,7 @@ from instruments.adapters.text_steps import (
     WaitStep,
     WriteStep,
 )
-from instruments.adapters.text_template import ReplyError, Template
+from instruments.adapters.text_template import ReplyError, Template, shown
 from instruments.commands import JobResult
 from instruments.errors import DeviceFault
 from instruments.messages import ArtefactRef, Value
@@ -126,8 +126,13 @@ class _Run:
                 expect = step.answer(self._whole.acknowledge)
                 self._talk.act(self._line(step.write), expect=expect, timeout_s=step.timeout_s)
             case QueryStep():
-                found = self._talk.ask(self._line(step.query), step.read, timeout_s=step.timeout_s, retry=step.retry)
-                self._values |= found
+                self._values |= self._talk.ask(
+                    self._line(step.query),
+                    step.read,
+                    timeout_s=step.timeout_s,
+                    retry=step.retry,
+                    between=self._job.check,
+                )
             case WaitStep():
                 self._wait(i, step)
             case DelayStep():
@@ -135,7 +140,7 @@ class _Run:
             case CheckStep():
                 self._check(step)
             case BlockStep():
-                data = self._talk.block(self._line(step.block), timeout_s=step.timeout_s)
+                data = self._talk.block(self._line(step.block), timeout_s=step.timeout_s, between=self._job.check)
                 self._artefacts[step.artefact] = self._job.keep(data, step.media_type)
 
     def _line(self, template: str) -> str:
@@ -153,7 +158,7 @@ class _Run:
         began, slept, row = self._elapsed(), 0.0, 0
         start: float | None = None
         while True:
-            text, value = self._talk.ask(query, lambda reply: _observed(step, reply))
+            text, value = self._talk.ask(query, lambda reply: _observed(step, reply), between=self._job.check)
             start = value if start is None else start
             if goal is not None:
                 self._tell(i, _way(start, value, goal))
@@ -164,7 +169,7 @@ class _Run:
             if max(self._elapsed() - began, slept) >= step.timeout_s:
                 wanted = " and ".join(f"{name} {value}" for name, value in step.conditions.items())
                 raise DeviceFault(
-                    "not_reached", f"{query!r} is still {text!r} after {step.timeout_s:g} s, not {wanted}"
+                    "not_reached", f"{query!r} is still {shown(text)} after {step.timeout_s:g} s, not {wanted}"
                 )
             self._job.sleep(step.every_s)
             slept += step.every_s

@@ -15,12 +15,16 @@ from typing import Protocol, TypeVar
 
 from envs.errors import InstrumentError
 from instruments.adapters.text_settings import IdentitySettings
-from instruments.adapters.text_template import ReplyError
+from instruments.adapters.text_template import ReplyError, shown
 from instruments.errors import DeviceFault, FaultKind
 
 T = TypeVar("T")
 _STRAY = 5
 """Lines that may come before the identity when both sides get back in step."""
+
+
+def _pass() -> None:
+    """Nothing to do."""
 
 
 class Line(Protocol):
@@ -165,7 +169,7 @@ class Conversation:
             match = re.search(self._identity.pattern, reply)
             if match is None:
                 self._line.close()
-                message = f"the wrong instrument: {self._identity.query!r} was answered by {reply!r}"
+                message = f"the wrong instrument: {self._identity.query!r} was answered by {shown(reply)}"
                 raise LineFault(
                     "wrong_instrument", f"{message}, not like {self._identity.pattern}", kind="other", lost=True
                 )
@@ -188,9 +192,17 @@ class Conversation:
         return self.ask(text, str, timeout_s=timeout_s, retry=retry)
 
     def ask(
-        self, text: str, understand: Callable[[str], T], *, timeout_s: float | None = None, retry: bool = True
+        self,
+        text: str,
+        understand: Callable[[str], T],
+        *,
+        timeout_s: float | None = None,
+        retry: bool = True,
+        between: Callable[[], None] = _pass,
     ) -> T:
         """A query whose reply must make sense: ``understand`` raises ``ReplyError`` where it does not.
+
+        ``between`` is called before it is asked again, and may raise to leave it.
 
         Raises:
             LineFault: with what was sent and what came back.
@@ -204,9 +216,9 @@ class Conversation:
             self._judge(text, reply)
             return understand(reply)
 
-        return self._asked(text, exchange, self._retries if retry else 0)
+        return self._asked(text, exchange, self._retries if retry else 0, between)
 
-    def block(self, text: str, *, timeout_s: float | None = None) -> bytes:
+    def block(self, text: str, *, timeout_s: float | None = None, between: Callable[[], None] = _pass) -> bytes:
         """Ask for a binary block.
 
         Raises:
@@ -218,7 +230,7 @@ class Conversation:
             self._line.write(text)
             return self._line.read_block(limit)
 
-        return self._asked(text, exchange, self._retries)
+        return self._asked(text, exchange, self._retries, between)
 
     def act(self, text: str, *, expect: str | None = None, timeout_s: float | None = None) -> None:
         """Send a line that acts, once, and read what the instrument answers to it where it does.
@@ -243,7 +255,9 @@ class Conversation:
             self._judge(text, reply)
             if not re.search(expect, reply):
                 self._in_step = False
-                raise LineFault("refused", f"sent {text!r}, answered by {reply!r}, not like {expect}", kind="other")
+                raise LineFault(
+                    "refused", f"sent {text!r}, answered by {shown(reply)}, not like {expect}", kind="other"
+                )
 
     def insist(self, text: str, *, expect: str | None = None) -> None:
         """Send a line that makes safe: whatever the line's state, again when it is not confirmed.
@@ -285,7 +299,7 @@ class Conversation:
         if not left:
             raise LineFault("line_lost", f"{text!r} could not be sent: {error}", kind="other", lost=True) from error
 
-    def _asked(self, text: str, exchange: Callable[[], T], retries: int) -> T:
+    def _asked(self, text: str, exchange: Callable[[], T], retries: int, between: Callable[[], None]) -> T:
         for left in range(retries, -1, -1):
             with self._lock:  # between two tries somebody else may speak
                 try:
@@ -295,12 +309,15 @@ class Conversation:
                     self._in_step = False
                     if isinstance(error, LineLostError) or not left:
                         raise _given_up(text, error, retries + 1) from error
+            between()
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _judge(self, text: str, reply: str) -> None:
         for told in self._faults:
             if re.search(told.pattern, reply):
-                fault = DeviceFault(told.code, f"{told.message or told.code}: sent {text!r}, answered by {reply!r}")
+                fault = DeviceFault(
+                    told.code, f"{told.message or told.code}: sent {text!r}, answered by {shown(reply)}"
+                )
                 fault.kind = told.kind
                 raise fault
 

@@ -161,9 +161,17 @@ class TextInstrument(Device):
     def _begin_mending(self, why: str) -> None:
         self._trouble = why
         if self._loop is not None and (self._mending is None or self._mending.done()):
-            self._mending = asyncio.create_task(self._mend(why), name=f"{self.iid} mending")
+            self._mending = asyncio.create_task(self._mend(), name=f"{self.iid} mending")
 
-    async def _mend(self, why: str) -> None:
+    async def _mend(self) -> None:
+        while (why := self._trouble) is not None:  # what fails while the end is told begins it again
+            await self._open_again(why)
+            self._trouble = None
+            self._presence = ("online", "")
+            await self.announce()
+
+    async def _open_again(self, why: str) -> None:
+        """Try with growing pauses until the instrument answers, and is safe where that was wanted."""
         pause = self._settings.reconnect_s
         while True:
             _log.warning("%s: %s; trying again in %g s", self.iid, why, pause)
@@ -177,12 +185,9 @@ class TextInstrument(Device):
                 why = self._trouble = str(error)
             else:
                 if not self._unsafe:
-                    break
+                    return
                 why = self._trouble or why  # making safe has told it meanwhile
             pause = min(2.0 * pause, self._settings.reconnect_max_s)
-        self._trouble = None
-        self._presence = ("online", "")
-        await self.announce()
 
     def _met(self, who: dict[str, str]) -> None:
         """Note who answered, for the description."""

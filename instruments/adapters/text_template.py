@@ -18,6 +18,9 @@ OVER_RANGE = 9.9e37
 BLOCK_LIMIT = 256 * 2**20
 """Most bytes of a block that are taken into memory."""
 
+SHOWN = 200
+"""Characters of a reply that a message repeats."""
+
 
 class ReplyError(InstrumentError):
     """A reply is not what was to be expected: noise on the line, or an instrument that cannot say.
@@ -28,7 +31,12 @@ class ReplyError(InstrumentError):
 
     def __init__(self, message: str, reply: str) -> None:
         self.reply = reply
-        super().__init__(f"{message}; the instrument said {reply!r}")
+        super().__init__(f"{message}; the instrument said {shown(reply)}")
+
+
+def shown(reply: str) -> str:
+    """A reply as a message repeats it: shortened where it would drown the message."""
+    return repr(reply) if len(reply) <= SHOWN else f"{reply[:SHOWN]!r}... ({len(reply)} characters)"
 
 
 def has_control(text: str) -> bool:

@@ -5,6 +5,7 @@ import os
 import random
 import re
 import select
+import socketserver
 import threading
 import tty
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -167,7 +168,7 @@ async def until(true: Callable[[], bool]) -> None:
 @asynccontextmanager
 async def shop(controller: Controller, *, journal: MemoryJournal | None = None, **base: Any) -> AsyncIterator[Shop]:
     # Pseudo-terminals know no parity.
-    ours = {"/dev/ttyUSB0": str(controller.link), "timeout_s = 0.5": "timeout_s = 0.05", '"even"': '"none"'}
+    ours = {"/dev/ttyUSB0": str(controller.link), "timeout_s = 0.5": "timeout_s = 0.3", '"even"': '"none"'}
     text = EXAMPLE.read_text()
     for theirs, our in ours.items():
         text = text.replace(theirs, our)
@@ -498,6 +499,39 @@ def test_blocks_hold_any_byte_and_noise_is_no_block() -> None:
     loop._port.write(b"\xb5\r\n")
     with pytest.raises(ReplyError, match="ascii"):
         loop.read(0.05)
+    loop.close()
+
+
+def test_a_terminal_server_is_spoken_to_and_its_loss_is_noticed() -> None:
+    class Handler(socketserver.StreamRequestHandler):
+        @override
+        def handle(self) -> None:
+            for raw in self.rfile:
+                if raw == b"BYE\r\n":
+                    return
+                self.wfile.write(b"re " + raw)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        remote = line(port=f"socket://127.0.0.1:{server.server_address[1]}", timeout_s=1.0)
+        remote.open()
+        for i in range(5):
+            remote.write(f"Q{i}")
+            assert remote.read(1.0) == f"re Q{i}"
+        remote.write("BYE")
+        with pytest.raises(LineLostError, match="socket disconnected"):
+            remote.read(1.0)
+        remote.close()
+        server.shutdown()
+        thread.join()
+
+
+def test_line_ends_of_another_kind_do_no_harm() -> None:
+    loop = line(read_termination="\r")
+    loop.open()
+    loop._port.write(b"1\r\n2\r\n")
+    assert (loop.read(0.05), loop.read(0.05)) == ("1", "2")
     loop.close()
 
 

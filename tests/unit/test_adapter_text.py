@@ -241,6 +241,17 @@ def test_a_query_gives_up_with_what_was_sent_and_what_came_back() -> None:
     assert line.sent == ["PV"] * 3
 
 
+def test_a_cancellation_does_not_wait_for_all_tries() -> None:
+    line = FakeLine(respond=lambda _: SilenceError("nothing came"))
+    with pytest.raises(JobCancelledError):
+        talk(line).ask("PV", read_number, between=FakeJob(cancel_after=0).check)
+    assert line.sent == ["PV"]
+
+
+def test_a_long_reply_does_not_drown_the_message() -> None:
+    assert len(str(ReplyError("a number was to be expected", "x" * 10_000))) < 300
+
+
 def test_a_line_that_acts_is_never_sent_twice() -> None:
     line = FakeLine(respond=lambda _: SilenceError("nothing came"))
     with pytest.raises(LineFault, match="whether it was carried out is not known") as caught:
