@@ -1,0 +1,6 @@
+"""Counted faults on real processes, a real broker and real connections: ``python -m tests.faults.mqtt``.
+
+Read in this order: ``books`` (what is written down and how it is audited), ``roles`` (the agent's and the devices'
+processes), ``proxy`` (a network that fails), ``grammar`` (hostile messages), ``workshop`` (all of them together),
+``kills``, ``network`` and ``hostility`` (the runs), ``mqtt`` (the command).
+"""
