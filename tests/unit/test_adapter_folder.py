@@ -19,10 +19,12 @@ from PIL import Image
 from pydantic import ValidationError
 
 from envs.errors import ConfigError
-from instruments.adapters import folder
+from instruments.adapters import folder, folder_scan
 from instruments.adapters.folder import Settings, WatchedFolder, build
-from instruments.adapters.folder_scan import Scan
+from instruments.adapters.folder_scan import Scan, read_stable
+from instruments.adapters.folder_view import Sighting
 from instruments.adapters.load import read_adapter
+from instruments.adapters.tiff_tags import IncompleteImageError
 from instruments.artefacts import read_artefact
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
@@ -477,7 +479,12 @@ def test_an_image_is_read_twice_at_most_while_its_text_file_is_waited_for(
     async def story(room: SemRoom) -> None:
         reads: list[str] = []
         read = folder._read
-        monkeypatch.setattr(folder, "_read", lambda where, image: reads.append(image.path) or read(where, image))
+
+        def count(directory: Path, sighting: Sighting) -> tuple[bytes, str]:
+            reads.append(sighting.path)
+            return read(directory, sighting)
+
+        monkeypatch.setattr(folder, "_read", count)
         task = await room.order()
         room.write("A1_1.txt", b"")  # reserved, and never filled
         room.write("A1_1.tif", tiff(scale=False))
@@ -528,13 +535,71 @@ def test_folders_of_samples_and_what_waits(tmp_path: Path) -> None:
     run(story, tmp_path, subdirectories=True, sample=r"(?P<sample>[^/]+)/.* (?P<index>\d+)")
 
 
-def test_thousands_of_old_files_are_looked_at_and_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_of_another_kind_is_handed_over_as_it_is(tmp_path: Path) -> None:
+    async def story(room: SemRoom) -> None:
+        task = await room.order()
+        buffer = io.BytesIO()
+        Image.linear_gradient("L").save(buffer, "PNG")
+        room.write("A1_1.PNG", buffer.getvalue())
+        state = await room.end(task)
+        assert image(state) == buffer.getvalue()
+        assert state.result is not None
+        assert state.result.artefacts["image"].media_type == "image/png"
+
+    run(story, tmp_path)
+
+
+def test_a_file_that_its_writer_holds_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(room: SemRoom) -> None:
+        task = await room.order(wait=20.0)
+        held, really_open = True, folder_scan._open_no_link
+
+        def sharing_violation(path: str, flags: int) -> int:
+            if held:
+                raise PermissionError(13, "Permission denied")
+            return really_open(path, flags)
+
+        monkeypatch.setattr(folder_scan, "_open_no_link", sharing_violation)
+        room.write("A1_1.tif", tiff())
+        assert "A1_1.tif (it cannot be opened: Permission denied)" in why(await room.end(task))
+        held = False
+        assert image(await room.end(await room.order(existing="yes"))) == tiff()
+
+    run(story, tmp_path)
+
+
+def test_nothing_outside_of_the_folder_is_ever_read(tmp_path: Path) -> None:
+    share, secret = tmp_path / "share", tmp_path / "secret"
+    (share / "A1").mkdir(parents=True)
+    secret.mkdir()
+    for directory in (share / "A1", secret):
+        (directory / "1.tif").write_bytes(tiff())
+    scan = Scan(share, ("*.tif",), deep=True)
+    signature = scan().files["A1/1.tif"]
+    assert read_stable(share, "A1/1.tif", signature) == tiff()
+    # Between the listing and the reading somebody puts links in the way.
+    (share / "A1" / "1.tif").unlink()
+    (share / "A1" / "1.tif").symlink_to(secret / "1.tif")
+    with pytest.raises(IncompleteImageError, match="cannot be opened"):
+        read_stable(share, "A1/1.tif", signature)
+    shutil.rmtree(share / "A1")
+    (share / "A1").symlink_to(secret)
+    with pytest.raises(IncompleteImageError, match="outside"):
+        read_stable(share, "A1/1.tif", signature)
+    assert scan().files == {}
+    os.mkfifo(share / "B.tif")
+    assert scan().files == {}
+    with pytest.raises(IncompleteImageError):
+        read_stable(share, "B.tif", signature)
+
+
+def test_a_thousand_old_files_are_looked_at_and_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     share = tmp_path / "share"
     share.mkdir()
-    for number in range(5_000):
+    for number in range(1_000):
         (share / f"A1_{number}.tif").touch()
     listing = Scan(share, ("*.tif",))()
-    assert len(listing.files) == 5_000
+    assert len(listing.files) == 1_000
 
     async def story(room: SemRoom) -> None:
         reads: list[str] = []
