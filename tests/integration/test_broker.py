@@ -269,7 +269,7 @@ def tls_broker(tmp_path: Path) -> Iterator[int]:
 def test_tls_verifies_both_sides(tls_broker: int, tmp_path: Path) -> None:
     async def knock(tls: TlsOptions) -> None:
         address = BrokerAddress("localhost", tls_broker, tls=tls)
-        transport = MqttTransport(address, client_id="visitor", connect_timeout_s=1.0)
+        transport = MqttTransport(address, client_id="visitor", connect_timeout_s=0.5)
         await transport.connect()
         await transport.publish("t", b"1")
         await transport.close()
