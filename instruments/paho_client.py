@@ -94,7 +94,26 @@ class ResilientClient(paho.Client):
     def loop_write(self) -> MQTTErrorCode:
         """Write whatever waits."""
         self._woken = False  # before anything is taken, so that what is added from now on wakes again
+        if len(self._out_packet) > 1:
+            self._join_packets()
         return super().loop_write()
+
+    def _join_packets(self) -> None:
+        """Make one packet of all that wait and of which paho needs not know when each is written."""
+        joined = bytearray()
+        while self._out_packet and len(joined) < _BUFFER:
+            packet = self._out_packet[0]
+            if packet["command"] & 0xF0 == paho.DISCONNECT or packet["qos"] == 0:
+                break
+            joined += packet["packet"][packet["pos"] :]
+            self._out_packet.popleft()
+        if joined:
+            self._out_packet.appendleft(_out_packet(paho.PUBACK, joined, 0, 1, None))
+
+    @override
+    def _handle_on_message(self, message: paho.MQTTMessage) -> None:
+        if self.on_message is not None:  # without a search for callbacks by topic, which are not used here
+            self.on_message(self, None, message)
 
     @override
     def reconnect(self) -> MQTTErrorCode:
@@ -117,17 +136,7 @@ class ResilientClient(paho.Client):
     def _packet_queue(
         self, command: int, packet: Any, mid: int, qos: int, info: paho.MQTTMessageInfo | None = None
     ) -> MQTTErrorCode:
-        self._out_packet.append(
-            {
-                "command": command,
-                "mid": mid,
-                "qos": qos,
-                "pos": 0,
-                "to_process": len(packet),
-                "packet": packet,
-                "info": info,
-            }
-        )
+        self._out_packet.append(_out_packet(command, packet, mid, qos, info))
         # paho's own thread looks for itself before it waits again; for others it is woken once for a whole batch.
         if not self._woken and threading.current_thread() is not self._thread:
             self._woken = True
@@ -138,6 +147,19 @@ class ResilientClient(paho.Client):
         if self._sockpairW is not None:
             with contextlib.suppress(BlockingIOError):
                 self._sockpairW.send(b"0")
+
+
+def _out_packet(command: int, packet: Any, mid: int, qos: int, info: paho.MQTTMessageInfo | None) -> Any:
+    """A packet as paho queues it."""
+    return {
+        "command": command,
+        "mid": mid,
+        "qos": qos,
+        "pos": 0,
+        "to_process": len(packet),
+        "packet": packet,
+        "info": info,
+    }
 
 
 def make_client(
