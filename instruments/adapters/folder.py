@@ -110,7 +110,10 @@ class WatchedFolder(Device):
             "sample": Text(128, summary="only this sample's; empty for all", default=""),
             "most": Parameter("1", 1, 1000, summary="lines at most", default=100, whole=True),
         }
-        found = {"files": Returns(summary="one line for each file"), "count": Returns(unit="1", summary="of all files")}
+        found = {
+            "files": Returns(summary="one line for each file"),
+            "count": Returns(unit="1", summary="of all of them"),
+        }
         example: dict[str, Value] = {"sample": "", "most": Quantity(value=10, unit="1")}
         self.register(CommandSpec("list_waiting", tell, choice, found, 1.0, example=example), self.list_waiting)
 
@@ -152,13 +155,15 @@ class WatchedFolder(Device):
             try:
                 while not await self._bell.until(look.done, self.settings.hang_s):
                     await self._tell(f"{self.settings.directory} has not answered for {self.settings.hang_s:g} s")
-                self._listed_at = self.clock.elapsed()
-                self._view.update(look.result(), self._listed_at)
+                listing, self._listed_at = look.result(), self.clock.elapsed()
+                self._view.update(listing, self._listed_at)
                 self._done = number
                 await self._tell("")
             except Exception as error:  # noqa: BLE001 - whatever it is, jobs wait for the next look
                 reason = (isinstance(error, OSError) and error.strerror) or str(error) or repr(error)
                 await self._tell(f"{self.settings.directory} cannot be read: {reason}")
+            finally:
+                look.cancel()  # when the device stops; a thread in a share that hangs is left to itself
             self._rounds += 1
             self._bell.ring()
             await self._bell.until(lambda: self._hurried, self.settings.poll_s)
