@@ -7,6 +7,8 @@ Sources, in the order in which they are believed:
 - Zeiss SmartSEM: text in tag 34118 (``CZ_SEM``). The fourth line is the pixel size in metres *for 1024 pixels in a
   row*, as rosettasciio documents; on 512 and 2048 pixels ``AP_PIXEL_SIZE`` is off by two, ``AP_IMAGE_PIXEL_SIZE`` is
   the image's own.
+- TESCAN: ini text behind some binary fields in tag 50431, ``PixelSizeX`` in metres, ``HV`` in volts (as Gwyddion and
+  NexusLIMS read it).
 - JEOL: a ``.txt`` of the image's name with ``$CM_...`` lines; a micron bar's length in pixels (``$$SM_MICRON_BAR``)
   and in words (``$$SM_MICRON_MARKER 10um``).
 - Hitachi: a ``.txt`` with ``[SemImageFile]``; ``PixelSize`` in nanometres (Bio-Formats ``HitachiReader``).
@@ -38,7 +40,7 @@ from instruments.adapters.tiff_tags import (
     read_pages,
 )
 
-FEI_TAGS, ZEISS_TAG = (34682, 34680), 34118
+FEI_TAGS, ZEISS_TAG, TESCAN_TAG = (34682, 34680), 34118, 50431
 MAX_PIXEL_UM = 1e4
 _PRINTER_UM = 5.0
 _ZEISS_ROW = 1024
@@ -64,8 +66,8 @@ class ImageMetadata:
 
     Attributes:
         pixel_size_um: edge of a pixel in micrometres.
-        source: where that came from: ``FEI metadata``, ``Zeiss metadata``, ``JEOL sidecar``, ``Hitachi sidecar``,
-            ``TIFF resolution`` or ``none``.
+        source: where that came from: ``FEI metadata``, ``Zeiss metadata``, ``TESCAN metadata``, ``JEOL sidecar``,
+            ``Hitachi sidecar``, ``TIFF resolution`` or ``none``.
         voltage_kv: acceleration voltage in kilovolts.
         magnification: as the microscope stated it, which depends on its display; never compute with it.
         detector: the signal's name.
@@ -124,6 +126,7 @@ def read_metadata(data: bytes, sidecar: bytes | None = None) -> ImageMetadata:
     readers: tuple[Callable[[], ImageMetadata], ...] = (
         lambda: _fei(next((t for tag in FEI_TAGS if (t := page.text(tag))), ""), row),
         lambda: _zeiss(page.text(ZEISS_TAG), row),
+        lambda: _tescan(page.text(TESCAN_TAG)),
         lambda: _jeol(text, row),
         lambda: _hitachi(text, row),
         lambda: _resolution(page),
@@ -207,6 +210,18 @@ def _zeiss(text: str, row: float | None) -> ImageMetadata:
 def _zeiss_magnification(text: str) -> float | None:
     match = re.match(r"([0-9.]+)\s*(K?)\s*X", text, re.IGNORECASE)
     return None if match is None else float(match[1]) * (1e3 if match[2] else 1.0)
+
+
+def _tescan(text: str) -> ImageMetadata:
+    pairs = (line.partition("=") for line in text.splitlines())
+    fields = {key.strip(): value.strip() for key, equals, value in pairs if equals}
+    metres, volts = _number(fields.get("PixelSizeX")), _number(fields.get("HV"))
+    found = ImageMetadata(
+        voltage_kv=volts / 1e3 if volts is not None else None,
+        magnification=_number(fields.get("Magnification")),
+        detector=fields.get("Detector", ""),
+    )
+    return _scaled(found, metres * 1e6 if metres is not None else None, "TESCAN metadata", None, None)
 
 
 def _jeol(text: str, row: float | None) -> ImageMetadata:

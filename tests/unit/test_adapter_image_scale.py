@@ -82,6 +82,14 @@ def test_zeiss_metadata_that_disagree_give_no_scale() -> None:
     assert "disagree" in found.note
 
 
+def test_tescan_text_stands_behind_binary_fields() -> None:
+    text = "\x01\x20\x00\xff\xfe[MAIN]\r\nDevice=MIRA3\r\nPixelSizeX=4.1e-008\r\n[SEM]\r\nHV=15000.0\r\nDetector=SE\r\n"
+    found = read_metadata(tiff(text, 50431))
+    assert found.pixel_size_um == pytest.approx(0.041)
+    assert (found.voltage_kv, found.detector) == (15.0, "SE")
+    assert found.source == "TESCAN metadata"
+
+
 @pytest.mark.parametrize("bom", ["utf-16", "utf-8-sig", "latin-1"])
 def test_hitachi_sidecar_in_any_encoding(bom: str) -> None:
     found = read_metadata(tiff(), HITACHI.encode(bom))
