@@ -165,16 +165,23 @@ class Conversation:
             self._in_step = True
             if self._identity is None:
                 return {}
-            reply = self.query(self._identity.query)
-            match = re.search(self._identity.pattern, reply)
-            if match is None:
-                self._line.close()
-                message = f"the wrong instrument: {self._identity.query!r} was answered by {shown(reply)}"
-                raise LineFault(
-                    "wrong_instrument", f"{message}, not like {self._identity.pattern}", kind="other", lost=True
-                )
-            self.name = reply
-            return {key: (value or "").strip() for key, value in match.groupdict().items()}
+            return self._who_is_there(self._identity)
+
+    def _who_is_there(self, identity: IdentitySettings) -> dict[str, str]:
+        def understood(reply: str) -> re.Match[str]:
+            if (match := re.search(identity.pattern, reply)) is None:
+                raise ReplyError(f"an identity like {identity.pattern} was to be expected", reply)
+            return match
+
+        try:
+            match = self.ask(identity.query, understood)
+        except LineFault as error:
+            if error.code != "bad_reply":
+                raise
+            self._line.close()  # nothing else is sent to it
+            raise LineFault("wrong_instrument", f"the wrong instrument: {error}", kind="other", lost=True) from error
+        self.name = match.string
+        return {key: (value or "").strip() for key, value in match.groupdict().items()}
 
     def close(self) -> None:
         """Let go of the line for good, after the exchange that is going on."""

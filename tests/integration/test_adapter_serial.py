@@ -166,9 +166,11 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def shop(controller: Controller, *, journal: MemoryJournal | None = None, **base: Any) -> AsyncIterator[Shop]:
+async def shop(
+    controller: Controller, *, timeout_s: float = 0.3, journal: MemoryJournal | None = None, **base: Any
+) -> AsyncIterator[Shop]:
     # Pseudo-terminals know no parity.
-    ours = {"/dev/ttyUSB0": str(controller.link), "timeout_s = 0.5": "timeout_s = 0.3", '"even"': '"none"'}
+    ours = {"/dev/ttyUSB0": str(controller.link), "timeout_s = 0.5": f"timeout_s = {timeout_s}", '"even"': '"none"'}
     text = EXAMPLE.read_text()
     for theirs, our in ours.items():
         text = text.replace(theirs, our)
@@ -260,6 +262,39 @@ def test_a_bad_line_costs_queries_patience_and_nothing_else(controller: Controll
             assert isinstance(final, Quantity)
             assert final.value == pytest.approx(800.0, abs=2.0)
             assert controller.acts() == ["RAMP 10.0", "SP 08000", "HEAT 1", "HEAT 0"]
+
+    asyncio.run(main())
+
+
+def test_whatever_the_line_does_nothing_acts_twice_and_every_job_ends_safe(controller: Controller) -> None:
+    rng = random.Random(7)
+    answer = controller.answer
+
+    def by_chance(line: bytes) -> None:
+        """One reply in ten is lost, garbled or late, acknowledgements and identities too."""
+        mishap = rng.choice(["drop", "garble", "late"]) if rng.random() < 0.1 else ""
+        controller.mishaps = {line.decode().rpartition("*")[0]: [mishap]}
+        answer(line)
+
+    async def main() -> None:
+        ends: set[str] = set()
+        async with shop(controller, timeout_s=0.04) as lab:
+            controller.answer = by_chance  # type: ignore[method-assign]
+            for _ in range(15):
+                await until(lambda: lab.client.presence("furnace-1") in {"online", "busy"})
+                controller.heard.clear()
+                controller.temperature = 200
+                end = await lab.order()
+                ends.add(end.error.code if end.error else end.state)
+                acts = controller.acts()
+                assert all(acts.count(act) == 1 for act in acts if act != "HEAT 0")
+                assert not acts or acts[-1] == "HEAT 0"
+                if end.result is not None:
+                    final = end.result.values["final"]
+                    assert isinstance(final, Quantity)
+                    assert final.value == pytest.approx(800.0, abs=2.5)
+        assert ends & {"succeeded"}
+        assert ends <= {"succeeded", "unconfirmed", "refused", "bad_reply", "no_answer", "out_of_step"}
 
     asyncio.run(main())
 

@@ -277,8 +277,13 @@ def test_after_a_failure_a_late_reply_is_not_taken_for_the_next_answer() -> None
 
 def test_the_wrong_instrument_is_told_nothing() -> None:
     with pytest.raises(LineFault, match="wrong instrument") as caught:
-        talk(FakeLine("toaster"), identity=IdentitySettings(query="ID", pattern="^furnace"))
+        talk(FakeLine(respond=lambda _: "toaster"), identity=IdentitySettings(query="ID", pattern="^furnace"))
     assert caught.value.lost
+
+
+def test_a_late_reply_is_not_taken_for_the_wrong_instrument() -> None:
+    line = FakeLine("OK", "furnace 7")
+    assert talk(line, identity=IdentitySettings(query="ID", pattern="^furnace")).name == "furnace 7"
 
 
 def test_making_safe_is_insisted_on() -> None:
