@@ -106,7 +106,7 @@ def simulate(
         typer.Option(
             metavar="[none|embedded|URL]",
             help="embedded: the instruments are MQTT clients of a broker on loopback; "
-            "mqtt://[user[:password]@]host[:port] or mqtts://...: of that one.",
+            "mqtt://user:password@host:port or mqtts://...: of that one.",
         ),
     ] = "none",
     lab: Annotated[

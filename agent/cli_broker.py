@@ -80,8 +80,8 @@ def broker(
 ) -> None:
     """Run an MQTT broker for one laboratory until Ctrl-C, and say how to connect.
 
-    Users and passwords are kept for the next time. Called again for a directory whose broker is running, with
-    --instrument, --person or --remove, it changes the users there.
+    Users and passwords are kept for the next time. While the broker of a directory is running, the same command with
+    other users changes them there.
     """
     from agent.broker_run import Request, run_broker
 

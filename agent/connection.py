@@ -25,7 +25,7 @@ BrokerUrl = Annotated[
     typer.Option(
         "--broker",
         metavar="URL",
-        help=f"mqtt://[user[:password]@]host[:port], or mqtts:// for TLS; a password may stand in {PASSWORD} instead.",
+        help=f"mqtt://user:password@host:port, or mqtts:// for TLS; the password may stand in {PASSWORD} instead.",
     ),
 ]
 CaFile = Annotated[
