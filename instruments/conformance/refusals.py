@@ -49,9 +49,10 @@ async def not_json(exam: Examination) -> str:
 
 @rule("REF-4", "Not UTF-8", "Bytes that are no text are not carried out, and the device lives on.")
 async def not_text(exam: Examination) -> str:
-    """All byte values."""
+    """In the middle of what otherwise would be JSON."""
     job = exam.new_job("not UTF-8")
-    return await exam.refused_or_ignored(job, bytes(range(255, -1, -1)), "bytes that are no UTF-8")
+    order = exam.order(job, NOT_A_COMMAND, {"note": "@"})
+    return await exam.refused_or_ignored(job, order.replace(b"@", b"\xc3\x28\xff\x00\xfe"), "bytes that are no UTF-8")
 
 
 @rule("REF-5", "Two job ids", "An order whose job is not that of its topic is carried out under neither.")
@@ -161,6 +162,7 @@ async def anothers(exam: Examination) -> str:
     await exam.probe.order(job, exam.order(job, command, parameters), iid=f"nobody-{exam.ids.new()[-12:]}")
     await exam.lives("another instrument's order")
     if exam.live(job):
+        exam.forbidden.pop(job, None)
         raise BrokenRuleError("it answered", "Subscribe to your own cmd/+ alone.")
     return "silence"
 

@@ -60,8 +60,9 @@ async def _restart(exam: Examination) -> Restart | BrokenRuleError:
     boot = exam.description.boot_id
     try:
         finished = await exam.finished()
-        running = await exam.begin(await exam.slow())
-        await exam.answered(running.job)
+        begun = await exam.begin(await exam.slow())
+        await exam.answered(begun.job)
+        running = begun
     except (UntriedRuleError, BrokenRuleError) as error:
         why = str(error)
     ghost = exam.new_job("retained on the bus")
