@@ -294,7 +294,16 @@ def test_whatever_the_line_does_nothing_acts_twice_and_every_job_ends_safe(contr
                     assert isinstance(final, Quantity)
                     assert final.value == pytest.approx(800.0, abs=2.5)
         assert ends & {"succeeded"}
-        assert ends <= {"succeeded", "unconfirmed", "refused", "bad_reply", "no_answer", "out_of_step"}
+        assert ends <= {
+            "succeeded",
+            "unconfirmed",
+            "refused",
+            "bad_reply",
+            "no_answer",
+            "out_of_step",
+            "line_lost",
+            "error",
+        }
 
     asyncio.run(main())
 
