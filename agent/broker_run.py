@@ -221,8 +221,10 @@ def _announce(broker: LocalBroker, lab: Lab, store: BrokerStore, request: Reques
     line = {"kind": broker.kind, **line, "directory": str(store.directory)}
     name = "Mosquitto" if broker.kind == "mosquitto" else "amqtt"
     where = f" and, with TLS, {broker.tls.bind}:{broker.tls.port}" if broker.tls else ""
-    console.print(
-        f"[bold]{name}[/] is running for the laboratory [bold]{lab.lab}[/] at 127.0.0.1:{broker.port}{where}."
-    )
+    lead = f"[bold]{name}[/] is running for the laboratory [bold]{lab.lab}[/]"
+    console.print(f"{lead} at 127.0.0.1:{broker.port}{where}.", soft_wrap=True)
+    if broker.tls is not None:
+        proof = "--cert FILE --key FILE, whose common name is the user" if broker.tls.ca else "the user's password"
+        console.print(f"From other machines: the mqtts address with --ca FILE and {proof}.", soft_wrap=True)
     console.print(f"Passwords are kept in {escape(str(store.file))}, for its owner alone.\n", soft_wrap=True)
     print_connecting(line, console, as_json=request.as_json)
