@@ -248,8 +248,7 @@ class WatchedFolder(Device):
 
     async def _hand_over(self, job: JobContext, sighting: Sighting) -> JobResult | None:
         """Read, claim, keep; None when another job was given the same image."""
-        data, digest = await asyncio.to_thread(_read, self.settings.directory, sighting)
-        media_type = check_complete(sighting.path, data)
+        data, digest, media_type = await asyncio.to_thread(_read, self.settings.directory, sighting)
         text = await self._beside(sighting, read_metadata(data))
         metadata = read_metadata(data, text)
         claims, path, signature = self._claims, sighting.path, sighting.signature
@@ -348,10 +347,10 @@ class _AwaitsTextError(IncompleteImageError):
         self.until = until
 
 
-def _read(directory: Path, sighting: Sighting) -> tuple[bytes, str]:
-    """A finished file and its hash, which takes a second for a large one."""
+def _read(directory: Path, sighting: Sighting) -> tuple[bytes, str, str]:
+    """A finished file, its hash and its media type; a large one takes a second."""
     data = read_stable(directory, sighting.path, sighting.signature)
-    return data, hashlib.sha256(data).hexdigest()
+    return data, hashlib.sha256(data).hexdigest(), check_complete(sighting.path, data)
 
 
 def build(settings: Settings, iid: str, transport: Transport, **base: Any) -> Device:

@@ -19,7 +19,19 @@ WIDTH, LENGTH, DESCRIPTION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 256, 2
 _DATA = ((273, 279), (324, 325))  # offsets and byte counts of strips, and of tiles
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q"}
-_MAX_PAGES = 10_000
+_PRIVATE = (34118, 34680, 34682, 50431)  # where microscopes put their metadata
+_KEPT = {
+    WIDTH,
+    LENGTH,
+    DESCRIPTION,
+    X_RESOLUTION,
+    Y_RESOLUTION,
+    RESOLUTION_UNIT,
+    *_PRIVATE,
+    *(t for p in _DATA for t in p),
+}
+# A file may be made so that its directories point to each other's data again and again: reading must end all the same.
+_MAX_ENTRIES, _MAX_BYTES = 200_000, 1 << 26
 
 
 class IncompleteImageError(InstrumentError):
@@ -28,7 +40,11 @@ class IncompleteImageError(InstrumentError):
 
 @dataclass(frozen=True)
 class Page:
-    """One image of a TIFF file; ``tags`` by number: text, bytes, or a tuple of numbers."""
+    """One image of a TIFF file.
+
+    Attributes:
+        tags: those that tell of size, scale and place of the pixels, by number: text, bytes, or a tuple of numbers.
+    """
 
     tags: Mapping[int, TagValue]
 
@@ -60,7 +76,7 @@ def read_pages(data: bytes) -> tuple[Page, ...]:
     pages: list[Page] = []
     seen: set[int] = set()
     offset = reader.first
-    while offset and offset not in seen and len(pages) < _MAX_PAGES:
+    while offset and offset not in seen:
         seen.add(offset)
         page, offset = reader.page(offset)
         _check_pixels(page, len(data), len(pages) + 1)
@@ -96,6 +112,7 @@ class _Reader:
         self._big = data[2:4] in {b"+\x00", b"\x00+"}
         self._offset = "Q" if self._big else "I"
         self._entry_size = 20 if self._big else 12
+        self._entries = self._bytes = 0
         self.first = int(self._unpack(self._offset, 8 if self._big else 4)[0])
 
     def page(self, offset: int) -> tuple[Page, int]:
@@ -105,6 +122,9 @@ class _Reader:
         start = offset + struct.calcsize(count_code)
         end = start + count * self._entry_size
         next_offset = int(self._unpack(self._offset, end)[0])
+        self._entries += count
+        if self._entries > _MAX_ENTRIES:
+            raise IncompleteImageError(f"it has more than {_MAX_ENTRIES} tags, which no microscope writes")
         tags: dict[int, TagValue] = {}
         for position in range(start, end, self._entry_size):
             entry = self._entry(position)
@@ -122,6 +142,11 @@ class _Reader:
         where = inline if size <= struct.calcsize(self._offset) else int(self._unpack(self._offset, inline)[0])
         if where + size > len(self._data):
             raise IncompleteImageError(f"tag {tag} reaches to byte {where + size}, the file has {len(self._data)}")
+        if tag not in _KEPT:
+            return None
+        self._bytes += size
+        if self._bytes > _MAX_BYTES:
+            raise IncompleteImageError(f"its tags hold more than {_MAX_BYTES} bytes, which no microscope writes")
         return tag, self._value(kind, count, where)
 
     def _value(self, kind: int, count: int, where: int) -> TagValue:

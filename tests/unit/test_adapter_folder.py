@@ -109,6 +109,7 @@ class SemRoom:
         self.stack = AsyncExitStack()
         self.bus = LocalBus()
         self.ids = SeededIds(self.time.clock, random.Random(3))
+        self.handing_over, self.stuck = 0, False  # time stands still while a thread reads
         self.device: Any = None
         self.client: Any = None
 
@@ -133,6 +134,16 @@ class SemRoom:
             settings, "sem-1", self.bus.transport(), lab="x", clock=self.time.clock, ids=self.ids,
             journal=journal, artefacts=state / "artefacts", sleeper=self.time.sleep,
         )  # fmt: skip
+        hand_over = self.device._hand_over
+
+        async def counted(*arguments: Any) -> Any:
+            self.handing_over += 1
+            try:
+                return await hand_over(*arguments)
+            finally:
+                self.handing_over -= 1
+
+        self.device._hand_over = counted
         await self.device.start()
         self.stack.callback(journal.close)
         self.stack.push_async_callback(self.device.stop)
@@ -163,8 +174,9 @@ class SemRoom:
         return task
 
     def settled(self) -> bool:
-        """The device has looked, and waits for its next look."""
-        return self.time.napping(self.device.settings.poll_s) and not self.device._hurried
+        """The device has looked, hands nothing over, and waits for its next look."""
+        idle = self.time.napping(self.device.settings.poll_s) and not self.device._hurried
+        return idle and (self.handing_over == 0 or self.stuck)
 
     async def advance(self, seconds: float) -> None:
         await self.time.advance(seconds, self.settled)
@@ -323,7 +335,7 @@ def test_a_crash_between_claim_and_result_gives_the_image_to_nobody_else(tmp_pat
             keeping.set()
             await asyncio.Event().wait()
 
-        room.device.keep = stuck
+        room.device.keep, room.stuck = stuck, True
         room.write("A1_1.tif", tiff())
         for _ in range(20):
             await room.advance(1.0)
@@ -332,6 +344,7 @@ def test_a_crash_between_claim_and_result_gives_the_image_to_nobody_else(tmp_pat
         shutil.copytree(room.state, after)  # what a disk holds when the power goes
         await room.device.stop()
         assert (await task).state == "failed"
+        room.stuck = False
         await room.switch_on(after)
         journalled = await room.client.query("sem-1", task.get_name())
         assert journalled.error.code == "interrupted"
@@ -480,7 +493,7 @@ def test_an_image_is_read_twice_at_most_while_its_text_file_is_waited_for(
         reads: list[str] = []
         read = folder._read
 
-        def count(directory: Path, sighting: Sighting) -> tuple[bytes, str]:
+        def count(directory: Path, sighting: Sighting) -> tuple[bytes, str, str]:
             reads.append(sighting.path)
             return read(directory, sighting)
 
@@ -491,7 +504,7 @@ def test_an_image_is_read_twice_at_most_while_its_text_file_is_waited_for(
         began = room.time.clock.elapsed()
         state = await room.end(task)
         assert text(state, "scale_source") == "none"
-        assert room.time.clock.elapsed() - began == pytest.approx(3 + 10, abs=4)
+        assert 3 + 10 <= room.time.clock.elapsed() - began < 20
         assert reads == ["A1_1.tif"] * 2
 
     run(story, tmp_path)

@@ -1,6 +1,8 @@
 """Pixel sizes from the files that microscopes write; Pillow and tifffile, which do not know the reader, write them."""
 
 import io
+import struct
+import time
 import warnings
 from typing import Any
 
@@ -180,6 +182,24 @@ def test_big_endian_and_many_pages() -> None:
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, np.zeros((3, 40, 50), np.uint16), byteorder=">", photometric="minisblack")
     assert [page.number(256) for page in read_pages(buffer.getvalue())] == [50.0] * 3
+
+
+def test_a_file_made_to_keep_its_reader_busy_is_given_up() -> None:
+    # 4,000 directories, each in the entries of the one before, and each entry points to the whole file.
+    entries = 2_000
+    body = b"".join(struct.pack("<HHII", 270, 2, 20_000, 8) for _ in range(entries + 4_000))
+    directories = b"".join(
+        struct.pack("<H", 12) + body[: 12 * 12] + struct.pack("<I", 8 + 150 * n) for n in range(1, 4_000)
+    )
+    for data in (
+        b"II*\x00" + struct.pack("<IH", 8, entries) + body,
+        b"II*\x00" + struct.pack("<I", 8) + directories,
+        b"II*\x00" + struct.pack("<I", 8) + b"\xff" * 100_000,
+    ):
+        began = time.perf_counter()
+        with pytest.raises(IncompleteImageError):
+            read_pages(data)
+        assert time.perf_counter() - began < 5.0
 
 
 def test_no_damage_makes_the_reader_fail_in_another_way() -> None:
