@@ -36,7 +36,7 @@ class Settings(TextInstrumentSettings):
         baud_rate: of a serial resource (``ASRL``).
     """
 
-    resource: Annotated[str, Field(pattern=r"^[A-Za-z]+[0-9]*::[!-~]+$")]
+    resource: Annotated[str, Field(pattern=r"^[A-Za-z]+[!-~]*::[!-~]+$")]
     visa_library: str = "@py"
     chunk: Annotated[int, Field(ge=64, le=2**24)] = 20 * 1024
     baud_rate: Annotated[int, Field(gt=0)] | None = None

@@ -209,6 +209,9 @@ class TextInstrumentSettings(Section):
         """
         if self.lease_s is not None and self.safe_state is None:
             raise ConfigError("lease_s", self.lease_s, "a lease only with a [safe_state] to go to")
+        if self.reconnect_s > self.reconnect_max_s:
+            allowed = f"at most reconnect_max_s = {self.reconnect_max_s:g}"
+            raise ConfigError("reconnect_s", self.reconnect_s, allowed)
         if (safe := self.safe_state) is not None and (safe.verify is None) != (safe.expect is None):
             raise ConfigError("safe_state.expect", safe.expect, "both of verify and expect, or none")
         for key, line in self._bare_lines():
@@ -268,8 +271,22 @@ class _CommandCheck:
             raise ConfigError(f"{key}.on_failure", "safe", "'leave', or a [safe_state] to go to")
         for i, step in enumerate(command.steps):
             self._step(f"{key}.steps.{i}", step)
+        self._all_used()
         name = key.removeprefix("commands.")
         _judge(f"{key}.example", command.example, lambda _: command.spec(name, self._whole.alphabet))
+
+    def _all_used(self) -> None:
+        """A number that an order says and nothing is told of would be a setting that nobody made."""
+        used: set[object] = set()
+        for step in self._command.steps:
+            for kind in ("write", "query", "wait", "block"):
+                used |= set(Template(getattr(step, kind)).fields) if hasattr(step, kind) else set()
+            used.add(step.delay if isinstance(step, DelayStep) else getattr(step, "goal", None))
+        for name, parameter in self._command.parameters.items():
+            if isinstance(parameter, NumberSettings) and name not in used:
+                raise ConfigError(
+                    f"{self._key}.parameters.{name}", name, f"a parameter that a step uses, as {{{name}}}"
+                )
 
     def _step(self, key: str, step: AnyStep) -> None:
         for kind in ("write", "query", "wait", "block"):

@@ -127,6 +127,8 @@ def test_the_examples_are_good_and_say_how_to_try_them(name: str) -> None:
         ('writes = ["OUTP OFF"]', 'writes = ["OUTP\\rOFF"]', "safe_state.writes.0", "no line end"),
         ('writes = ["OUTP OFF"]', 'writes = ["OUTP µ"]', "safe_state.writes.0", "letters of the encoding ascii"),
         ('writes = ["OUTP OFF"]', 'writes = ["A"]\nverify = "B?"', "safe_state.expect", "both of verify and expect"),
+        ('delay = "hold"', "delay = 1.0", "commands.apply.parameters.hold", "a step uses, as {hold}"),
+        ('kind = "power-supply"', 'kind = "a"\nreconnect_s = 90', "reconnect_s", "at most reconnect_max_s"),
         ("high = 30", "high = -1", "commands.apply.parameters.voltage", "ordered"),
         ("high = 30", 'high = "x"', "commands.apply.parameters.voltage.high", "a number"),
         ("high = 30", "hihg = 30", "commands.apply.parameters.voltage.high", "required"),
@@ -144,7 +146,12 @@ def test_the_examples_are_good_and_say_how_to_try_them(name: str) -> None:
         ('unit = "mV"', 'unit = "mA"', "commands.apply.steps.1.at_least", "do not measure the same"),
         ("timeout_s = 10.0", "timeout_s = 0.5", "commands.apply.steps.1.every_s", "at most timeout_s"),
         ('delay = "hold"', 'delay = "voltage"', "commands.apply.steps.2.delay", "do not measure the same"),
-        ('delay = "hold"', "check = false", "commands.apply.steps.2.check", "True"),
+        (
+            'delay = "hold"',
+            'delay = "hold"\n[[commands.apply.steps]]\ncheck = false',
+            "commands.apply.steps.3.check",
+            "True",
+        ),
         ("[error_queue]", "", None, ""),
         ("{ voltage = {", "{ 'v!' = {", "commands.apply.steps.3.results.v!", "a text that matches"),
         ('summary = "Set', 'on_failure = "explode"\nsummary = "Set', "commands.apply.on_failure", "'safe' or 'leave'"),
@@ -167,8 +174,8 @@ def test_what_is_wrong_is_named(edited: Edit, old: str, new: str, key: str | Non
 
 def test_a_check_needs_a_queue(edited: Edit) -> None:
     path = edited("[error_queue]\n", "")
-    path.write_text(path.read_text().replace('delay = "hold"', "check = true"))
-    with pytest.raises(ConfigError, match=r"steps\.2\.check.*\[error_queue\]"):
+    path.write_text(path.read_text() + "[[commands.apply.steps]]\ncheck = true\n")
+    with pytest.raises(ConfigError, match=r"steps\.4\.check.*\[error_queue\]"):
         read_adapter(path)
 
 
