@@ -36,7 +36,6 @@ class Mosquitto:
         self._config = directory / "conf"
         self._config.write_text(
             f"listener {self.address.port} 127.0.0.1\nallow_anonymous true\nuser {getpass.getuser()}\n"
-            f"persistence true\npersistence_location {directory}/\nautosave_on_changes true\nautosave_interval 1\n"
             "set_tcp_nodelay true\n"
         )
         self.start()
@@ -83,7 +82,8 @@ from instruments.errors import NotCommittedError
 from instruments.mqtt import MqttTransport
 
 async def main():
-    transport = MqttTransport(BrokerAddress("127.0.0.1", int(sys.argv[1])), client_id="writer", persistent=True)
+    address = BrokerAddress("127.0.0.1", int(sys.argv[1]))
+    transport = MqttTransport(address, client_id="writer", persistent=True, protocol=sys.argv[3])
     async def handle(message):
         print(message.payload.decode(), flush=True)
         if sys.argv[2] == "stuck":
@@ -97,9 +97,9 @@ asyncio.run(main())
 """
 
 
-def subscriber(address: BrokerAddress, how: str) -> subprocess.Popen[str]:
+def subscriber(address: BrokerAddress, how: str, protocol: str) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 - our own script
-        [sys.executable, "-c", SUBSCRIBER, str(address.port), how],
+        [sys.executable, "-c", SUBSCRIBER, str(address.port), how, protocol],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -108,7 +108,8 @@ def subscriber(address: BrokerAddress, how: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_message_outlives_the_process_that_could_not_commit_it(mosquitto: Mosquitto) -> None:
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+def test_a_message_outlives_the_process_that_could_not_commit_it(mosquitto: Mosquitto, protocol: str) -> None:
     async def send(payloads: list[bytes]) -> None:
         sender = MqttTransport(mosquitto.address, client_id="sender")
         await sender.connect()
@@ -116,14 +117,14 @@ def test_a_message_outlives_the_process_that_could_not_commit_it(mosquitto: Mosq
             await sender.publish("t", payload)
         await sender.close()
 
-    with subscriber(mosquitto.address, "stuck") as first:
+    with subscriber(mosquitto.address, "stuck", protocol) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == "ready\n"
         asyncio.run(send([b"1", b"2"]))
         assert first.stdout.readline() == "1\n"
         first.kill()
     asyncio.run(send([b"3"]))
-    with subscriber(mosquitto.address, "fine") as second:
+    with subscriber(mosquitto.address, "fine", protocol) as second:
         assert second.stdout is not None
         lines = [second.stdout.readline() for _ in range(4)]
         second.kill()
@@ -195,6 +196,47 @@ def test_a_stuck_handler_holds_the_sender_back_at_the_broker(
         assert heard == [str(number).encode() for number in range(90)]
         await sender.close()
         await slow.close()
+
+    asyncio.run(act())
+
+
+def test_what_waited_over_a_lost_connection_comes_again_in_order_and_is_acknowledged(mosquitto: Mosquitto) -> None:
+    async def act() -> None:
+        stuck, heard = True, list[int]()
+
+        async def commit(message: Message) -> None:
+            if stuck:
+                raise NotCommittedError("no room")
+            heard.append(int(message.payload))
+
+        async def nap(_seconds: float) -> None:
+            await asyncio.sleep(0.002)
+
+        slow = MqttTransport(mosquitto.address, client_id="slow", persistent=True, sleeper=nap)
+        sender = MqttTransport(mosquitto.address, client_id="sender")
+        await slow.subscribe("t", commit)
+        await slow.connect()
+        await sender.connect()
+        for number in range(60):
+            await sender.publish("t", str(number).encode())
+        await until(lambda: len(slow._delivery.inbox) == 19)
+        connection = slow._client.socket()
+        assert isinstance(connection, socket.socket)
+        connection.shutdown(socket.SHUT_RDWR)
+        await until(lambda: not slow.connected)
+        await until(lambda: slow.connected and len(slow._delivery.inbox) >= 19)
+        stuck = False
+        await until(lambda: len(heard) >= 61)
+        assert heard == [0, *range(60)]  # only the one in hand is handled twice, for the first time came too late
+        await slow.close()
+        after = MqttTransport(mosquitto.address, client_id="slow", persistent=True)
+        await after.subscribe("t", commit)
+        await after.connect()
+        await sender.publish("t", b"60")
+        await until(lambda: len(heard) > 61)
+        assert heard[61:] == [60]  # everything before was acknowledged
+        await after.close()
+        await sender.close()
 
     asyncio.run(act())
 
