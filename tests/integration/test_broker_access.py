@@ -235,3 +235,26 @@ def test_a_user_who_comes_later_has_their_own_rights_and_disturbs_nobody(broker:
         broker.add(BrokerUser.new("anna", "instrument"))
     with pytest.raises(UserError, match="no user 'nobody'"):
         broker.address("nobody")
+
+
+def test_who_takes_anothers_client_id_gets_nothing_of_what_waits_there(broker: LocalBroker) -> None:
+    async def visit(user: str, ear: Ear) -> None:
+        transport = MqttTransport(broker.address(user), client_id="the-agents", persistent=True)
+        await transport.subscribe("#", ear.note)
+        await transport.connect()
+        await asyncio.sleep(0.2)  # what waits comes at once
+        await transport.close()
+
+    async def attempt() -> list[list[str]]:
+        heard = []
+        async with connections(broker, "furnace-1") as clients:
+            for visitor in ("agent", "sem-1"):
+                await visit("agent", Ear())
+                await clients["furnace-1"].publish(LAB.job("furnace-1", "j"), b"succeeded")
+                await asyncio.sleep(0.1)  # the broker keeps it for the agent
+                ear = Ear()
+                await visit(visitor, ear)
+                heard.append([message.topic for message in ear.heard])
+        return heard
+
+    assert asyncio.run(attempt()) == [[LAB.job("furnace-1", "j")], []]
