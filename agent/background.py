@@ -9,6 +9,8 @@ from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+PREFIX = "background"
+"""Begins the names of the threads."""
 
 
 async def in_background(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -36,5 +38,5 @@ async def in_background(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
         else:
             post(future.set_result, result)
 
-    threading.Thread(target=work, name=getattr(function, "__name__", "background"), daemon=True).start()
+    threading.Thread(target=work, name=f"{PREFIX} {getattr(function, '__name__', '')}", daemon=True).start()
     return await future

@@ -15,7 +15,8 @@ from agent.store import ArtefactStore
 from envs.crystals import CrystalLibrary
 from envs.design import Design
 from envs.errors import InstrumentError, JournalError
-from instruments.artefacts import ArtefactError, read_artefact
+from instruments.artefact_fetch import Sources, fetch
+from instruments.artefacts import ArtefactError
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock
 from instruments.device import NO_JOURNAL, STORAGE
@@ -50,6 +51,7 @@ class Campaign:
         library: names the crystals of designs.
         reader: the CNN.
         store: keeps images and checkpoints.
+        sources: where the instruments' bulk data may come from.
         clock: simulated; advanced by what each job says it took.
         ids: of jobs.
         observer: for progress.
@@ -64,6 +66,7 @@ class Campaign:
         library: CrystalLibrary,
         reader: ImageReader,
         store: ArtefactStore,
+        sources: Sources,
         clock: SimClock,
         ids: Ids,
         observer: Observer,
@@ -74,6 +77,7 @@ class Campaign:
         self._library = library
         self._reader = reader
         self._store = store
+        self._sources = sources
         self._clock = clock
         self._ids = ids
         self._observer = observer
@@ -180,13 +184,13 @@ class Campaign:
                 "and continue with --resume"
             )
         self._clock.advance(known.elapsed_s)
-        return self._ended(command, known)
+        return await self._ended(command, known)
 
-    def _ended(self, command: core.SendOrder, answer: JobState) -> ev.StepEnded:
+    async def _ended(self, command: core.SendOrder, answer: JobState) -> ev.StepEnded:
         result, state, error = answer.result, answer.state, answer.error
         artefacts: dict[str, ev.ArtefactRecord] = {}
         try:
-            artefacts = {name: self._keep(ref) for name, ref in (result.artefacts if result else {}).items()}
+            artefacts = {name: await self._keep(ref) for name, ref in (result.artefacts if result else {}).items()}
         except ArtefactError as lost:
             # What cannot be fetched now will not be there after a restart either: the order is sent anew.
             state, error = "failed", JobError(code="artefact", message=str(lost), kind="retryable")
@@ -211,8 +215,8 @@ class Campaign:
             }
         )
 
-    def _keep(self, ref: ArtefactRef) -> ev.ArtefactRecord:
-        digest = self._store.put(read_artefact(ref), ref.media_type)
+    async def _keep(self, ref: ArtefactRef) -> ev.ArtefactRecord:
+        digest = self._store.put(await fetch(ref, self._sources), ref.media_type)
         return ev.ArtefactRecord(sha256=digest, media_type=ref.media_type, bytes=ref.bytes)
 
 

@@ -126,6 +126,7 @@ def run_campaign(
             library=problem.space.library,
             reader=CampaignImageReader(store, MicrographReader.load),
             store=store,
+            sources=laboratory.sources,
             clock=clock,
             ids=laboratory.ids,
             observer=observer,

@@ -29,6 +29,7 @@ from envs.errors import ConfigError
 from envs.moduli import Moduli
 from envs.objective import FLAGSHIP, Objective
 from envs.space import DesignSpace
+from instruments.artefact_fetch import Sources
 from instruments.client import InstrumentClient
 from instruments.clock import Clock, SimClock, wait_forever
 from instruments.ids import Ids, SeededIds, SystemIds
@@ -168,6 +169,11 @@ class VirtualLaboratory:
         self._lab = VirtualLab(
             seed, problem.library, elastic.load(), directory=directory, clock=clock, ids=self.ids, lab=self._name
         )
+
+    @property
+    def sources(self) -> Sources:
+        """Where the instruments leave their images: nothing else of this machine is read for them."""
+        return Sources(directories=[self._lab.images])
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[InstrumentClient]:

@@ -81,6 +81,11 @@ class VirtualLab:
         """The instruments, once started."""
         return self._devices
 
+    @property
+    def images(self) -> Path:
+        """Where the microscope leaves its frames."""
+        return self._images
+
     async def start(self, connect: Callable[[str], Transport]) -> None:
         """Switch the instruments on.
 

@@ -15,7 +15,21 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGES = ("agent", "envs", "surrogates", "instruments", "simulators")
 HEAVY = ("torch", "numpy", "scipy", "sqlalchemy", "gymnasium", "botorch", "pymatgen", "skimage", "matplotlib")
-BARE = ("instruments", "instruments.device", "instruments.client", "instruments.mqtt", "instruments.broker")
+BARE = (
+    "instruments",
+    "instruments.device",
+    "instruments.client",
+    "instruments.mqtt",
+    "instruments.broker",
+    "instruments.serve",
+    "instruments.asyncapi",
+    "instruments.artefact_upload",
+    "instruments.artefact_fetch",
+    "instruments.artefact_server",
+    "instruments.adapters.load",
+    "agent.cli_instrument",
+    "agent.instrument_run",
+)
 MAX_LINES = 400
 
 

@@ -93,6 +93,7 @@ def breaking(original: Callable[..., Any], nth: int, error: type[BaseException])
     return broken
 
 
+@pytest.mark.interrupts
 @pytest.mark.parametrize(
     ("owner", "name", "step"), [(microscope, "_frame", "image"), (Furnace, "_make", "sinter")], ids=["image", "sinter"]
 )
