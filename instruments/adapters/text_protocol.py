@@ -49,7 +49,9 @@ class TextInstrument(Device):
         self.serial = self.serial or settings.serial
         self._settings = settings
         self._firmware = ""
-        self._unsafe = False
+        # Where there is a lease nobody holds it yet: what a former run left on is switched off first.
+        self._unsafe = settings.lease_s is not None
+        self._started = False
         self._trouble: str | None = None
         self._mending: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -73,12 +75,15 @@ class TextInstrument(Device):
         try:
             self._met(await asyncio.to_thread(self._talk.open))
         except LineFault as error:
-            self._trouble = str(error)
-            self._presence = ("error", self._trouble)
+            self._begin_mending(str(error))
+        else:
+            if self._unsafe:
+                await self.make_safe()
 
     @override
     async def start(self) -> None:
         await super().start()
+        self._started = True
         if self._trouble is not None:
             self._begin_mending(self._trouble)
 
@@ -160,7 +165,9 @@ class TextInstrument(Device):
 
     def _begin_mending(self, why: str) -> None:
         self._trouble = why
-        if self._loop is not None and (self._mending is None or self._mending.done()):
+        if not self._started:  # nothing can be told yet
+            self._presence = ("error", why)
+        elif self._loop is not None and (self._mending is None or self._mending.done()):
             self._mending = asyncio.create_task(self._mend(), name=f"{self.iid} mending")
 
     async def _mend(self) -> None:

@@ -219,10 +219,11 @@ def test_a_cancelled_wait_ends_safe(tmp_path: Path, sent: list[str]) -> None:
 def test_a_lost_lease_switches_off(tmp_path: Path, sent: list[str]) -> None:
     async def main() -> None:
         async with shop(tmp_path, sent, ('kind = "power-supply"', 'kind = "power-supply"\nlease_s = 60.0')) as lab:
+            assert lab.acts("OUTP") == ["OUTP 0"]  # nobody holds the lease at the start
             assert (await lab.order("apply", voltage=Quantity(value=1, unit="V"))).state == "succeeded"
             lab.clock.advance(61.0)
             await lab.device.check_lease()
-            assert lab.acts("OUTP") == ["OUTP 1", "OUTP 0"]
+            assert lab.acts("OUTP") == ["OUTP 0", "OUTP 1", "OUTP 0"]
 
     asyncio.run(main())
 

@@ -57,6 +57,7 @@ class Controller(threading.Thread):
         super().__init__(name="controller", daemon=True)
         self.link = link
         self.heard: list[str] = []
+        self.at_start: list[str] = []
         self.temperature, self.target, self.power = 200, 200, 0
         self.identity, self.alarm, self.stuck = ID, "", False
         self.mishaps: dict[str, list[str]] = {}
@@ -183,6 +184,7 @@ async def shop(
     assert isinstance(device, TextInstrument)
     client = InstrumentClient(bus.transport(), lab="demo", agent="a", clock=clock, ids=ids, sleeper=wait_forever)
     await device.start()
+    controller.at_start, controller.heard = controller.heard, []
     await client.start()
     try:
         await client.wait_for(["furnace-1"])
@@ -372,11 +374,41 @@ def test_a_job_that_a_restart_interrupted_is_told_and_the_furnace_made_safe(cont
         journal.put(left[0])  # as a process without a last word would have left it
         controller.heard.clear()
         async with shop(controller, journal=journal) as lab:
-            assert controller.acts() == ["HEAT 0"]
+            assert controller.at_start.count("HEAT 0") >= 1
             state = await lab.client.query("furnace-1", "j1")
             assert state is not None
             assert state.error is not None
             assert state.error.code == "interrupted"
+
+    asyncio.run(main())
+
+
+def test_what_a_former_run_left_on_is_switched_off_first(controller: Controller) -> None:
+    async def main() -> None:
+        controller.power = 1
+        async with shop(controller) as lab:
+            assert controller.at_start == ["ID", "HEAT 0", "ID", "STATUS"]
+            assert controller.power == 0
+            assert lab.client.presence("furnace-1") == "online"
+
+    asyncio.run(main())
+
+
+def test_a_furnace_that_does_not_obey_is_no_furnace_to_work_with(controller: Controller) -> None:
+    async def slow(_seconds: float) -> None:
+        await asyncio.sleep(0.002)
+
+    async def main() -> None:
+        obedient = controller.reply
+        controller.reply = lambda body: obedient(body).replace("POWER=0", "POWER=40")  # type: ignore[method-assign]
+        async with shop(controller, sleeper=slow) as lab:
+            assert lab.client.presence("furnace-1") == "error"
+            end = await lab.order()
+            assert end.error is not None
+            assert "not made safe" in end.error.message
+            assert controller.acts("HEAT 1") == []
+            controller.reply = obedient  # type: ignore[method-assign]
+            await until(lambda: lab.client.presence("furnace-1") == "online")
 
     asyncio.run(main())
 
@@ -449,7 +481,7 @@ def test_the_wrong_instrument_is_told_nothing(controller: Controller) -> None:
             assert end.error is not None
             assert "wrong instrument" in end.error.message
             assert "TOASTER 3" in end.error.message
-            assert set(controller.heard) == {"ID"}
+            assert {*controller.at_start, *controller.heard} == {"ID"}
 
     asyncio.run(main())
 
