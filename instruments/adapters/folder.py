@@ -33,7 +33,7 @@ from instruments.adapters.image_scale import ImageMetadata, check_complete, read
 from instruments.adapters.tiff_tags import IncompleteImageError
 from instruments.commands import Channel, Choice, CommandSpec, JobResult, Parameter, ParameterRule, Returns, Text
 from instruments.device import Device
-from instruments.errors import RetryableFault
+from instruments.errors import DeviceFault, RetryableFault
 from instruments.job_context import JobContext
 from instruments.messages import ArtefactRef, Quantity, Value
 from instruments.transport import Transport
@@ -50,7 +50,7 @@ _SIDECAR_BYTES = 1 << 20
 
 
 class WatchedFolder(Device):
-    """The folder as a device: ``acquire`` and ``list_waiting``.
+    """The folder as a device: ``acquire``, ``list_waiting`` and ``release``.
 
     Args:
         settings: how the folder is watched.
@@ -116,6 +116,9 @@ class WatchedFolder(Device):
         }
         example: dict[str, Value] = {"sample": "", "most": Quantity(value=10, unit="1")}
         self.register(CommandSpec("list_waiting", tell, choice, found, 1.0, example=example), self.list_waiting)
+        free = "Set an image free that a job got which ended without a result, as after a crash"
+        which: dict[str, ParameterRule] = {"file": Text(1024, summary="path below the folder")}
+        self.register(CommandSpec("release", free, which, {"job": Returns(summary="that had it")}, 1.0), self.release)
 
     # Life -------------------------------------------------------------------------------------------------------------
 
@@ -228,6 +231,23 @@ class WatchedFolder(Device):
         if len(free) > len(lines):
             lines.append(f"and {len(free) - len(lines)} more")
         return JobResult({"files": "\n".join(lines), "count": Quantity(value=len(free), unit="1")})
+
+    async def release(self, _job: JobContext, *, file: str) -> JobResult:
+        """Set an image free; a person's decision, since after a crash nobody can tell whether the agent has it.
+
+        Raises:
+            DeviceFault: when the file is not there, is free, or belongs to a job that runs or succeeded.
+        """
+        sighting = self._view.images.get(file)
+        owner = self._owner(sighting) if sighting is not None else None
+        if owner is None or self._claims is None:
+            raise DeviceFault("not_claimed", f"{file} is not in the folder, or no job was given it")
+        state = self.journal.get(owner)
+        if state is None or not state.terminal or state.state == "succeeded":
+            stands = "is not known" if state is None else f"is {state.state}"
+            raise DeviceFault("in_use", f"{file} was given to job {owner}, which {stands}")
+        self._claims.release(owner)
+        return JobResult({"job": owner})
 
     async def _take(self, job: JobContext, sample: str, before: Mapping[str, Signature | None]) -> JobResult | None:
         """The first image that can be had, None when there is none yet."""

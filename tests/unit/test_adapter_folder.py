@@ -142,6 +142,14 @@ def test_a_crash_between_claim_and_result_gives_the_image_to_nobody_else(tmp_pat
         assert journalled.error.code == "interrupted"
         assert "given to job" not in why(await room.end(await room.order(wait=20.0, existing="no")))
         assert task.get_name() in why(await room.end(await room.order(wait=20.0, existing="yes")))
+        # A person looks, and decides that the agent has not got it.
+        freed = await room.client.execute("sem-1", "release", {"file": "A1_1.tif"}, job=room.ids.new())
+        assert text(freed, "job") == task.get_name()
+        assert image(await room.end(await room.order(existing="yes"))) == tiff()
+        kept = await room.client.execute("sem-1", "release", {"file": "A1_1.tif"}, job=room.ids.new())
+        assert kept.error.code == "in_use"
+        unknown = await room.client.execute("sem-1", "release", {"file": "../x"}, job=room.ids.new())
+        assert unknown.error.code == "not_claimed"
 
     run(story, tmp_path)
 
