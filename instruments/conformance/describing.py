@@ -96,7 +96,7 @@ async def limits(exam: Examination) -> str:
                 raise BrokenRuleError(f"{where}: limits {low} to {high}", "Give minimum and maximum of the value.")
             if low > high:  # type: ignore[operator]
                 raise BrokenRuleError(f"{where}: the lowest value {low} is above the highest {high}")
-    return f"{n} quantities" if n else "no quantities"
+    return f"of {many(n, 'parameter')}" if n else "no quantities"
 
 
 @rule("DES-4", "Examples", "An example obeys the schema of its own command.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from itertools import pairwise
-from urllib.parse import urlsplit
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from instruments.artefacts import INLINE_LIMIT, ArtefactError, read_artefact
 from instruments.conformance.examination import Examination, Life, reason, span
@@ -201,7 +202,7 @@ async def fetchable(exam: Examination) -> str:
     for life in await exam.all_lives():
         for name, ref in _artefacts(life).items():
             scheme = urlsplit(ref.uri).scheme
-            if scheme not in {"data", "file", "http", "https"}:
+            if not _within_reach(ref):
                 beyond.append(f"{name} ({scheme})")
                 continue
             try:
@@ -218,6 +219,14 @@ async def fetchable(exam: Examination) -> str:
 
 def _artefacts(life: Life) -> dict[str, ArtefactRef]:
     return life.end.result.artefacts if life.end is not None and life.end.result is not None else {}
+
+
+def _within_reach(ref: ArtefactRef) -> bool:
+    """Whether it can be fetched from here: not from stores of others, nor from another machine's disk."""
+    parts = urlsplit(ref.uri)
+    if parts.scheme == "file":
+        return parts.netloc in {"", "localhost"} and Path(unquote(parts.path)).exists()
+    return parts.scheme in {"data", "http", "https"}
 
 
 async def _at_hand(ref: ArtefactRef) -> bytes:

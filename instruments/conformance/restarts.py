@@ -111,7 +111,7 @@ async def back(exam: Examination) -> str:
         raise
     if not UUID7.fullmatch(now) or now <= before:
         raise BrokenRuleError(f"boot_id {now} is not greater than {before}", "Use UUIDv7: ordered by time.")
-    return now
+    return f"{now[:18]}..."
 
 
 @rule("RST-2", "Offline was told", "While it is away, status says offline: by itself or by its last will.")

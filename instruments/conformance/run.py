@@ -27,7 +27,7 @@ THEMES: tuple[Theme, ...] = (
 """Everything that is tried, in this order: what may act comes after what shows whether the device refuses."""
 _ALWAYS = (HEARTBEAT, RESTARTS, LAST)
 """What is tried on a device that answers no more, too: it may still be heard, or come back."""
-DISCOVERY_S = 5.0
+DISCOVERY_S = 2.0
 
 
 class AbsentDeviceError(UserError):

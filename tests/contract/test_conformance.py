@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from conformance_subjects import LAB, SUBJECTS, Bench
+from typer.testing import CliRunner, Result
 
+from agent.cli import app
+from envs.errors import UserError
+from instruments.address import BrokerAddress
 from instruments.broker import embedded_broker, find_mosquitto
 from instruments.clock import SystemClock
 from instruments.conformance.examination import Options
@@ -99,3 +106,52 @@ def test_it_keeps_the_profile(reports: dict[str, Report], iid: str) -> None:
 def test_hardly_a_rule_is_left_untried_on_a_simulator(reports: dict[str, Report], iid: str) -> None:
     about_data = {"JOB-11", "JOB-12", "TEL-1", "TEL-2"}
     assert {f.rule for f in reports[iid].by("skipped")} <= CANNOT_BE_TRIED | about_data
+
+
+def check(mosquitto: BrokerAddress, *arguments: str) -> Result:
+    """What the command says, while the indenter is on the bus."""
+
+    async def run(directory: Path) -> Result:
+        bench = Bench(lambda name: MqttTransport(mosquitto, client_id=name), directory)
+        async with living("indenter", bench):
+            line = ["instrument", "check", "--broker", mosquitto.url_with_password, "--lab", LAB, *arguments]
+            return await asyncio.to_thread(CliRunner().invoke, app, line)
+
+    with TemporaryDirectory() as directory:
+        return asyncio.run(run(Path(directory)))
+
+
+@pytest.fixture(scope="module")
+def mosquitto() -> Iterator[BrokerAddress]:
+    if find_mosquitto() is None:
+        pytest.skip("Mosquitto is not installed")
+    with embedded_broker("mosquitto") as address:
+        yield address
+
+
+def test_the_command_prints_a_report_and_a_line_of_json(mosquitto: BrokerAddress) -> None:
+    result = check(mosquitto, "indenter", "--quick", "--json")
+    assert result.exit_code == 0, result.output
+    assert "indenter keeps the profile in what could be tried." in " ".join(result.output.split())
+    assert mosquitto.password not in result.output
+    data = json.loads(result.output.splitlines()[-1])
+    assert (data["conforms"], data["failed"]) == (True, 0)
+
+
+def test_a_command_that_fails_as_ordered_makes_the_exit_code_1(mosquitto: BrokerAddress) -> None:
+    nothing = '{"sample": "nowhere", "load": {"value": 1, "unit": "N"}, "count": {"value": 3, "unit": "1"}}'
+    result = check(mosquitto, "indenter", "--quick", "--command", "indent", "--parameters", nothing)
+    assert result.exit_code == 1
+    assert "JOB-9  Success" in result.output
+    assert "unknown_sample" in result.output
+
+
+def test_wrong_use_is_the_users_mistake(mosquitto: BrokerAddress) -> None:
+    for arguments, word in (
+        (["nobody"], "nobody is not on the bus"),
+        (["indenter", "--command", "dance"], "it has: indent"),
+    ):
+        result = check(mosquitto, *arguments)
+        assert isinstance(result.exception, UserError)  # main() makes it exit code 2
+        assert word in str(result.exception)
+    assert check(mosquitto, "indenter", "--parameters", "{}").exit_code == 2

@@ -1,0 +1,116 @@
+"""What a person and a program get from a check."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+from test_conformance_rules import examine
+
+from agent.instrument_check import read_parameters
+from envs.errors import UserError
+from instruments.conformance.report import Report
+from instruments.conformance.run import AbsentDeviceError
+from instruments.conformance.table import show
+from instruments.messages import Quantity
+
+
+@pytest.fixture(scope="module")
+def broken() -> Report:
+    return examine(["ignores upper limits", "no readings"], restart=False)[0]
+
+
+def drawn(report: Report, width: int) -> str:
+    out = io.StringIO()
+    show(report, place="mqtt://127.0.0.1:1883, lab theirs", console=Console(file=out, width=width))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_the_table_fits_and_names_every_rule(broken: Report, width: int) -> None:
+    lines = drawn(broken, width).splitlines()
+    assert max(len(line) for line in lines) <= width
+    for finding in broken.findings:
+        assert any(line.startswith(finding.rule) for line in lines)
+    assert lines[0].startswith("scale-7, scale")
+
+
+def test_what_failed_comes_last_with_what_to_do(broken: Report) -> None:
+    text = drawn(broken, 100)
+    tail = text[text.index("PAR-6  Upper limits") :]
+    assert "Seen: weigh, force = 100.99 N: it was accepted" in tail
+    assert "What to do: The device checks its own limits whatever the approval says" in tail
+    assert "scale-7 does not keep the profile." in tail.splitlines()[-1]
+
+
+def test_a_device_that_passes_is_told_so() -> None:
+    report, _ = examine(restart=False)
+    last = drawn(report, 100).splitlines()[-1]
+    assert last.startswith(f"{len(report.by('passed'))} passed, 0 failed, 7 skipped")
+    assert last.endswith("scale-7 keeps the profile in what could be tried.")
+
+
+def test_json_says_the_same(broken: Report) -> None:
+    line = broken.to_json()
+    assert "\n" not in line
+    data = json.loads(line)
+    assert (data["iid"], data["kind"], data["conforms"]) == ("scale-7", "scale", False)
+    assert {r["id"] for r in data["rules"] if r["verdict"] == "failed"} == set(broken.failed) == {
+        "PAR-5", "PAR-6", "TEL-1"
+    }  # fmt: skip
+    assert data["passed"] + data["failed"] + data["skipped"] == len(data["rules"])
+
+
+def test_rules_without_an_example_are_left_and_said_why() -> None:
+    report, devices = examine(["no example"])
+    skipped = {f.rule: f.seen for f in report.by("skipped")}
+    assert report.conforms
+    assert "no command declares an example" in skipped["JOB-1"]
+    assert devices[0].acts == [], "nothing was carried out"
+
+
+def test_a_command_is_named_with_its_parameters() -> None:
+    parameters = read_parameters('{"force": {"value": 20, "unit": "N"}, "mode": "slow", "label": "mine"}')
+    assert parameters["force"] == Quantity(value=20, unit="N")
+    report, devices = examine(["no example"], command="weigh", parameters=parameters)
+    assert report.failed == ()
+    assert devices[0].acts
+    assert "JOB-1" in {f.rule for f in report.by("passed")}
+
+
+def test_every_command_is_probed_only_when_asked_for() -> None:
+    report, devices = examine(["no example"], every_command=True)
+    assert report.failed == ()
+    assert {"PAR-1", "PAR-4", "PAR-6", "PAR-9"} <= {f.rule for f in report.by("passed")}
+    assert devices[0].acts == []
+    report, devices = examine(["no example", "ignores upper limits"], every_command=True)
+    assert "PAR-6" in report.failed
+    assert len(devices[0].acts) > 0, "which is why it has to be asked for"
+
+
+def test_quick_leaves_the_heartbeat_out() -> None:
+    report, _ = examine(["no heartbeat"], quick=True, restart=False)
+    assert report.conforms
+    assert {f.rule: f.seen for f in report.by("skipped")}["PRE-7"] == "left out by --quick"
+
+
+def test_a_wrong_command_is_the_users_mistake() -> None:
+    with pytest.raises(UserError, match=r"scale-7 has no command 'dance'; it has: weigh, cook"):
+        examine(command="dance")
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("{", "is not JSON"), ("[]", "valid dictionary"), ('{"force": 3}', "force"), ('{"force": {"value": 3}}', "unit")],
+)
+def test_parameters_that_are_none_are_explained(text: str, word: str) -> None:
+    with pytest.raises(UserError, match=word) as caught:
+        read_parameters(text)
+    assert '"unit": "Cel"' in str(caught.value)
+
+
+def test_an_absent_device_names_those_that_are_there() -> None:
+    assert "there are: a, b" in str(AbsentDeviceError("x", ("a", "b")))
+    assert "check --lab and --root" in str(AbsentDeviceError("x", ()))
