@@ -50,13 +50,14 @@ from instruments.commands import (
     command,
     declared_commands,
 )
-from instruments.errors import DeviceFault, InfeasibleFault, RetryableFault, TransportError
+from instruments.errors import DeviceFault, InfeasibleFault, RetryableFault, TopicError, TransportError
 from instruments.heart import beat_for
 from instruments.ids import Ids
 from instruments.job_context import BlockingJob, JobCancelledError, JobContext
 from instruments.job_desk import LEASE_LOST, NO_JOURNAL, STORAGE, JobDesk
 from instruments.journal import JobJournal, MemoryJournal
 from instruments.keeping import keep_artefact
+from instruments.legibility import Complaints
 from instruments.messages import (
     ArtefactRef,
     Command,
@@ -113,6 +114,7 @@ class Device:
         root: first level of all topics.
         serial: serial number, for the description.
         artefacts: directory for bulk data when an order brings no upload ticket.
+        ca: PEM file of the authority that signed the certificate of the agent's store, instead of the system's.
         sleeper: waits.
     """
 
@@ -135,6 +137,7 @@ class Device:
         root: str = "labwright",
         serial: str = "",
         artefacts: Path | None = None,
+        ca: Path | None = None,
         sleeper: Sleeper = asyncio.sleep,
     ) -> None:
         self.iid = iid
@@ -144,6 +147,7 @@ class Device:
         self.journal: JobJournal = journal if journal is not None else MemoryJournal()
         self._ids = ids
         self._artefacts = artefacts
+        self._ca = ca
         self._transport = transport
         self._topics = Lab(root, lab)
         self._seq = 0
@@ -154,6 +158,7 @@ class Device:
         self._status_topic = self._topics.status(iid)
         self._job_topics = self._topics.job(iid, "_").removesuffix("_")
         self._untold: dict[str, JobState] = {}
+        self._complaints = Complaints(_log)
         self._desk = JobDesk(
             iid,
             host=self,
@@ -282,14 +287,14 @@ class Device:
         """Publish that a job goes on."""
         await self._desk.report(context, progress=progress, eta=eta)
 
-    async def keep(self, order: Command, data: bytes, media_type: str) -> ArtefactRef:
+    async def keep(self, order: Command, data: bytes | Path, media_type: str) -> ArtefactRef:
         """Put a job's bulk data where the agent finds them.
 
         Raises:
             ArtefactError: when there is no place for them.
         """
         return await keep_artefact(
-            data, media_type, ticket=order.upload, directory=self._artefacts, sleeper=self.sleeper
+            data, media_type, ticket=order.upload, directory=self._artefacts, sleeper=self.sleeper, ca=self._ca
         )
 
     async def telemetry(self, channel: str, reading: Quantity) -> None:
@@ -301,19 +306,22 @@ class Device:
 
     async def _on_command(self, message: Message) -> None:
         if message.retained:
-            _log.warning("%s: ignored a retained command on %s", self.iid, message.topic)
+            self._complaints.add(f"{self.iid}: ignored a retained command on {message.topic}")
             return
         if not message.payload:  # somebody clears a command that should never have been retained
             return
-        job = self._topics.parse(message.topic).name
+        try:
+            job = self._topics.parse(message.topic).name
+        except TopicError as error:  # no job can have that name, so nobody waits for an answer
+            self._complaints.add(f"{self.iid}: ignored a command: {error}")
+            return
         try:
             order = Command.parse(message.payload)
         except MalformedMessageError as error:
-            await self._desk.refuse_aside(job, JobError(code="malformed", message=str(error)))
+            await self._desk.refuse_illegible(job, str(error))
             return
         if order.job != job:
-            text = f"the payload speaks of job {order.job}, its topic of {job}"
-            await self._desk.refuse_aside(job, JobError(code="malformed", message=text))
+            await self._desk.refuse_illegible(job, f"the payload speaks of job {order.job}, its topic of {job}")
             return
         if self.lease_s is not None:
             self._renew(self.lease_s)
@@ -331,7 +339,7 @@ class Device:
         try:
             control = Control.parse(message.payload)
         except MalformedMessageError as error:
-            _log.warning("%s: ignored a control message: %s", self.iid, error)
+            self._complaints.add(f"{self.iid}: ignored a control message: {error}")
             return
         if control.op == "republish":
             await self.announce()

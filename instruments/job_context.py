@@ -7,6 +7,7 @@ import concurrent.futures
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from envs.errors import InstrumentError
@@ -33,7 +34,7 @@ class Host(Protocol):
         """Publish that a job goes on."""
         ...
 
-    async def keep(self, order: Command, data: bytes, media_type: str) -> ArtefactRef:
+    async def keep(self, order: Command, data: bytes | Path, media_type: str) -> ArtefactRef:
         """Put bulk data where the agent finds them."""
         ...
 
@@ -90,8 +91,8 @@ class JobContext:
         """Publish one reading of a declared channel."""
         await self._host.telemetry(channel, reading)
 
-    async def keep(self, data: bytes, media_type: str) -> ArtefactRef:
-        """Put bulk data where the agent finds them: in the message, in the agent's store, or in the device's directory.
+    async def keep(self, data: bytes | Path, media_type: str) -> ArtefactRef:
+        """Put bulk data, or a file, where the agent finds them: in the message, its store, or the device's directory.
 
         Raises:
             ArtefactError: when they are too large for the message and there is no other place, or it has no room.
@@ -146,7 +147,7 @@ class BlockingJob:
         """Publish one reading of a declared channel."""
         self._call(self._context.telemetry(channel, reading))
 
-    def keep(self, data: bytes, media_type: str) -> ArtefactRef:
+    def keep(self, data: bytes | Path, media_type: str) -> ArtefactRef:
         """Put bulk data where the agent finds them."""
         return self._call(self._context.keep(data, media_type))
 

@@ -12,39 +12,62 @@ from instruments.messages import ArtefactRef, UploadTicket
 
 
 async def keep_artefact(
-    data: bytes, media_type: str, *, ticket: UploadTicket | None, directory: Path | None, sleeper: Sleeper
+    data: bytes | Path,
+    media_type: str,
+    *,
+    ticket: UploadTicket | None,
+    directory: Path | None,
+    sleeper: Sleeper,
+    ca: Path | None = None,
 ) -> ArtefactRef:
     """Put data where the agent finds them, and refer to them.
 
     Args:
-        data: the content.
+        data: the content, or the file that holds it.
         media_type: such as ``image/tiff``.
         ticket: leave to put them into the agent's store, as the order brought it.
         directory: of the device, which the agent can read; used when there is no ticket.
         sleeper: waits between tries.
+        ca: PEM file of the authority that signed the certificate of the agent's store, instead of the system's.
 
     Raises:
         ArtefactError: when they are too large for the message and there is no other place, or it fails.
     """
-    if len(data) <= INLINE_LIMIT:
-        return inline_artefact(data, media_type)
+    n_bytes = await asyncio.to_thread(_size, data)
+    if n_bytes <= INLINE_LIMIT:
+        return inline_artefact(await asyncio.to_thread(_content, data), media_type)
     if ticket is not None:
         from instruments.artefact_upload import upload
 
-        return await upload(ticket, data, media_type, sleeper=sleeper)
+        return await upload(ticket, data, media_type, sleeper=sleeper, ca=ca)
     if directory is not None:
         return await asyncio.to_thread(_file, data, media_type, directory)
     raise ArtefactError(
-        f"{len(data)} bytes have no place to go: the order has no upload ticket, and the device no artefact directory"
+        f"{n_bytes} bytes have no place to go: the order has no upload ticket, and the device no artefact directory"
     )
 
 
-def _file(data: bytes, media_type: str, directory: Path) -> ArtefactRef:
+def _size(data: bytes | Path) -> int:
+    try:
+        return len(data) if isinstance(data, bytes) else data.stat().st_size
+    except OSError as error:
+        raise ArtefactError(f"{data!s} cannot be read: {error}") from error
+
+
+def _content(data: bytes | Path) -> bytes:
+    try:
+        return data if isinstance(data, bytes) else data.read_bytes()
+    except OSError as error:
+        raise ArtefactError(f"{data!s} cannot be read: {error}") from error
+
+
+def _file(data: bytes | Path, media_type: str, directory: Path) -> ArtefactRef:
+    content = _content(data)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        path = directory / hashlib.sha256(data).hexdigest()
+        path = directory / hashlib.sha256(content).hexdigest()
         if not path.exists():
-            write_durably(path, data)
+            write_durably(path, content)
     except OSError as error:
-        raise ArtefactError(f"{directory} cannot keep an artefact of {len(data)} bytes: {error}") from error
+        raise ArtefactError(f"{directory} cannot keep an artefact of {len(content)} bytes: {error}") from error
     return file_artefact(path, media_type)

@@ -118,6 +118,7 @@ async def _start(
             ids=SystemIds(),
             journal=journal,
             artefacts=place.state / "artefacts",
+            ca=place.address.tls.ca if place.address.tls else None,
         )
         try:
             await device.start()
