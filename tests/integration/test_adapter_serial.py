@@ -1,137 +1,20 @@
 """The furnace of docs/adapters/serial.toml on a real terminal device, with a controller in software behind it."""
 
 import asyncio
-import os
 import random
-import re
-import select
-import socketserver
-import threading
-import tty
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import reduce
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typing_extensions import override
+from furnace_bench import FIRE, Controller, shop, until
 
-from instruments.adapters.load import load_device
-from instruments.adapters.serial_line import SerialLine, Settings
-from instruments.adapters.text_line import LineLostError, SilenceError
-from instruments.adapters.text_protocol import TextInstrument
-from instruments.adapters.text_template import ReplyError
-from instruments.client import InstrumentClient
-from instruments.clock import SimClock, wait_forever
-from instruments.ids import SeededIds
 from instruments.journal import MemoryJournal
-from instruments.local import LocalBus
-from instruments.messages import JobState, Quantity, Telemetry
+from instruments.messages import Quantity, Telemetry
 from instruments.topics import Lab
 from instruments.transport import Message
 
 pytest.importorskip("serial", reason="pyserial is not installed")
-EXAMPLE = Path(__file__).parents[2] / "docs" / "adapters" / "serial.toml"
-FIRE = {
-    "temperature": Quantity(value=1073.15, unit="K"),
-    "ramp": Quantity(value=10.0, unit="K/min"),
-    "hold": Quantity(value=30.0, unit="min"),
-}
-ID = "FC-900 SN77 v2.1"
-
-
-def framed(body: str) -> bytes:
-    return f"{body}*{reduce(int.__xor__, body.encode(), 0):02X}".encode()
-
-
-class Controller(threading.Thread):
-    """A furnace controller on one end of a pseudo-terminal; it heats by a tenth of the way whenever it is asked.
-
-    ``mishaps`` says what happens to the next replies: ``drop``, ``garble``, or ``late`` (it comes with the next reply).
-    """
-
-    def __init__(self, link: Path) -> None:
-        super().__init__(name="controller", daemon=True)
-        self.link = link
-        self.heard: list[str] = []
-        self.at_start: list[str] = []
-        self.temperature, self.target, self.power = 200, 200, 0
-        self.identity, self.alarm, self.stuck = ID, "", False
-        self.mishaps: dict[str, list[str]] = {}
-        self.overlaps = 0
-        self._late = b""
-        self._stopping, self._wake = os.pipe()
-        self.plug_in()
-        self.start()
-
-    def plug_in(self) -> None:
-        self.master, self.slave = os.openpty()
-        tty.setraw(self.slave)
-        self.link.unlink(missing_ok=True)
-        self.link.symlink_to(os.ttyname(self.slave))
-
-    def unplug(self) -> None:
-        master, self.master = self.master, -1
-        self.link.unlink()
-        os.write(self._wake, b"x")
-        os.close(master)
-        os.close(self.slave)
-
-    def acts(self, word: str = "") -> list[str]:
-        """What was told that acts."""
-        return [line for line in self.heard if line.startswith(word or ("SP", "RAMP", "HEAT"))]
-
-    @override
-    def run(self) -> None:
-        buffer = b""
-        while True:
-            ready, _, _ = select.select([self._stopping, *([self.master] if self.master >= 0 else [])], [], [], 0.02)
-            if self._stopping in ready and os.read(self._stopping, 1) == b"q":
-                return
-            if self.master not in ready:
-                continue
-            with suppress(OSError):
-                buffer += os.read(self.master, 4096)
-                while b"\r" in buffer:
-                    line, buffer = buffer.split(b"\r", 1)
-                    self.overlaps += bool(buffer)
-                    self.answer(line)
-
-    def answer(self, line: bytes) -> None:
-        body, _, _ = line.decode().rpartition("*")
-        assert framed(body) == line, line
-        self.heard.append(body)
-        reply = framed(self.reply(body)) + b"\r\n"
-        kind = next((key for key in self.mishaps if body.startswith(key) and self.mishaps[key]), None)
-        mishap = self.mishaps[kind].pop(0) if kind else ""
-        if mishap == "late":
-            self._late += reply
-        elif mishap == "garble":
-            os.write(self.master, b"\xff" + reply[1:])
-        elif mishap != "drop":
-            os.write(self.master, self._late + reply)
-            self._late = b""
-
-    def reply(self, body: str) -> str:
-        word, _, value = body.partition(" ")
-        if self.power and not self.stuck:
-            self.temperature += (self.target - self.temperature) // 10 + (self.target > self.temperature)
-        if word == "SP":
-            self.target = int(value)
-        elif word == "HEAT":
-            self.power = int(value)
-        state = f"STATE={'HEATING' if self.power else 'IDLE'} PV={self.temperature} POWER={self.power * 40}"
-        return {"ID": self.identity, "PV": self.alarm or str(self.temperature), "STATUS": state}.get(word, "OK")
-
-    def stop(self) -> None:
-        os.write(self._wake, b"q")
-        self.join(5)
-        for end in (self.master, self.slave, self._wake, self._stopping):
-            with suppress(OSError):
-                os.close(end)
 
 
 @pytest.fixture
@@ -139,59 +22,6 @@ def controller(tmp_path: Path) -> Iterator[Controller]:
     controller = Controller(tmp_path / "ttyFURNACE")
     yield controller
     controller.stop()
-
-
-@dataclass
-class Shop:
-    """A device, an agent and the bus between them."""
-
-    device: TextInstrument
-    client: InstrumentClient
-    bus: LocalBus
-    ids: SeededIds
-    clock: SimClock
-
-    async def order(self, command: str = "fire", job: str | None = None, **changes: Any) -> JobState:
-        parameters = {} if command == "read" else {**FIRE, **changes}
-        return await self.client.execute("furnace-1", command, parameters, job=job or self.ids.new())
-
-
-async def soon(_seconds: float) -> None:
-    await asyncio.sleep(0)
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - any condition
-            await asyncio.sleep(0.002)
-
-
-@asynccontextmanager
-async def shop(
-    controller: Controller, *, timeout_s: float = 0.3, journal: MemoryJournal | None = None, **base: Any
-) -> AsyncIterator[Shop]:
-    # Pseudo-terminals know no parity.
-    ours = {"/dev/ttyUSB0": str(controller.link), "timeout_s = 0.5": f"timeout_s = {timeout_s}", '"even"': '"none"'}
-    text = EXAMPLE.read_text()
-    for theirs, our in ours.items():
-        text = text.replace(theirs, our)
-    file = controller.link.parent / "furnace.toml"
-    file.write_text(text)
-    bus, clock = LocalBus(), SimClock(datetime(2026, 3, 1, tzinfo=UTC))
-    ids = SeededIds(clock, random.Random(1))
-    base = {"sleeper": soon, **base}
-    device = load_device(file, bus.transport(), lab="demo", clock=clock, ids=ids, journal=journal, **base)
-    assert isinstance(device, TextInstrument)
-    client = InstrumentClient(bus.transport(), lab="demo", agent="a", clock=clock, ids=ids, sleeper=wait_forever)
-    await device.start()
-    controller.at_start, controller.heard = controller.heard, []
-    await client.start()
-    try:
-        await client.wait_for(["furnace-1"])
-        yield Shop(device, client, bus, ids, clock)
-    finally:
-        await client.close()
-        await device.stop()
 
 
 def test_a_furnace_fires_after_its_file(controller: Controller) -> None:
@@ -511,106 +341,3 @@ def test_channels_are_told_with_their_units_while_a_job_runs(controller: Control
             assert controller.overlaps == 0
 
     asyncio.run(main())
-
-
-# The line alone -------------------------------------------------------------------------------------------------------
-
-
-def line(**fields: Any) -> SerialLine:
-    go = {"summary": "Go", "steps": [{"write": "GO"}]}
-    whole = {"kind": "test", "port": "loop://", "timeout_s": 0.05, "commands": {"go": go}, **fields}
-    return SerialLine(Settings.model_validate(whole), pause=lambda _: None)
-
-
-def test_a_loop_gives_back_what_was_sent() -> None:
-    loop = line()
-    loop.open()
-    loop.write("12.5")
-    assert loop.read(0.05) == "12.5"
-    with pytest.raises(SilenceError, match=r"0\.05 s"):
-        loop.read(0.05)
-    loop.close()
-    loop.close()
-    with pytest.raises(LineLostError, match="not open"):
-        loop.write("x")
-
-
-@pytest.mark.parametrize("kind", ["xor", "sum8", "lrc", "crc16"])
-def test_checksums_are_put_behind_lines_and_taken_off(kind: str) -> None:
-    loop = line(checksum=kind, checksum_mark="*", checksum_skip=1)
-    loop.open()
-    loop.write("$SP,100")
-    assert re.fullmatch(rb"\$SP,100\*[0-9A-F]{2,4}\r\n", loop._port.read(loop._port.in_waiting))
-    loop.write("$SP,100")
-    assert loop.read(0.05) == "$SP,100"
-    loop._port.write(b"$SP,100*00\r\n")
-    with pytest.raises(ReplyError, match="checksum is wrong"):
-        loop.read(0.05)
-    loop.close()
-
-
-def test_an_echo_is_taken_off_and_must_be_exact() -> None:
-    loop = line(echo=True)
-    loop.open()
-    loop.write("SP 100")
-    with pytest.raises(SilenceError):
-        loop.read(0.01)
-    loop._port.write(b"noise")
-    with pytest.raises(ReplyError, match="was to be repeated"):
-        loop.write("SP 100")
-    loop.close()
-
-
-def test_blocks_hold_any_byte_and_noise_is_no_block() -> None:
-    loop = line()
-    loop.open()
-    data = bytes(range(256)) * 2
-    loop._port.write_timeout = None
-    loop._port.write(b"#3512" + data + b"\r\n")
-    assert loop.read_block(0.05) == data
-    loop._port.write(b"ERROR\r\n")
-    with pytest.raises(ReplyError, match="definite length"):
-        loop.read_block(0.05)
-    loop.flush()
-    loop._port.write(b"\xb5\r\n")
-    with pytest.raises(ReplyError, match="ascii"):
-        loop.read(0.05)
-    loop.close()
-
-
-def test_a_terminal_server_is_spoken_to_and_its_loss_is_noticed() -> None:
-    class Handler(socketserver.StreamRequestHandler):
-        @override
-        def handle(self) -> None:
-            for raw in self.rfile:
-                if raw == b"BYE\r\n":
-                    return
-                self.wfile.write(b"re " + raw)
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        remote = line(port=f"socket://127.0.0.1:{server.server_address[1]}", timeout_s=1.0)
-        remote.open()
-        for i in range(5):
-            remote.write(f"Q{i}")
-            assert remote.read(1.0) == f"re Q{i}"
-        remote.write("BYE")
-        with pytest.raises(LineLostError, match="socket disconnected"):
-            remote.read(1.0)
-        remote.close()
-        server.shutdown()
-        thread.join()
-
-
-def test_line_ends_of_another_kind_do_no_harm() -> None:
-    loop = line(read_termination="\r")
-    loop.open()
-    loop._port.write(b"1\r\n2\r\n")
-    assert (loop.read(0.05), loop.read(0.05)) == ("1", "2")
-    loop.close()
-
-
-def test_a_port_that_is_not_there_is_named() -> None:
-    with pytest.raises(LineLostError, match="/dev/ttyNONE"):
-        line(port="/dev/ttyNONE").open()
