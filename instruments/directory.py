@@ -12,6 +12,7 @@ from typing import Literal, Protocol, TypeVar
 
 from instruments.clock import Clock, Sleeper
 from instruments.errors import NoAnswerError, TopicError
+from instruments.legibility import Complaints
 from instruments.messages import (
     MAX_SKEW_S,
     Description,
@@ -21,7 +22,7 @@ from instruments.messages import (
     Presence,
     Status,
 )
-from instruments.session import CONFLICT, is_unknown
+from instruments.session import is_aside
 from instruments.topics import Lab
 from instruments.transport import Message
 from instruments.waiting import Bell, Stream
@@ -31,6 +32,10 @@ _log = logging.getLogger(__name__)
 STALE_S = 30.0
 """A status older than this says nothing any more."""
 _SIGHTINGS = 10_000
+_OPEN_JOBS = 1_000
+"""Most jobs of one instrument that are remembered as running: those of which was heard longest ago go first."""
+_INSTRUMENTS = 10_000
+"""Most instruments of which anything is remembered: made-up ones must not fill the memory."""
 
 AgentsView = Presence | Literal["stale", "unknown"]
 _Model = TypeVar("_Model", bound=Payload)
@@ -85,6 +90,8 @@ class Directory:
         self._bell = Bell(sleeper)
         self._watchers: list[Stream[Sighting]] = []
         self._ageing: asyncio.Task[None] | None = None
+        self._complaints = Complaints(_log)
+        self._heard_of: set[str] = set()
 
     @property
     def descriptions(self) -> Mapping[str, Description]:
@@ -197,11 +204,10 @@ class Directory:
         self._skews[iid] = skew
         if iid not in self._skewed:
             self._skewed.add(iid)
-            _log.warning(
-                "%s: its clock is %.1f s %s the agent's: set one of them, or have both follow a time server",
-                iid,
-                abs(skew),
-                "ahead of" if skew > 0 else "behind",
+            side = "ahead of" if skew > 0 else "behind"
+            self._complaints.add(
+                f"{iid}: its clock is {abs(skew):.1f} s {side} the agent's: "
+                "set one of them, or have both follow a time server"
             )
 
     async def on_description(self, message: Message) -> None:
@@ -211,7 +217,7 @@ class Directory:
         elif (read := self.read(Description, message)) is not None:
             iid, described = read
             if described.iid != iid:
-                _log.warning("ignored a description on %s: it is of instrument %s", message.topic, described.iid)
+                self._complaints.add(f"ignored a description on {message.topic}: it is of instrument {described.iid}")
                 return
             known = self._descriptions.get(iid)
             self._descriptions[iid] = described
@@ -231,23 +237,30 @@ class Directory:
 
     def note_job(self, iid: str, state: JobState) -> None:
         """Remember what runs."""
-        if is_unknown(state) or (state.error is not None and state.error.code == CONFLICT):
-            return  # not a state of the job
+        if is_aside(state):
+            return
         running = self._running.setdefault(iid, {})
         known = running.get(state.job)
         if known is not None and (state.boot_id, state.seq) < (known.boot_id, known.seq):
             return
+        running.pop(state.job, None)
         if state.terminal:
-            running.pop(state.job, None)
-        else:
-            running[state.job] = state
+            return
+        running[state.job] = state  # as the last
+        if len(running) > _OPEN_JOBS:
+            del running[next(iter(running))]
 
     def read(self, model: type[_Model], message: Message) -> tuple[str, _Model] | None:
         """The instrument and its message, or None (with a warning) for what is not of the profile."""
         if not message.payload:
             return None
         try:
-            return self._topics.parse(message.topic).iid, model.parse(message.payload)
+            iid, payload = self._topics.parse(message.topic).iid, model.parse(message.payload)
         except (TopicError, MalformedMessageError) as error:
-            _log.warning("ignored a message on %s: %s", message.topic, error)
+            self._complaints.add(f"ignored a message on {message.topic}: {error}")
             return None
+        if iid not in self._heard_of and len(self._heard_of) >= _INSTRUMENTS:
+            self._complaints.add(f"ignored a message on {message.topic}: it is of one instrument too many")
+            return None
+        self._heard_of.add(iid)
+        return iid, payload

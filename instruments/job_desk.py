@@ -16,7 +16,7 @@ from instruments.errors import DeviceFault
 from instruments.job_context import Host, JobCancelledError, JobContext, run_function
 from instruments.journal import JobJournal
 from instruments.messages import MAX_SKEW_S, Command, JobError, JobPhase, JobState, Result
-from instruments.session import INTERRUPTED, UNKNOWN_JOB, Action, check_step, judge
+from instruments.session import INTERRUPTED, MALFORMED, UNKNOWN_JOB, Action, check_step, judge
 
 _log = logging.getLogger(__name__)
 
@@ -140,6 +140,14 @@ class JobDesk:
     async def refuse_aside(self, job: str, error: JobError, *, digest: str = "") -> None:
         """Answer without a trace: neither journalled nor retained, as the job's own life is not touched by it."""
         await self._publish(job, self._state("rejected", job=job, digest=digest, error=error), retain=False)
+
+    async def refuse_illegible(self, job: str, why: str) -> None:
+        """Answer what cannot be read on a job's topic; the life of a job that is known is not touched by it."""
+        known = self._known(job)
+        if known is not None:
+            await self._publish(job, known, retain=True)
+        else:
+            await self.refuse_aside(job, JobError(code=MALFORMED, message=why))
 
     def _cancellable(self, job: str) -> bool:
         name = self._tasks[job].get_name()

@@ -28,6 +28,7 @@ from pydantic import (
 
 from envs.errors import InstrumentError
 from instruments.errors import FaultKind
+from instruments.legibility import Few, faults_of
 
 MAX_SKEW_S = 2.0
 """Clocks that differ by more are flagged."""
@@ -56,11 +57,6 @@ JobPhase = Literal["accepted", "rejected", "running", "succeeded", "failed", "ca
 
 class MalformedMessageError(InstrumentError):
     """A payload is not what the profile says that its topic carries."""
-
-
-def faults_of(error: ValidationError) -> str:
-    """All that is wrong, each with its key, in one line."""
-    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
 
 
 class Payload(BaseModel):
@@ -181,10 +177,10 @@ class CommandDescription(Payload):
 
     summary: str
     parameters: dict[str, Any]
-    results: dict[Name, ResultDescription] = Field(default_factory=dict)
+    results: Annotated[dict[Name, ResultDescription], Few] = Field(default_factory=dict)
     duration_s: Annotated[Number, Field(ge=0.0)] | None = None
     cancellable: bool = True
-    example: dict[Name, Value] | None = None
+    example: Annotated[dict[Name, Value] | None, Few] = None
 
 
 class Description(Payload):
@@ -210,8 +206,8 @@ class Description(Payload):
     driver: str = ""
     boot_id: Name
     max_concurrency: Annotated[int, Field(ge=1)] = 1
-    commands: dict[Name, CommandDescription]
-    channels: dict[Name, ChannelDescription] = Field(default_factory=dict)
+    commands: Annotated[dict[Name, CommandDescription], Few]
+    channels: Annotated[dict[Name, ChannelDescription], Few] = Field(default_factory=dict)
     safe_state: str = ""
     lease_s: Annotated[Number, Field(gt=0.0)] | None = None
 
@@ -266,7 +262,7 @@ class Command(Payload):
     job: Name
     attempt: Annotated[int, Field(ge=1)] = 1
     command: Name
-    parameters: dict[Name, Value]
+    parameters: Annotated[dict[Name, Value], Few]
     issued_at: Utc
     not_after: Utc
     approval: str = ""
@@ -309,8 +305,8 @@ class Result(Payload):
         artefacts: bulk data, by name.
     """
 
-    values: dict[Name, Value] = Field(default_factory=dict)
-    artefacts: dict[Name, ArtefactRef] = Field(default_factory=dict)
+    values: Annotated[dict[Name, Value], Few] = Field(default_factory=dict)
+    artefacts: Annotated[dict[Name, ArtefactRef], Few] = Field(default_factory=dict)
 
 
 class JobState(Payload):

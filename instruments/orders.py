@@ -9,7 +9,7 @@ from envs.errors import UserError
 from instruments.clock import Sleeper
 from instruments.errors import NoAnswerError
 from instruments.messages import Command, JobState
-from instruments.session import CONFLICT, JobTracker, is_unknown
+from instruments.session import JobTracker, is_aside, is_unknown
 from instruments.waiting import Bell
 
 CONFIRM_S = 5.0
@@ -48,6 +48,13 @@ class OpenJob:
         if self.tracker.offer(state) and self._on_update is not None:
             self._on_update(state)
         self.bell.ring()
+
+    def give_up(self) -> bool:
+        """Let it end as an order that the device cannot read; False when the device has not said so."""
+        given_up = self.tracker.give_up()
+        if given_up and self.tracker.state is not None and self._on_update is not None:
+            self._on_update(self.tracker.state)
+        return given_up
 
     def doubt(self) -> None:
         """Have the device asked at once: it restarted, left, or came back."""
@@ -114,8 +121,8 @@ class Orders:
         """Take in a job's state."""
         if (opened := self._open.get((iid, state.job))) is not None:
             opened.offer(state)
-        conflict = state.error is not None and state.error.code == CONFLICT
-        if live and not conflict and (iid, state.job) in self._queries:
+        answer = is_unknown(state) or not is_aside(state)
+        if live and answer and (iid, state.job) in self._queries:
             for answers in self._queries[iid, state.job]:
                 answers.append(state)
             self._bell.ring()
@@ -141,12 +148,18 @@ class Orders:
         iid, tracker = opened.iid, opened.tracker
         opened.sent = True
         for attempt in range(1, SENDINGS + 1):
+            tracker.illegible = None
             await self._send(iid, order if attempt == 1 else order.model_copy(update={"attempt": attempt}))
-            if await opened.bell.until(lambda: opened.confirmed, CONFIRM_S * 2 ** (attempt - 1)):
+            pause = CONFIRM_S * 2 ** (attempt - 1)
+            # What the device could not read may have been somebody else's: it is sent again, at once.
+            answered = await opened.bell.until(lambda: opened.confirmed or tracker.illegible is not None, pause)
+            if answered and opened.confirmed:
                 return
         tracker.unseen = False
         await self._ask(iid, order.job)
         if await opened.bell.until(lambda: opened.confirmed or tracker.unseen, CONFIRM_S) and opened.confirmed:
+            return
+        if tracker.unseen and opened.give_up():
             return
         seen = False if tracker.unseen else None
         message = f"{order.command} was not confirmed after {SENDINGS} sendings; {self._state_of(iid)}"

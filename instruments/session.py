@@ -51,6 +51,9 @@ CONFLICT = "conflict"
 UNKNOWN_JOB = "unknown_job"
 """Error code by which a device answers a query for a job that it has never seen; not a state of the job."""
 
+MALFORMED = "malformed"
+"""Error code by which a device refuses what it could not read; it cannot say whose order that was."""
+
 INTERRUPTED = JobError(code="interrupted", message="the device restarted before the job had ended", kind="retryable")
 
 
@@ -121,6 +124,8 @@ class JobTracker:
     Attributes:
         state: the newest state, None before the first.
         unseen: whether the device's latest word is that it has never seen the job.
+        illegible: the device's word that it could not read something on this job's topic. That may have been another's
+            message, so it is the end only of a job that the device then says it has never seen.
     """
 
     def __init__(self, job: str, digest: str | None) -> None:
@@ -128,6 +133,7 @@ class JobTracker:
         self.digest = digest
         self.state: JobState | None = None
         self.unseen = False
+        self.illegible: JobState | None = None
 
     @property
     def terminal(self) -> bool:
@@ -147,9 +153,19 @@ class JobTracker:
         if is_unknown(news):
             self.unseen = True
             return False
+        if is_illegible(news):
+            self.illegible = news
+            return False
         if not self._concerns(news):
             return False
         self.state, self.unseen = news, False
+        return True
+
+    def give_up(self) -> bool:
+        """Take the device's word that it could not read the order as the end; False when there is none."""
+        if self.illegible is None or self.state is not None:
+            return False
+        self.state = self.illegible
         return True
 
     def _concerns(self, news: JobState) -> bool:
@@ -165,3 +181,14 @@ class JobTracker:
 def is_unknown(state: JobState) -> bool:
     """Whether a message only says that the device has never seen the job."""
     return state.error is not None and state.error.code == UNKNOWN_JOB
+
+
+def is_illegible(state: JobState) -> bool:
+    """Whether a message only says that the device could not read something on the job's topic."""
+    return state.error is not None and state.error.code == MALFORMED and not state.digest
+
+
+def is_aside(state: JobState) -> bool:
+    """Whether a message is no state of the job, but about another message under its id, or about nothing."""
+    conflict = state.error is not None and state.error.code == CONFLICT
+    return conflict or is_unknown(state) or is_illegible(state)

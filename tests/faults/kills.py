@@ -6,8 +6,8 @@ import asyncio
 import random
 from collections import Counter
 
-from tests.faults.outcome import Outcome
-from tests.faults.workshop import Child, Workshop, workshop
+from .outcome import Outcome
+from .workshop import Child, Workshop, workshop
 
 _WARM_S = 1.5
 

@@ -17,7 +17,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -27,13 +27,14 @@ from rich.console import Console
 from rich.table import Table
 
 from instruments.broker import find_mosquitto
-from tests.faults.hostility import hostile_messages
-from tests.faults.kills import broker_kills, subscriber_kills
-from tests.faults.network import cut_connections, doubled_and_reordered
-from tests.faults.outcome import Outcome
-from tests.faults.workshop import StuckError
 
-Run = Callable[[int, int], Awaitable[Outcome]]
+from .hostility import hostile_messages
+from .kills import broker_kills, subscriber_kills
+from .network import cut_connections, doubled_and_reordered
+from .outcome import Outcome
+from .workshop import StuckError
+
+Run = Callable[[int, int], Coroutine[Any, Any, Outcome]]
 RUNS: dict[str, tuple[Run, int, int]] = {
     "kills": (subscriber_kills, 30, 4),
     "broker": (broker_kills, 20, 1),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from tests.faults.outcome import Outcome
-from tests.faults.proxy import CUTS
-from tests.faults.workshop import workshop
+from .outcome import Outcome
+from .proxy import CUTS
+from .workshop import workshop
 
 _WARM_S = 1.5
 

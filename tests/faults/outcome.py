@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.faults.books import Audit
+from .books import Audit
 
 MEMORY_FLOOR_MB = 16.0
 """What a process may hold more after a run than when it was warm."""

@@ -1,8 +1,8 @@
 """The processes of a fault run: ``python -m tests.faults.roles agent|device``, told what to do by standard input.
 
-The first line is the set-up; each later one is an order, answered by one line: ``go`` (begin to work), ``drain`` (finish
-what is open, then report), ``report``. The end of standard input has the process leave in order; ``kill -9`` is what the
-runs are about.
+The first line is the set-up; each later one is an order, answered by one line: ``go`` (begin to work), ``drain``
+(finish what is open, then report), ``report``. The end of standard input has the process leave in order; ``kill -9`` is
+what the runs are about.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from instruments.journal import SqliteJournal
 from instruments.messages import JobState, Value
 from instruments.mqtt import MqttTransport
 from instruments.transport import Handler, Message
-from tests.faults.books import Acts, AgentRecord
+
+from .books import Acts, AgentRecord
 
 LAB = "faults"
 SLOTS = 2

@@ -21,9 +21,10 @@ import psutil
 from instruments.broker import LocalBroker, local_broker
 from instruments.broker_access import Access, BrokerUser
 from instruments.topics import Lab
-from tests.faults.books import Audit, audit
-from tests.faults.proxy import Proxy
-from tests.faults.roles import LAB
+
+from .books import Audit, audit
+from .proxy import Proxy
+from .roles import LAB
 
 IIDS = ("press-1", "press-2")
 KEEPALIVE_S = 3

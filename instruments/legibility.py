@@ -1,0 +1,59 @@
+"""Reading what anybody may have sent: cheap to refuse, and what is wrong with it said in one line."""
+
+from __future__ import annotations
+
+import logging
+from typing import TypeVar
+
+from pydantic import BeforeValidator, ValidationError
+
+MAX_ENTRIES = 1_000
+"""Most parameters, results, commands or channels of one message that are read at all."""
+_FAULTS, _FAULT_CHARACTERS, _LINE_CHARACTERS = 5, 200, 500
+_FIRST_COMPLAINTS = 100
+_Entries = TypeVar("_Entries")
+
+
+def _few(given: _Entries) -> _Entries:
+    # Before each is looked at: to complain about fifty thousand bad ones would take a second and 200 MB.
+    if isinstance(given, dict) and len(given) > MAX_ENTRIES:
+        raise ValueError(f"{len(given)} entries, at most {MAX_ENTRIES} are read")
+    return given
+
+
+Few = BeforeValidator(_few)
+"""Of a mapping in a model: one with too many entries is refused before they are looked at."""
+
+
+def faults_of(error: ValidationError) -> str:
+    """What is wrong, each with its key, in one line; of many and of long ones only the beginning."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    texts = [clipped(f"{'.'.join(map(str, e['loc']))}: {e['msg']}", _FAULT_CHARACTERS) for e in found[:_FAULTS]]
+    return "; ".join(texts + ([f"and {len(found) - _FAULTS} more"] if len(found) > _FAULTS else []))
+
+
+def clipped(text: str, most: int) -> str:
+    """The beginning of a text that is too long."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+class Complaints:
+    """Warnings that others can cause at will: the first hundred are logged, then only every doubling of their number.
+
+    Args:
+        log: where they go.
+    """
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._next = 1
+        self.n = 0
+
+    def add(self, text: str) -> None:
+        """Complain, in a line of limited length."""
+        self.n += 1
+        if self.n < self._next:
+            return
+        self._next = self.n + 1 if self.n < _FIRST_COMPLAINTS else 2 * self.n
+        count = f" (number {self.n}; most of them are not logged any more)" if self.n >= _FIRST_COMPLAINTS else ""
+        self._log.warning("%s%s", clipped(text, _LINE_CHARACTERS), count)
