@@ -72,7 +72,7 @@ def simulate(request: Request) -> None:
     )
     if isinstance(broker, RemoteBroker):
         console.print(f"Watch it with: {watching(broker.address, broker.topics.everything)}", soft_wrap=True)
-    with _resumable(directory, console):
+    with _resumable(directory, broker, console):
         result = _watched(problem, directory, strategy, broker, console)
         random = None
         if request.compare and strategy != "random":
@@ -144,11 +144,13 @@ def _broker(request: Request) -> Broker:
 
 
 @contextmanager
-def _resumable(directory: Path, console: Console) -> Iterator[None]:
+def _resumable(directory: Path, broker: Broker, console: Console) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        console.print(f"\nStopped; nothing is lost. Continue with: labwright simulate --resume {directory}")
+        there = f" --broker {broker.address.url} --lab {broker.lab}" if isinstance(broker, RemoteBroker) else ""
+        again = f"labwright simulate --resume {directory}{there}"
+        console.print(f"\nStopped; nothing is lost. Continue with: {again}", soft_wrap=True)
         raise
 
 
