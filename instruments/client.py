@@ -232,7 +232,8 @@ class InstrumentClient:
                 approval=approval,
                 upload=upload,
             )
-            await stack.enter_async_context(self._leases.hold(iid, self._lease_of(iid)))
+            if (lease_s := self._lease_of(iid)) is not None:
+                await stack.enter_async_context(self._leases.hold(iid, lease_s))
             await self._orders.confirm(opened, order)
             return await self._orders.finish(opened)
 
@@ -259,7 +260,8 @@ class InstrumentClient:
             known = await self._orders.query(iid, job)
             if known is None:
                 raise NoAnswerError(iid, job, "the instrument has never seen this job", seen=False)
-            await stack.enter_async_context(self._leases.hold(iid, self._lease_of(iid)))
+            if (lease_s := self._lease_of(iid)) is not None:
+                await stack.enter_async_context(self._leases.hold(iid, lease_s))
             return await self._orders.finish(opened)
 
     async def query(self, iid: str, job: str) -> JobState | None:

@@ -28,11 +28,8 @@ class LeaseKeeper:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @asynccontextmanager
-    async def hold(self, iid: str, lease_s: float | None) -> AsyncIterator[None]:
-        """Renew while the context lasts; nothing to do for an instrument without a lease."""
-        if lease_s is None:
-            yield
-            return
+    async def hold(self, iid: str, lease_s: float) -> AsyncIterator[None]:
+        """Renew while the context lasts."""
         self._n_jobs[iid] = self._n_jobs.get(iid, 0) + 1
         if iid not in self._tasks:
             self._tasks[iid] = asyncio.create_task(self._keep(iid, lease_s), name=f"lease of {iid}")

@@ -23,6 +23,7 @@ from instruments.clock import Sleeper
 from instruments.delivery import OFFLINE_LIMIT, PAYLOAD_LIMIT, QOS0_LIMIT, Delivery, check_outgoing
 from instruments.errors import TransportError
 from instruments.inbox import Arrival
+from instruments.outgoing import Outgoing
 from instruments.paho_client import ResilientClient, begin, make_client, mirrored, wanted
 from instruments.topics import check_pattern
 from instruments.transport import Handler, Hook, Message, Mirror
@@ -83,8 +84,7 @@ class MqttTransport:
         self._first: asyncio.Future[None] | None = None
         self._gone = asyncio.Event()
         self._subscribing: dict[int, tuple[Sequence[str], asyncio.Future[None]]] = {}
-        self._unsent: set[int] = set()
-        self._room, self._sent = asyncio.Event(), asyncio.Event()
+        self._outgoing = Outgoing()
         self._failure = "no answer"
         self._connected = self._closed = False
         self._lock = threading.Lock()
@@ -156,9 +156,9 @@ class MqttTransport:
             self._closed = True
             return
         self._closed = True
-        self._room.set()
+        self._outgoing.wake()
         if self._connected:
-            await _at_most(self._wait_sent(), _GOODBYE_S)
+            await _at_most(self._outgoing.until(lambda: not self._outgoing or not self._connected), _GOODBYE_S)
             self._client.disconnect()
             await _at_most(self._gone.wait(), _GOODBYE_S)
         self._client.leaving.set()
@@ -186,12 +186,11 @@ class MqttTransport:
                 when too many messages wait for a lost connection.
         """
         check_outgoing(topic, payload, self._payload_limit)
-        while qos > 0 and self._connected and not self._closed and len(self._unsent) >= self._unsent_limit:
-            self._room.clear()
-            await self._room.wait()
+        while qos > 0 and self._connected and not self._closed and len(self._outgoing) >= self._unsent_limit:
+            await self._outgoing.until(self._has_room)
         if self._loop is None or self._closed:
             raise TransportError(f"cannot publish to {topic}: the transport is not connected")
-        if qos > 0 and not self._connected and len(self._unsent) >= self._offline_limit:
+        if qos > 0 and not self._connected and len(self._outgoing) >= self._offline_limit:
             raise TransportError(
                 f"cannot publish to {topic}: {self._offline_limit} messages wait for {self._where} already"
             )
@@ -201,7 +200,7 @@ class MqttTransport:
         if info.rc not in {MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN}:
             raise TransportError(f"cannot publish to {topic}: {paho.error_string(info.rc)}")
         if qos > 0:
-            self._unsent.add(info.mid)
+            self._outgoing.add(info.mid)
 
     async def subscribe(self, pattern: str, handler: Handler) -> None:
         """Subscribe, now and after every reconnection; returns when the broker has agreed.
@@ -247,10 +246,9 @@ class MqttTransport:
             if arrival.qos > 0 and arrival.connection == self._connection:
                 self._client.ack(arrival.mid, arrival.qos)
 
-    async def _wait_sent(self) -> None:
-        while self._unsent and self._connected:
-            self._sent.clear()
-            await self._sent.wait()
+    def _has_room(self) -> bool:
+        # Half of the limit, so that many who wait are not woken for one place each.
+        return self._closed or not self._connected or 2 * len(self._outgoing) <= self._unsent_limit
 
     def _connection_up(self, resubscribed: int | None, patterns: Sequence[str]) -> None:
         self._connected = True
@@ -292,8 +290,7 @@ class MqttTransport:
             _log.warning("the MQTT broker at %s ended the connection: %s", self._where, reason)
         self._connected = False
         self._gone.set()
-        self._room.set()
-        self._sent.set()
+        self._outgoing.wake()
         if self._hook_run is not None:
             self._hook_run.cancel()
         for _, agreed in self._subscribing.values():
@@ -314,12 +311,6 @@ class MqttTransport:
             agreed.set_exception(TransportError(f"the broker refused the subscription to {', '.join(refused)}"))
         else:
             agreed.set_result(None)
-
-    def _published(self, mid: int) -> None:
-        self._unsent.discard(mid)
-        self._sent.set()
-        if 2 * len(self._unsent) <= self._unsent_limit:
-            self._room.set()
 
     def _run_posted(self) -> None:
         with self._lock:
@@ -382,7 +373,8 @@ class MqttTransport:
     ) -> None:
         if reason.is_failure:
             _log.warning("the MQTT broker at %s refused a message: %s", self._where, reason)
-        self._post(self._published, mid)
+        if self._outgoing.acknowledge(mid):
+            self._post(self._outgoing.wake)
 
     def _on_message(self, _client: paho.Client, _data: object, arrived: paho.MQTTMessage) -> None:
         message: Message | None = None

