@@ -240,9 +240,11 @@ def process(role: str, address: BrokerAddress, **told: int) -> Iterator[subproce
 
 
 def line_of(child: subprocess.Popen[str]) -> str:
-    """The next line that a role prints."""
+    """The next line that a role prints; its own error is on standard error when there is none."""
     assert child.stdout is not None
-    return child.stdout.readline().strip()
+    if not (line := child.stdout.readline().strip()):
+        sys.exit("a process of the measurement ended early")
+    return line
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
