@@ -207,15 +207,19 @@ class Device:
 
     async def start(self) -> None:
         """Go on the bus, once in an object's life: settle what a restart interrupted, listen, then announce."""
-        self._desk.boot_id, self._seq = self._ids.new(), 0
+        self._desk.boot_id, self._seq = self.journal.boot(self._ids.new()), 0
         await self.open()
         try:
             self._transport.set_will(self._status_topic, self._status("offline", "connection lost").to_bytes())
-            await self._transport.connect()
-            if await self._desk.settle_past():
-                await self.make_safe()
+            interrupted = self._desk.settle_past()
+            # What the broker kept for us comes as soon as we are connected: somebody must be there to take it.
             await self._transport.subscribe(self._topics.commands_of(self.iid), self._on_command)
             await self._transport.subscribe(self._topics.control(self.iid), self._on_control)
+            if interrupted:
+                await self.make_safe()
+            await self._transport.connect()
+            for state in interrupted:
+                await self._publish_job(state.job, state, retain=True)
             await self.announce()
         except BaseException:
             await self.shut()

@@ -85,14 +85,12 @@ class JobDesk:
         """Whether a job is being carried out."""
         return bool(self._tasks)
 
-    async def settle_past(self) -> bool:
-        """Tell what a restart interrupted; returns whether there was such a job."""
-        unfinished = self._journal.unfinished()
-        for state in unfinished:
-            interrupted = self._state("failed", **_identity(state), error=INTERRUPTED)
-            self._journal.put(interrupted)
-            await self._publish(state.job, interrupted, retain=True)
-        return bool(unfinished)
+    def settle_past(self) -> list[JobState]:
+        """End in the journal what a restart interrupted; returns the ends, to be told."""
+        ends = [self._state("failed", **_identity(s), error=INTERRUPTED) for s in self._journal.unfinished()]
+        for end in ends:
+            self._journal.put(end)
+        return ends
 
     async def announce(self) -> None:
         """Tell where the jobs stand that have not ended, as after a reconnection."""

@@ -6,6 +6,7 @@ import sqlite3
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
+from uuid import UUID
 
 from envs.errors import JournalError
 from instruments.messages import JobState
@@ -34,6 +35,14 @@ class JobJournal(Protocol):
         """The job that ended before the ``skip`` newest ended ones, None when there are no more."""
         ...
 
+    def boot(self, proposed: str) -> str:
+        """The id of a boot that begins: the one proposed, or a greater one where the clock was set back meanwhile.
+
+        Raises:
+            JournalError: when it cannot be kept.
+        """
+        ...
+
     def close(self) -> None:
         """Release the file, if there is one."""
         ...
@@ -45,6 +54,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self._states: dict[str, JobState] = {}
         self._ends: dict[str, None] = {}
+        self._boot = ""
 
     def get(self, job: str) -> JobState | None:
         """The last state of a job."""
@@ -64,6 +74,11 @@ class MemoryJournal:
     def ended(self, *, skip: int) -> str | None:
         """The job that ended before the ``skip`` newest ended ones."""
         return next(islice(reversed(self._ends), skip, None), None)
+
+    def boot(self, proposed: str) -> str:
+        """The id of a boot that begins."""
+        self._boot = later_boot(proposed, self._boot)
+        return self._boot
 
     def close(self) -> None:
         """Nothing to release."""
@@ -89,6 +104,7 @@ class SqliteJournal:
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS jobs (job TEXT PRIMARY KEY, ended INTEGER, state BLOB NOT NULL)"
             )
+            self._db.execute("CREATE TABLE IF NOT EXISTS boots (one INTEGER PRIMARY KEY, boot TEXT NOT NULL)")
         except sqlite3.Error as error:
             hint = "; does another driver of this instrument run?" if "locked" in str(error) else ""
             raise JournalError(f"{path} cannot be used as a device's job journal: {error}{hint}") from error
@@ -117,6 +133,13 @@ class SqliteJournal:
         row = self._execute(sql, (skip,)).fetchone()
         return None if row is None else str(row[0])
 
+    def boot(self, proposed: str) -> str:
+        """The id of a boot that begins."""
+        last = self._execute("SELECT boot FROM boots", ()).fetchone()
+        boot = later_boot(proposed, "" if last is None else str(last[0]))
+        self._execute("INSERT OR REPLACE INTO boots VALUES (1, ?)", (boot,))
+        return boot
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
@@ -126,3 +149,8 @@ class SqliteJournal:
             return self._db.execute(sql, values)
         except sqlite3.Error as error:
             raise JournalError(f"the job journal {self._path} failed: {error}") from error
+
+
+def later_boot(proposed: str, last: str) -> str:
+    """A boot id greater than the last one: who listens takes what an earlier boot says for old news."""
+    return proposed if proposed > last else str(UUID(int=UUID(last).int + 1))

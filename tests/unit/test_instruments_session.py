@@ -269,6 +269,14 @@ def test_a_sqlite_journal_survives_its_process(tmp_path: Path) -> None:
     after.close()
 
 
+def test_a_boot_after_the_clock_was_set_back_is_still_the_later_one(journal: JobJournal) -> None:
+    first = journal.boot("019ca945-0a00-7001-b358-4f8cd8f16adf")
+    second = journal.boot("019ca000-0000-7001-b358-4f8cd8f16adf")
+    assert first < second
+    assert UUID(second).version == 7
+    assert journal.boot("019ca946-0a00-7001-b358-4f8cd8f16adf") == "019ca946-0a00-7001-b358-4f8cd8f16adf"
+
+
 def test_a_journal_names_the_ends_that_are_too_many(journal: JobJournal) -> None:
     ends = [f"job-{number}" for number in range(5)]
     for job in ends:
