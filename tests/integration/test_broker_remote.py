@@ -16,7 +16,6 @@ from agent.remote_broker import RemoteBroker, check_broker
 from envs.errors import UserError
 from instruments.broker import LocalBroker, find_mosquitto, local_broker
 from instruments.broker_access import Access
-from instruments.errors import TransportError
 from instruments.messages import Status
 from instruments.mqtt import MqttTransport
 from instruments.topics import Lab
@@ -158,5 +157,3 @@ async def kept(broker: LocalBroker) -> set[str]:
     await asyncio.sleep(0.1)
     await transport.close()
     return topics
-
-
