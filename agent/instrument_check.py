@@ -7,6 +7,8 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 
 from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.markup import escape
 
 from envs.errors import UserError
 from instruments.address import BrokerAddress
@@ -37,9 +39,23 @@ def check(iid: str, address: BrokerAddress, *, lab: str, root: str, options: Opt
     def connect(client_id: str) -> Transport:
         return MqttTransport(address, client_id=client_id)
 
+    # Seconds, or minutes with an instrument's own pace: who waits at a terminal sees what is tried.
+    console = Console(stderr=True)
     try:
-        work = check_device(iid, connect, lab=lab, root=root, clock=clock, ids=ids, options=options, name=name)
-        return asyncio.run(work)
+        with console.status(f"looking for {iid}") as status:
+            return asyncio.run(
+                check_device(
+                    iid,
+                    connect,
+                    lab=lab,
+                    root=root,
+                    clock=clock,
+                    ids=ids,
+                    options=options,
+                    name=name,
+                    tell=lambda rule: status.update(f"{rule.id}  {escape(rule.demand)}"),
+                )
+            )
     except TransportError as error:
         raise NoBrokerError(f"{error}; check --broker {address.url}") from error
 

@@ -7,6 +7,9 @@ from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleErr
 from instruments.session import UNKNOWN_JOB, is_unknown
 
 _LONG_S = 3600.0
+_SHORT_S = 1.0
+GRACE_S = 5.0
+"""How long a device may take to see that its lease has run out."""
 
 
 @rule("CTL-1", "Query after the end", "A query after the end gives the end again, unchanged.")
@@ -77,4 +80,27 @@ async def leased(exam: Examination) -> str:
     return f"when it runs out: {safe}" if safe else "no safe state is declared"
 
 
-CONTROL = Theme("Query, cancel, lease", (queried, cancel_unknown, cancel_finished, cancel_running, leased))
+@rule("CTL-6", "Lease runs out", "Where a safe state is declared, a job fails when the agent's lease runs out.")
+async def lease_lost(exam: Examination) -> str:
+    """A running job with a lease of a second that nobody renews."""
+    said = exam.description
+    if not said.safe_state and said.lease_s is None:
+        raise UntriedRuleError("neither a safe state nor a lease is declared")
+    life = await exam.begin(await exam.slow())
+    await exam.answered(life.job)
+    await exam.control("lease", lease_s=_SHORT_S)
+    granted = exam.probe.elapsed()
+    # Who only ever prolongs a lease still has the one that came with the order.
+    patience = max(_SHORT_S, said.lease_s or 0.0) + GRACE_S
+    await exam.probe.until(lambda: life.end is not None, patience)
+    took = span(exam.probe.elapsed() - granted)
+    if life.end is None:
+        await exam.control("cancel", job=life.job)
+        advice = f"Watch the lease, end what runs, and go to the safe state: {said.safe_state or 'declare one'}."
+        raise BrokenRuleError(f"after {took} without a renewal it still ran", advice)
+    if life.end.state != "failed":
+        raise UntriedRuleError(f"the job {life.end.state} after {took}: an example must last {patience:g} s for this")
+    return f"{reason(life.end)}, after {took}"
+
+
+CONTROL = Theme("Query, cancel, lease", (queried, cancel_unknown, cancel_finished, cancel_running, leased, lease_lost))

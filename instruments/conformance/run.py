@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from envs.errors import UserError
 from instruments.clock import Clock, Sleeper
@@ -56,6 +57,7 @@ async def check_device(
     sleeper: Sleeper = asyncio.sleep,
     options: Options | None = None,
     name: str = "conformance",
+    tell: Callable[[Rule], None] = lambda _: None,
 ) -> Report:
     """Try every rule of the profile on one device.
 
@@ -69,6 +71,7 @@ async def check_device(
         sleeper: waits for timeouts.
         options: what to try.
         name: prefix of the client ids, unique on the broker.
+        tell: called with each rule before it is tried, for who waits.
 
     Raises:
         AbsentDeviceError: the device is not on the bus.
@@ -81,7 +84,11 @@ async def check_device(
     try:
         await probe.open()
         await _find(exam)
-        findings = [finding for theme in THEMES for finding in await _try_theme(theme, exam)]
+        findings = []
+        for theme in THEMES:
+            for rule in theme.rules:
+                tell(rule)
+                findings.append(await _try(rule, theme, exam))
         await exam.tidy()
     finally:
         await probe.close()
@@ -100,10 +107,6 @@ async def _find(exam: Examination) -> None:
     commands = next((h.said.commands for h in probe.descriptions if h.said is not None), None)
     if wanted is not None and commands is not None and wanted not in commands:
         raise UserError(f"{probe.iid} has no command {wanted!r}; it has: {', '.join(commands) or 'none'}")
-
-
-async def _try_theme(theme: Theme, exam: Examination) -> list[Finding]:
-    return [await _try(rule, theme, exam) for rule in theme.rules]
 
 
 async def _try(rule: Rule, theme: Theme, exam: Examination) -> Finding:

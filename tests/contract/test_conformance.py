@@ -27,7 +27,7 @@ from instruments.local import LocalBus
 from instruments.mqtt import MqttTransport
 from instruments.transport import Transport
 
-CANNOT_BE_TRIED = {"DUP-5", "CTL-4", "RST-5", "RST-6"}
+CANNOT_BE_TRIED = {"DUP-5", "CTL-4", "CTL-6", "RST-5", "RST-6"}
 """Nothing can be done while a job runs that ends at once."""
 
 

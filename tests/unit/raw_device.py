@@ -13,46 +13,17 @@ import math
 from datetime import datetime, timedelta
 from typing import Any
 
+from raw_description import IID, LAB, WEIGH, description
+
 from instruments.clock import Clock
 from instruments.transport import Message, Transport
 
-IID, LAB = "scale-7", "theirs"
 _BASE = f"labwright/v1/{LAB}/instrument/{IID}"
 _TO_NEWTON = {"N": 1.0, "kN": 1000.0, "mN": 0.001, "newtons": 1.0}
 _ENDS = {"rejected", "succeeded", "failed", "cancelled"}
 
 
 # The device ---------------------------------------------------------------------------------------------------------
-
-
-def _quantity(unit: str, low: float, high: float) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {
-            "value": {"type": "number", "minimum": low, "maximum": high},
-            "unit": {"const": unit},
-            "std": {"type": "number", "minimum": 0},
-        },
-        "required": ["value", "unit"],
-    }
-
-
-WEIGH: dict[str, Any] = {
-    "force": _quantity("N", 1, 100),
-    "mode": {"type": "string", "enum": ["slow", "fast"]},
-    "label": {"type": "string", "maxLength": 16},
-}
-EXAMPLE: dict[str, Any] = {"force": {"value": 10.0, "unit": "N"}, "mode": "fast", "label": "check"}
-
-
-def _schema(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
 
 
 class RawDevice:
@@ -74,6 +45,7 @@ class RawDevice:
         self.dead = False
         self.live: dict[str, asyncio.Task[None]] = {}
         self.background: list[asyncio.Task[None]] = []
+        self.lease_until = math.inf
 
     def has(self, flaw: str) -> bool:
         return flaw in self.flaws
@@ -91,6 +63,7 @@ class RawDevice:
         await self.transport.subscribe(f"{_BASE}/ctl", self.on_control)
         await self.announce()
         self.background = [asyncio.create_task(self.beat()), asyncio.create_task(self.read())]
+        self.background.append(asyncio.create_task(self.watch_lease()))
         if self.has("resumes"):
             for job, state in list(self.journal.items()):
                 if state["state"] not in _ENDS:
@@ -111,50 +84,10 @@ class RawDevice:
     # Presence
 
     async def announce(self) -> None:
-        desc = json.dumps(self.description()).encode()
+        desc = json.dumps(description(self.boot, self.flaws)).encode()
         if not self.has("no desc again") or self.seq <= 1:
             await self.transport.publish(f"{_BASE}/desc", desc, retain=not self.has("desc not retained"))
         await self.say_status()
-
-    def description(self) -> dict[str, Any]:
-        force = _quantity("N", 1, 100)
-        if self.has("unit is no UCUM"):
-            force["properties"]["unit"] = {"const": "newtons"}
-        if self.has("limits upside down"):
-            force["properties"]["value"] |= {"minimum": 100, "maximum": 1}
-        if self.has("limits missing"):
-            del force["properties"]["value"]["maximum"]
-        weigh = {
-            "summary": "Press and weigh",
-            "parameters": _schema({**WEIGH, "force": force}),
-            "results": {"weight": {"unit": "g"}, "trace": {"media_type": "text/plain"}, "verdict": {}},
-            "duration_s": 1.0,
-            "example": {**EXAMPLE, "force": {"value": 10.0, "unit": force["properties"]["unit"]["const"]}},
-        }
-        if self.has("schema invalid"):
-            weigh["parameters"]["properties"]["label"] = {"type": "words"}  # type: ignore[index]
-        if self.has("example breaks schema"):
-            weigh["example"]["mode"] = "medium"  # type: ignore[index]
-        cook = {
-            "summary": "Take eight seconds",
-            "parameters": _schema({}),
-            "duration_s": 8.0,
-            "example": {},
-            "cancellable": not self.has("declares uncancellable"),
-        }
-        commands = {"weigh": weigh, "cook": cook}
-        if self.has("no example"):
-            del weigh["example"], cook["example"]
-        return {
-            "proto": "1.7",
-            "colour": "grey",
-            "iid": "another" if self.has("wrong iid") else IID,
-            "kind": "scale",
-            "boot_id": self.boot,
-            "max_concurrency": 1,
-            "commands": commands,
-            "channels": {} if self.has("channel undeclared") else {"mass": {"unit": "g", "period_s": 1.0}},
-        }
 
     def status(self, state: str) -> dict[str, Any]:
         self.seq += 1
@@ -177,6 +110,15 @@ class RawDevice:
         while not self.has("no heartbeat"):
             await asyncio.sleep(25.0 if self.has("slow heartbeat") else 10.0)
             await self.say_status()
+
+    async def watch_lease(self) -> None:
+        while not self.has("ignores the lease"):
+            await asyncio.sleep(0.25)
+            if self.clock.elapsed() > self.lease_until:
+                for job in list(self.live):
+                    self.live.pop(job).cancel()
+                    error = {"code": "lease_lost", "message": "nobody there"}
+                    await self.tell(job, {"state": "failed", "digest": self.journal[job]["digest"], "error": error})
 
     async def read(self) -> None:
         seq = 0
@@ -300,6 +242,7 @@ class RawDevice:
 
     def work(self, job: str, digest: str, command: str, parameters: dict[str, Any]) -> None:
         self.acts.append(job)
+        self.lease_until = self.clock.elapsed() + 2.0
         self.live[job] = asyncio.create_task(self.carry_out(job, digest, command, parameters))
 
     async def carry_out(self, job: str, digest: str, command: str, parameters: dict[str, Any]) -> None:
@@ -354,7 +297,9 @@ class RawDevice:
         except (ValueError, KeyError, TypeError):
             self.dead = self.has("dies on ctl garbage")
             return
-        self.dead = op == "lease" and self.has("dies of a lease")
+        if op == "lease":
+            self.dead = self.has("dies of a lease") and not self.live
+            self.lease_until = self.clock.elapsed() + control["lease_s"]
         if op == "republish":
             await self.announce()
         elif op == "cancel" and job in self.live and not self.has("ignores cancellations"):

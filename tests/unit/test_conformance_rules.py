@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 from quick_time import LoopClock, ids, in_a_moment
-from raw_device import IID, LAB, RawDevice
+from raw_description import IID, LAB
+from raw_device import RawDevice
 
 from instruments.conformance.examination import Options
 from instruments.conformance.report import Report
@@ -140,6 +141,7 @@ FLAWS: dict[str, set[str]] = {
     "cancels the finished": {"CTL-3", "RST-3", "RST-4"},
     "ignores cancellations": {"CTL-4"},
     "dies of a lease": {"CTL-5"},
+    "ignores the lease": {"CTL-6"},
     "declares uncancellable": {"CTL-4"},
     # Restarts
     "same boot id": {"RST-1"},
