@@ -11,6 +11,8 @@ from envs.errors import UserError
 
 STARTERS = ("python", "folder", "scpi", "serial", "sdl-demo")
 """What a new instrument can be made from."""
+SIMULATED = "scpi-sim.yaml"
+"""What the SCPI starting file talks to until it is given a real instrument."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]{0,63}")
 
 
@@ -35,14 +37,21 @@ def write_starter(name: str, starter: str, directory: Path) -> Path:
     if starter not in STARTERS:
         raise UserError(f"{starter!r} is no starting file: one of {', '.join(STARTERS)}")
     path = directory / f"{name}.{'py' if starter == 'python' else 'toml'}"
-    source = resources.files("instruments") / "starters" / ("python.txt" if starter == "python" else f"{starter}.toml")
-    text = source.read_text(encoding="utf-8")
-    for mark, word in {"@IID@": name, "@FILE@": path.name, "@CLASS@": _class_name(name)}.items():
-        text = text.replace(mark, word)
+    shelf = resources.files("instruments") / "starters"
+    if starter == "python":
+        text = (shelf / "python.txt").read_text(encoding="utf-8")
+        for mark, word in {"@IID@": name, "@FILE@": path.name, "@CLASS@": _class_name(name)}.items():
+            text = text.replace(mark, word)
+    else:
+        text = (shelf / f"{starter}.toml").read_text(encoding="utf-8")
+        text = re.sub(r'^iid = "[^"]*"', f'iid = "{name}"', text, count=1, flags=re.MULTILINE)
+        text = text.replace(f"instrument run {starter}.toml", f"instrument run {path.name}")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
+        if starter == "scpi" and not (simulated := directory / SIMULATED).exists():
+            simulated.write_bytes((shelf / SIMULATED).read_bytes())
     except FileExistsError as error:
         raise UserError(f"{path} is there already: choose another name, or move it away") from error
     except OSError as error:

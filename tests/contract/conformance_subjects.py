@@ -30,7 +30,7 @@ from surrogates.datasets.elastic import load
 
 sys.path.append(str(Path(__file__).parents[1] / "integration"))  # the doubles of real instruments live there
 
-ADAPTERS = Path(__file__).parents[2] / "docs" / "adapters"
+ADAPTERS = Path(__file__).parents[2] / "instruments" / "starters"
 LAB = "conformance"
 PICO_ID = "e6614c311b000000"
 

@@ -25,7 +25,7 @@ from instruments.journal import MemoryJournal
 from instruments.local import LocalBus
 from instruments.messages import JobState, Quantity
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "adapters" / "serial.toml"
+EXAMPLE = Path(__file__).parents[2] / "instruments" / "starters" / "serial.toml"
 FIRE = {
     "temperature": Quantity(value=1073.15, unit="K"),
     "ramp": Quantity(value=10.0, unit="K/min"),

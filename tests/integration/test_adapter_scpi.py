@@ -1,4 +1,4 @@
-"""The power supply of docs/adapters/scpi.toml on PyVISA-sim, and PyVISA-py with an instrument behind a TCP socket."""
+"""The power supply of starters/scpi.toml on PyVISA-sim, and PyVISA-py with an instrument behind a TCP socket."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ from instruments.transport import Message
 pytest.importorskip("pyvisa", reason="PyVISA is not installed")
 pytest.importorskip("pyvisa_sim", reason="PyVISA-sim is not installed")
 pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
-DOCS = Path(__file__).parents[2] / "docs" / "adapters"
+DOCS = Path(__file__).parents[2] / "instruments" / "starters"
 
 
 @dataclass

@@ -326,7 +326,7 @@ def test_the_public_clients_request_is_what_we_send() -> None:
 
 
 def test_the_example_file_makes_a_device(tmp_path: Path) -> None:
-    content = tomllib.loads((Path(__file__).parents[2] / "docs" / "adapters" / "sdl-demo.toml").read_text())
+    content = tomllib.loads((Path(__file__).parents[2] / "instruments" / "starters" / "sdl-demo.toml").read_text())
     adapter, iid = content.pop("adapter"), content.pop("iid")
     assert (adapter, iid) == ("sdl-demo", "light-1")
     (tmp_path / "light-1.password").write_text("secret\n")

@@ -1,4 +1,4 @@
-"""The furnace of docs/adapters/serial.toml on a real terminal device, with a controller in software behind it."""
+"""The furnace of starters/serial.toml on a real terminal device, with a controller in software behind it."""
 
 import asyncio
 import random

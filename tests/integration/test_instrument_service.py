@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from envs.errors import UserError
+from instruments.adapters.load import read_adapter
 from instruments.address import BrokerAddress
 from instruments.artefact_fetch import Sources, fetch
 from instruments.artefact_server import serve_artefacts
@@ -160,6 +161,9 @@ def test_two_drivers_of_one_instrument_are_refused(tmp_path: Path, broker: Broke
 def test_each_starting_file_is_written_once_and_reads_well(starter: str, tmp_path: Path) -> None:
     path = write_starter("thing-1", starter, tmp_path)
     assert not re.search(r"@[A-Z]+@", path.read_text())
+    if starter != "python":
+        described = read_adapter(path)
+        assert (described.adapter, described.iid) == (starter, "thing-1")
     with pytest.raises(UserError, match="there already"):
         write_starter("thing-1", starter, tmp_path)
 

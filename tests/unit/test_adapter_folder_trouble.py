@@ -294,7 +294,7 @@ def test_two_drivers_never_share_a_table_of_claims(tmp_path: Path) -> None:
 
 
 def test_the_example_file_is_what_the_settings_say() -> None:
-    file = Path(__file__).parents[2] / "docs" / "adapters" / "folder.toml"
+    file = Path(__file__).parents[2] / "instruments" / "starters" / "folder.toml"
     content = tomllib.loads(file.read_text())
     assert (content.pop("adapter"), content.pop("iid")) == ("folder", "sem-1")
     assert Settings.model_validate(content).directory == Path("/mnt/sem/exports")

@@ -16,7 +16,7 @@ from instruments.adapters.load import ADAPTERS, read_adapter
 from instruments.adapters.scpi import Settings as ScpiSettings
 from instruments.local import LocalBus
 
-DOCS = Path(__file__).parents[2] / "docs" / "adapters"
+DOCS = Path(__file__).parents[2] / "instruments" / "starters"
 SUPPLY = """
 adapter = "scpi"
 iid = "supply-1"
