@@ -129,8 +129,10 @@ class MqttTransport:
         """Connect; afterwards a lost connection is retried for ever, 1 to 30 s apart.
 
         Raises:
-            TransportError: when the broker refuses, or does not answer in time.
+            TransportError: when the broker refuses, or does not answer in time, or the transport was closed.
         """
+        if self._closed:
+            raise TransportError(f"the transport to {self._where} was closed: make a new one")
         if self._loop is not None:
             return
         self._loop = asyncio.get_running_loop()

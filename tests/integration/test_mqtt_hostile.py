@@ -183,6 +183,8 @@ def test_closing_leaves_nothing_behind(moment: str) -> None:
                 await transport.publish("t", b"never sent")
             await transport.close()
             await transport.close()
+            with pytest.raises(TransportError, match="was closed"):
+                await transport.connect()
             others = asyncio.all_tasks() - {asyncio.current_task()}
             assert not [task for task in others if "mqtt" in task.get_name()]
 
