@@ -145,7 +145,7 @@ def instrument_check(
         typer.Option(metavar="SHELL_COMMAND", help="Restarts the device; without it restarts are not tried."),
     ] = None,
     timeout: Annotated[float, typer.Option(min=1.0, metavar="SECONDS", help="How long a job may take.")] = 120.0,
-    quick: Annotated[bool, typer.Option("--quick", help="Leave out the heartbeat, which takes 20 s.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out the heartbeat, which takes up to 24 s.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
     ca: CaFile = None,
     cert: CertFile = None,

@@ -298,7 +298,7 @@ class RawDevice:
             self.dead = self.has("dies on ctl garbage")
             return
         if op == "lease":
-            self.dead = self.has("dies of a lease") and not self.live
+            self.dead = self.has("dies of a lease") and len(self.acts) > 4
             self.lease_until = self.clock.elapsed() + control["lease_s"]
         if op == "republish":
             await self.announce()
