@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
+from envs.errors import UserError
 from instruments.conformance.examination import NOT_A_COMMAND, Examination, Life, reason
 from instruments.conformance.presence import UUID7
 from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
@@ -72,7 +73,10 @@ async def _restart(exam: Examination) -> Restart | BrokenRuleError:
         running, why = None, "the job had ended before the restart"
     record, n_ghost = Restart(boot, finished, running, why, len(probe.statuses)), len(exam.live(ghost))
     assert exam.options.restart is not None  # noqa: S101 - asked by the caller
-    await exam.options.restart()
+    try:
+        await exam.options.restart()
+    except UserError as error:
+        return BrokenRuleError(str(error), "Correct the command: it must restart the driver and end with code 0.")
     back = await probe.until(lambda: _is_back(exam, record), exam.options.restart_s)
     if not back:
         said = f"no desc and status of a new boot within {exam.options.restart_s:g} s; boot_id is "

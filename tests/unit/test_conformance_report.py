@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 
@@ -9,7 +10,7 @@ import pytest
 from rich.console import Console
 from test_conformance_rules import examine
 
-from agent.instrument_check import read_parameters
+from agent.instrument_check import read_parameters, restarter
 from envs.errors import UserError
 from instruments.conformance.report import Report
 from instruments.conformance.run import AbsentDeviceError
@@ -94,6 +95,14 @@ def test_quick_leaves_the_heartbeat_out() -> None:
     report, _ = examine(["no heartbeat"], quick=True, restart=False)
     assert report.conforms
     assert {f.rule: f.seen for f in report.by("skipped")}["PRE-7"] == "left out by --quick"
+
+
+def test_a_restart_that_fails_is_told_in_the_report() -> None:
+    async def fail() -> None:
+        await restarter("exit 3")()
+
+    with pytest.raises(UserError, match=r"'exit 3' ended with exit code 3: the device was not restarted"):
+        asyncio.run(fail())
 
 
 def test_a_wrong_command_is_the_users_mistake() -> None:
