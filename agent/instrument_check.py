@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
-from collections.abc import Awaitable, Callable, Mapping
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
@@ -41,23 +47,43 @@ def check(iid: str, address: BrokerAddress, *, lab: str, root: str, options: Opt
 
     # Seconds, or minutes with an instrument's own pace: who waits at a terminal sees what is tried.
     console = Console(stderr=True)
+
+    async def work() -> Report:
+        async with _uploads(address, options) as complete:
+            return await check_device(
+                iid,
+                connect,
+                lab=lab,
+                root=root,
+                clock=clock,
+                ids=ids,
+                options=complete,
+                name=name,
+                tell=lambda rule: status.update(f"{rule.id}  {escape(rule.demand)}"),
+            )
+
     try:
         with console.status(f"looking for {iid}") as status:
-            return asyncio.run(
-                check_device(
-                    iid,
-                    connect,
-                    lab=lab,
-                    root=root,
-                    clock=clock,
-                    ids=ids,
-                    options=options,
-                    name=name,
-                    tell=lambda rule: status.update(f"{rule.id}  {escape(rule.demand)}"),
-                )
-            )
+            return asyncio.run(work())
     except TransportError as error:
         raise NoBrokerError(f"{error}; check --broker {address.url}") from error
+
+
+@asynccontextmanager
+async def _uploads(address: BrokerAddress, options: Options) -> AsyncIterator[Options]:
+    """Options with upload tickets, where devices of this machine can use them and the server is installed."""
+    if not address.on_loopback or any(importlib.util.find_spec(name) is None for name in ("starlette", "uvicorn")):
+        yield options
+        return
+    from instruments.artefact_server import serve_artefacts
+    from instruments.artefact_store import ArtefactStore
+    from instruments.artefact_tickets import Tickets
+
+    with TemporaryDirectory(prefix="labwright-check-") as directory:
+        store, tickets = ArtefactStore(Path(directory)), Tickets(secrets.token_bytes(32), SystemClock())
+        async with serve_artefacts(store, tickets) as server:
+            own = replace(options.sources, own=(server.uri, store))
+            yield replace(options, ticket=server.ticket, sources=own)
 
 
 def print_report(report: Report, address: BrokerAddress, *, lab: str, as_json: bool) -> None:

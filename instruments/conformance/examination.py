@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from instruments.artefact_fetch import Sources
 from instruments.clock import Clock
 from instruments.conformance.probe import Heard, Probe
 from instruments.conformance.rules import BrokenRuleError, UntriedRuleError
 from instruments.ids import Ids
-from instruments.messages import PROTO, CommandDescription, Description, JobState, Quantity, Value, digest_of
+from instruments.messages import (
+    PROTO,
+    CommandDescription,
+    Description,
+    JobState,
+    Quantity,
+    UploadTicket,
+    Value,
+    digest_of,
+)
 
 NOT_A_COMMAND = "conformance.no-such-command"
 """A command that no instrument has: an order of it can do nothing."""
@@ -38,6 +48,8 @@ class Options:
         settle_s: how long to listen for what must not come.
         restart: restarts the device and returns when that has been ordered; restarts are not tried without it.
         restart_s: how long a device may take to come back.
+        ticket: gives the upload ticket of a job's order; orders carry none without it.
+        sources: where artefacts may be fetched; any file and any server by default.
     """
 
     command: str | None = None
@@ -49,6 +61,8 @@ class Options:
     settle_s: float = 0.1
     restart: Callable[[], Awaitable[None]] | None = None
     restart_s: float = 60.0
+    ticket: Callable[[str], UploadTicket] | None = None
+    sources: Sources = field(default_factory=lambda: Sources(origins=None))
 
 
 @dataclass(frozen=True)
@@ -198,6 +212,8 @@ class Examination:
             "not_after": (now + timedelta(minutes=10)).isoformat(),
             **changes,
         }
+        if self.options.ticket is not None:
+            message.setdefault("upload", self.options.ticket(job).model_dump())
         return json.dumps(message).encode()
 
     async def control(self, op: str, **fields: Any) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from instruments.artefacts import INLINE_LIMIT, ArtefactError, read_artefact
+from instruments.artefact_fetch import fetch, read
+from instruments.artefacts import INLINE_LIMIT, ArtefactError
 from instruments.conformance.examination import Examination, Life, reason, span
 from instruments.conformance.rules import BrokenRuleError, Check, Theme, UntriedRuleError, rule
 from instruments.messages import ArtefactRef, JobState, Quantity, ResultDescription, Value
@@ -206,7 +206,7 @@ async def fetchable(exam: Examination) -> str:
                 beyond.append(f"{name} ({scheme})")
                 continue
             try:
-                await (asyncio.to_thread(fetch, ref) if scheme.startswith("http") else _at_hand(ref))
+                await (fetch(ref, exam.options.sources) if scheme.startswith("http") else _at_hand(ref, exam))
             except ArtefactError as error:
                 raise BrokenRuleError(
                     f"{life.trial.command}, {name}: {error}", "Hash the bytes that are kept."
@@ -229,17 +229,8 @@ def _within_reach(ref: ArtefactRef) -> bool:
     return parts.scheme in {"data", "http", "https"}
 
 
-async def _at_hand(ref: ArtefactRef) -> bytes:
-    return fetch(ref)
-
-
-def fetch(ref: ArtefactRef) -> bytes:
-    """Fetch an artefact and verify it.
-
-    Raises:
-        ArtefactError: when it cannot be fetched, or is not what its reference says.
-    """
-    return read_artefact(ref)
+async def _at_hand(ref: ArtefactRef, exam: Examination) -> bytes:
+    return read(ref, exam.options.sources)
 
 
 @rule("JOB-12", "Inline data", f"At most {INLINE_LIMIT // 1024} KB travel inside a message.")

@@ -21,7 +21,7 @@ from instruments.clock import SystemClock
 from instruments.conformance.examination import Options
 from instruments.conformance.report import Report
 from instruments.conformance.run import check_device
-from instruments.device import Device
+from instruments.device import Device, JobContext, JobResult, Returns, command
 from instruments.ids import SystemIds
 from instruments.local import LocalBus
 from instruments.mqtt import MqttTransport
@@ -29,6 +29,16 @@ from instruments.transport import Transport
 
 CANNOT_BE_TRIED = {"DUP-5", "CTL-4", "CTL-6", "RST-5", "RST-6"}
 """Nothing can be done while a job runs that ends at once."""
+
+
+class Scope(Device):
+    """It has no place of its own for what it measures."""
+
+    kind = "oscilloscope"
+
+    @command(summary="Record", results={"trace": Returns(media_type="application/octet-stream")}, example={})
+    async def record(self, job: JobContext) -> JobResult:
+        return JobResult(artefacts={"trace": await job.keep(bytes(200_000), "application/octet-stream")})
 
 
 class Living:
@@ -109,10 +119,13 @@ def test_hardly_a_rule_is_left_untried_on_a_simulator(reports: dict[str, Report]
 
 
 def check(mosquitto: BrokerAddress, *arguments: str) -> Result:
-    """What the command says, while the indenter is on the bus."""
+    """What the command says, while the indenter and an oscilloscope are on the bus."""
 
     async def run(directory: Path) -> Result:
         bench = Bench(lambda name: MqttTransport(mosquitto, client_id=name), directory)
+        scope = Scope("scope", bench.connect("scope"), **{**bench.base, "artefacts": None})
+        bench.stack.push_async_callback(scope.stop)
+        await scope.start()
         async with living("indenter", bench):
             line = ["instrument", "check", "--broker", mosquitto.url_with_password, "--lab", LAB, *arguments]
             return await asyncio.to_thread(CliRunner().invoke, app, line)
@@ -144,6 +157,14 @@ def test_a_command_that_fails_as_ordered_makes_the_exit_code_1(mosquitto: Broker
     assert result.exit_code == 1
     assert "JOB-9  Success" in result.output
     assert "unknown_sample" in result.output
+
+
+def test_bulk_data_may_come_by_the_orders_ticket(mosquitto: BrokerAddress) -> None:
+    pytest.importorskip("uvicorn", reason="the extra lab is not installed")
+    result = check(mosquitto, "scope", "--quick", "--json")
+    rules = {r["id"]: r for r in json.loads(result.output.splitlines()[-1])["rules"]}
+    assert rules["JOB-11"]["seen"] == "trace: 200000 bytes, http"
+    assert result.exit_code == 0, result.output
 
 
 def test_wrong_use_is_the_users_mistake(mosquitto: BrokerAddress) -> None:
