@@ -49,13 +49,6 @@ class OpenJob:
             self._on_update(state)
         self.bell.ring()
 
-    def give_up(self) -> bool:
-        """Let it end as an order that the device cannot read; False when the device has not said so."""
-        given_up = self.tracker.give_up()
-        if given_up and self.tracker.state is not None and self._on_update is not None:
-            self._on_update(self.tracker.state)
-        return given_up
-
     def doubt(self) -> None:
         """Have the device asked at once: it restarted, left, or came back."""
         self.doubtful = True
@@ -159,10 +152,10 @@ class Orders:
         await self._ask(iid, order.job)
         if await opened.bell.until(lambda: opened.confirmed or tracker.unseen, CONFIRM_S) and opened.confirmed:
             return
-        if tracker.unseen and opened.give_up():
-            return
         seen = False if tracker.unseen else None
         message = f"{order.command} was not confirmed after {SENDINGS} sendings; {self._state_of(iid)}"
+        if tracker.illegible is not None:
+            message += f"; it could not read an order: {tracker.illegible}"
         raise NoAnswerError(iid, order.job, message, seen=seen)
 
     async def finish(self, opened: OpenJob) -> JobState:

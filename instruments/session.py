@@ -124,8 +124,8 @@ class JobTracker:
     Attributes:
         state: the newest state, None before the first.
         unseen: whether the device's latest word is that it has never seen the job.
-        illegible: the device's word that it could not read something on this job's topic. That may have been another's
-            message, so it is the end only of a job that the device then says it has never seen.
+        illegible: why the device could not read something on this job's topic, None when it has not said so. That may
+            have been another's message, so it is no end: the order may still arrive.
     """
 
     def __init__(self, job: str, digest: str | None) -> None:
@@ -133,7 +133,7 @@ class JobTracker:
         self.digest = digest
         self.state: JobState | None = None
         self.unseen = False
-        self.illegible: JobState | None = None
+        self.illegible: str | None = None
 
     @property
     def terminal(self) -> bool:
@@ -153,19 +153,12 @@ class JobTracker:
         if is_unknown(news):
             self.unseen = True
             return False
-        if is_illegible(news):
-            self.illegible = news
+        if news.error is not None and is_illegible(news):
+            self.illegible = news.error.message
             return False
         if not self._concerns(news):
             return False
         self.state, self.unseen = news, False
-        return True
-
-    def give_up(self) -> bool:
-        """Take the device's word that it could not read the order as the end; False when there is none."""
-        if self.illegible is None or self.state is not None:
-            return False
-        self.state = self.illegible
         return True
 
     def _concerns(self, news: JobState) -> bool:

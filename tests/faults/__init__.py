@@ -2,5 +2,5 @@
 
 Read in this order: ``books`` (what is written down and how it is audited), ``roles`` (the agent's and the devices'
 processes), ``proxy`` (a network that fails), ``grammar`` (hostile messages), ``workshop`` (all of them together),
-``kills``, ``network`` and ``hostility`` (the runs), ``mqtt`` (the command).
+``kills``, ``network``, ``hostility`` and ``together`` (the runs), ``outcome`` (their floors), ``mqtt`` (the command).
 """

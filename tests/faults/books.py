@@ -134,8 +134,10 @@ def audit(record: Path, journals: Mapping[str, Path], acts: Path, *, strangers: 
 def _compare(found: Audit, job: str, ends: list[JobState], journalled: JobState | None, done: int) -> None:
     if len(ends) != 1 or ends[0] != journalled:
         found.lost += 1
-        told = ", ".join(f"{end.state} ({end.boot_id}, {end.seq})" for end in ends) or "no end"
-        found.note(f"{job}: the agent has {told}; the device has {journalled and journalled.state}")
+        has = journalled.to_bytes().decode() if journalled else "nothing"
+        found.note(
+            f"the agent has {' and '.join(end.to_bytes().decode() for end in ends) or 'no end'}; the device {has}"
+        )
         return
     end = ends[0]
     found.ends[end.state if end.error is None else f"{end.state}/{end.error.code}"] += 1

@@ -63,7 +63,9 @@ class Grammar:
         self._rng = rng
         self._topics = topics
         self._iids = list(iids)
-        self._recorded = list(recorded)
+        self._by_channel: dict[str, list[tuple[str, bytes]]] = {}
+        for topic, payload in recorded:
+            self._by_channel.setdefault(topic.split("/")[5], []).append((topic, payload))
         self._orders = [(topic, payload) for topic, payload in recorded if "/cmd/" in topic]
         self.real: list[Real] = []
         self.strangers: set[str] = set()
@@ -125,9 +127,13 @@ class Grammar:
             return f"{self._topics.prefix}/instrument/{iid}/{channel}/{self._id()}"
         return f"{self._topics.prefix}/instrument/{iid}/{channel}"
 
+    def _real(self) -> tuple[str, bytes]:
+        """A recorded message, of each channel as often as of any other."""
+        return self._rng.choice(self._by_channel[self._rng.choice(sorted(self._by_channel))])
+
     def _fields(self) -> tuple[str, dict[str, Any]]:
         """A recorded message, to be spoilt, and where it was."""
-        topic, payload = self._rng.choice(self._recorded)
+        topic, payload = self._real()
         return topic, dict(json.loads(payload))
 
     # Its sentences ----------------------------------------------------------------------------------------------------
@@ -147,7 +153,7 @@ class Grammar:
         return Hostile("not the JSON of a message", self._some_topic(), self._rng.choice(texts))
 
     def _truncated(self) -> Hostile:
-        topic, payload = self._rng.choice(self._recorded)
+        topic, payload = self._real()
         return Hostile("truncated", topic, payload[: self._rng.randrange(1, len(payload))])
 
     def _odd_number(self) -> Hostile:
@@ -201,7 +207,7 @@ class Grammar:
         return Hostile("job of another topic", topic.rsplit("/", 1)[0] + "/" + self._id(), payload)
 
     def _replayed(self) -> Hostile:
-        topic, payload = self._rng.choice(self._recorded)
+        topic, payload = self._real()
         return Hostile("replayed", topic, payload)
 
     def _retained_order(self) -> Hostile:
@@ -212,7 +218,7 @@ class Grammar:
         return Hostile("empty", self._some_topic(channels="cmd job status ctl"), b"", self._rng.random() < 0.3)
 
     def _foreign_topic(self) -> Hostile:
-        topic, payload = self._rng.choice(self._recorded)
+        topic, payload = self._real()
         prefix, rest = self._topics.prefix, topic.removeprefix(self._topics.prefix)
         job = f"{prefix}/instrument/{self._iids[0]}"
         topics = [

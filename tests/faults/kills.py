@@ -52,24 +52,25 @@ async def _strike(shop: Workshop, plan: str) -> None:
     device = shop.rng.choice(list(shop.devices.values()))
     if plan == "both at once":
         await asyncio.gather(shop.agent.kill(), device.kill())
-        await asyncio.gather(_revive(shop, device), _revive(shop, shop.agent))
+        await asyncio.gather(revive(shop, device), revive(shop, shop.agent))
     elif plan == "device while the agent is away":
         await shop.agent.kill()
         await device.kill()
-        await _revive(shop, device)
-        await _revive(shop, shop.agent)
+        await revive(shop, device)
+        await revive(shop, shop.agent)
     elif plan == "agent while the device is away":
         await device.kill()
         await shop.agent.kill()
-        await _revive(shop, shop.agent)
-        await _revive(shop, device)
+        await revive(shop, shop.agent)
+        await revive(shop, device)
     else:
         victim = shop.agent if plan == "agent" else device
         await victim.kill()
-        await _revive(shop, victim)
+        await revive(shop, victim)
 
 
-async def _revive(shop: Workshop, child: Child) -> None:
+async def revive(shop: Workshop, child: Child) -> None:
+    """Start a killed process again, after a moment; the agent goes on working."""
     await asyncio.sleep(shop.rng.uniform(0.0, 0.5))
     await child.start()
     if child is shop.agent:
@@ -77,21 +78,22 @@ async def _revive(shop: Workshop, child: Child) -> None:
 
 
 async def broker_kills(n: int, seed: int) -> Outcome:
-    """``n`` kills of Mosquitto while jobs are done."""
+    """``n`` kills of Mosquitto while jobs are done; at every other one it forgets all that it retained."""
     outcome = Outcome("broker kills")
     async with workshop(seed) as shop:
         await shop.start()
         await asyncio.sleep(_WARM_S)
         before = await shop.rest()
         await shop.agent.ask("go")
-        for _ in range(n):
+        for index in range(n):
             # A life of less than a second would count as a crash loop; a second more lets everybody come back.
             await asyncio.sleep(shop.rng.uniform(1.2, 3.2))
-            shop.kill_broker()
+            shop.kill_broker(memory=index % 2 == 0)
         await asyncio.sleep(_WARM_S + 1.0)
         after = await shop.rest()
         books = await shop.finish()
         outcome.at_least("broker kills", shop.n_broker_kills, n)
+        outcome.counts["of them with its memory lost"] = n // 2
     outcome.take(books, n_jobs=5 * n)
     outcome.compare(before, after)
     return outcome

@@ -32,6 +32,7 @@ from .hostility import hostile_messages
 from .kills import broker_kills, subscriber_kills
 from .network import cut_connections, doubled_and_reordered
 from .outcome import Outcome
+from .together import all_together
 from .workshop import StuckError
 
 Run = Callable[[int, int], Coroutine[Any, Any, Outcome]]
@@ -41,6 +42,7 @@ RUNS: dict[str, tuple[Run, int, int]] = {
     "cuts": (cut_connections, 20, 2),
     "hostile": (hostile_messages, 20_000, 200),
     "duplicates": (doubled_and_reordered, 4_000, 100),
+    "together": (all_together, 10, 1),
 }
 """Each run with its full count and its smallest."""
 

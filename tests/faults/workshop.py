@@ -132,11 +132,16 @@ class Workshop:
         await asyncio.sleep(0.3)
         return {child.name: await child.ask("report") for child in self.children}
 
-    def kill_broker(self) -> None:
-        """kill -9 of Mosquitto itself; its supervisor starts it again."""
-        victims = psutil.Process(self.broker._child.pid).children()
-        for victim in victims:
+    def kill_broker(self, *, memory: bool = True) -> None:
+        """kill -9 of Mosquitto itself; its supervisor starts it again.
+
+        Args:
+            memory: False to have it lose every retained message and session, too.
+        """
+        for victim in psutil.Process(self.broker._child.pid).children():
             victim.kill()
+            if not memory:
+                (self.directory / "broker" / "mosquitto.db").unlink(missing_ok=True)
             self.n_broker_kills += 1
 
     async def finish(self, *, strangers: tuple[str, ...] = ()) -> Audit:

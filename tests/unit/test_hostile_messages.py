@@ -7,9 +7,17 @@ from datetime import UTC, datetime
 
 import pytest
 
+from instruments.client import InstrumentClient
+from instruments.clock import SystemClock
+from instruments.device import Device, JobContext, command
+from instruments.errors import NoAnswerError
+from instruments.ids import SystemIds
 from instruments.legibility import Complaints
+from instruments.local import LocalBus, LocalTransport
 from instruments.messages import Command, JobError, JobState, MalformedMessageError
 from instruments.session import JobTracker
+from instruments.topics import Lab
+from instruments.transport import Message
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -32,14 +40,33 @@ def test_an_adopted_job_does_not_end_by_it_either() -> None:
     assert not tracker.terminal
 
 
-def test_it_ends_the_job_when_there_is_nothing_else() -> None:
-    tracker = JobTracker("j", "a" * 64)
-    assert not tracker.give_up()
-    tracker.offer(rejected("malformed", 5))
-    assert tracker.give_up()
-    assert tracker.state is not None
-    assert tracker.state.error is not None
-    assert tracker.state.error.code == "malformed"
+def test_an_order_that_the_device_cannot_read_is_told_of_with_the_reason() -> None:
+    async def act() -> None:
+        bus, topics = LocalBus(), Lab("labwright", "demo")
+        client = InstrumentClient(LocalTransport(bus), lab="demo", agent="a", clock=SystemClock(), ids=SystemIds())
+        device = LocalTransport(bus)
+        heard: list[int] = []
+
+        async def on_order(message: Message) -> None:
+            heard.append(Command.parse(message.payload).attempt)
+            answer = rejected("malformed", len(heard))
+            await device.publish(str(topics.job("oven", "j")), answer.to_bytes())
+
+        async def on_control(message: Message) -> None:
+            await device.publish(str(topics.job("oven", "j")), rejected("unknown_job", 9).to_bytes())
+
+        await device.connect()
+        await device.subscribe(topics.commands_of("oven"), on_order)
+        await device.subscribe(topics.control("oven"), on_control)
+        await client.start()
+        with pytest.raises(NoAnswerError, match="could not read an order: no") as caught:
+            await client.execute("oven", "bake", {}, job="j")
+        assert caught.value.seen is False
+        assert heard == [1, 2, 3]
+        await client.close()
+        await device.close()
+
+    asyncio.run(act())
 
 
 @pytest.mark.parametrize(
@@ -64,13 +91,6 @@ def test_complaints_stop_filling_the_log(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_a_message_that_cannot_be_read_on_a_running_jobs_topic_changes_nothing() -> None:
-    from instruments.client import InstrumentClient
-    from instruments.clock import SystemClock
-    from instruments.device import Device, JobContext, command
-    from instruments.ids import SystemIds
-    from instruments.local import LocalBus, LocalTransport
-    from instruments.topics import Lab
-
     class Oven(Device):
         door: asyncio.Event
 
