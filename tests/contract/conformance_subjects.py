@@ -116,7 +116,7 @@ def folder(bench: Bench, iid: str) -> Device:
 
 async def controller(bench: Bench) -> None:
     """A furnace controller behind a pseudo-terminal."""
-    from test_adapter_serial import Controller
+    from furnace_bench import Controller
 
     double = Controller(bench.directory / "tty")
     bench.stack.callback(double.stop)
