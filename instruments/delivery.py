@@ -68,7 +68,7 @@ class Delivery:
         """Deliver nothing more; what waits is gone."""
         task, self._task = self._task, None
         self.inbox.clear()
-        if task is not None:
+        if task is not None and task is not asyncio.current_task():  # a handler that stops it ends it by returning
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
@@ -77,8 +77,8 @@ class Delivery:
         self._news.set()
 
     async def _run(self) -> None:
-        n_handled = 0
-        while True:
+        n_handled, task = 0, asyncio.current_task()
+        while self._task is task:
             arrival = self.inbox.take()
             if arrival is None:
                 self._news.clear()

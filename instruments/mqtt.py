@@ -172,7 +172,7 @@ class MqttTransport:
         if lost := self._client.drop_out_messages():
             _log.warning("%d messages could not be sent to %s before leaving", len(lost), self._where)
         self._connected = False
-        if self._hook_run is not None:
+        if self._hook_run is not None and self._hook_run is not asyncio.current_task():
             self._hook_run.cancel()
             await asyncio.gather(self._hook_run, return_exceptions=True)
         await self._delivery.stop()

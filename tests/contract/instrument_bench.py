@@ -121,3 +121,8 @@ def cut(transport: Transport) -> Awaitable[None]:
         connection.shutdown(socket.SHUT_RDWR)
 
     return pull()
+
+
+Make = Callable[[str], Transport]
+Play = Callable[[Callable[[Bench], Awaitable[None]]], None]
+"""Runs a test's coroutine with a bench on one of the buses."""
