@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from instruments.errors import NotCommittedError, TransportError
 from instruments.inbox import Arrival, Inbox
 from instruments.local import LocalBus, LocalTransport
+from instruments.messages import JobError, JobPhase, JobState
 from instruments.routing import Router
+from instruments.session import CONFLICT, UNKNOWN_JOB, JobTracker
 from instruments.topics import matches
 from instruments.transport import Handler, Message
 from instruments.waiting import Bell, Stream
@@ -143,3 +146,26 @@ def test_the_bus_in_process_has_limits_too(caplog: pytest.LogCaptureFixture) -> 
     with caplog.at_level(logging.WARNING):
         asyncio.run(act())
     assert [m for m in caplog.messages if "unread" in m] == ["dropped 11 bytes on t unread: the limit is 10"]
+
+
+def state(phase: JobPhase, seq: int, *, digest: str = "", code: str = "broken") -> JobState:
+    error = JobError(code=code, message="why") if phase in {"rejected", "failed"} else None
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    return JobState(job="j1", boot_id="b1", seq=seq, state=phase, digest=digest, ts=now, error=error)
+
+
+def test_an_adopted_job_is_the_one_that_runs_and_no_other_under_its_id() -> None:
+    tracker = JobTracker("j1", None)
+    assert not tracker.offer(state("rejected", 1, digest="b" * 64, code=CONFLICT))
+    assert tracker.offer(state("running", 2, digest="a" * 64))
+    assert not tracker.offer(state("rejected", 3, digest="b" * 64, code=CONFLICT))
+    assert tracker.offer(state("cancelled", 4, digest="a" * 64))
+
+
+def test_an_answer_from_before_the_order_arrived_says_nothing_any_more() -> None:
+    tracker = JobTracker("j1", "a" * 64)
+    assert tracker.offer(state("accepted", 5, digest="a" * 64))
+    tracker.offer(state("rejected", 4, code=UNKNOWN_JOB))
+    assert not tracker.unseen
+    tracker.offer(state("rejected", 6, code=UNKNOWN_JOB))
+    assert tracker.unseen
