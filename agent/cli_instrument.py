@@ -158,7 +158,7 @@ def instrument_check(
     Exit code 0 when no rule failed, 1 when one did, 2 when there is no such broker or device.
     """
     from agent.instrument_check import check, print_report, read_parameters, restarter
-    from instruments.conformance.examination import Options
+    from instruments.conformance.evidence import Options
 
     if parameters is not None and command is None:
         raise typer.BadParameter("--parameters needs --command")

@@ -19,7 +19,7 @@ from rich.markup import escape
 from envs.errors import UserError
 from instruments.address import BrokerAddress
 from instruments.clock import SystemClock
-from instruments.conformance.examination import Options
+from instruments.conformance.evidence import Options
 from instruments.conformance.report import Report
 from instruments.conformance.run import check_device
 from instruments.errors import TransportError

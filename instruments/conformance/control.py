@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from instruments.conformance.examination import SLOW_S, Examination, reason, span
+from instruments.conformance.evidence import SLOW_S, reason, span
+from instruments.conformance.examination import Examination
 from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
 from instruments.session import UNKNOWN_JOB, is_unknown
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from instruments.conformance.examination import Examination, many, plain
+from instruments.conformance.evidence import many, plain
+from instruments.conformance.examination import Examination
 from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
 from instruments.units import UnitError, check_unit
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from instruments.conformance.examination import NOT_A_COMMAND, Examination, Life, reason
+from instruments.conformance.evidence import NOT_A_COMMAND, Life, reason
+from instruments.conformance.examination import Examination
 from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
 from instruments.messages import JobState, Quantity, Value, digest_of
 from instruments.session import DEVICE_STEPS

@@ -9,7 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 from instruments.artefact_fetch import fetch, read
 from instruments.artefacts import INLINE_LIMIT, ArtefactError
-from instruments.conformance.examination import Examination, Life, reason, span
+from instruments.conformance.evidence import Life, reason, span
+from instruments.conformance.examination import Examination
 from instruments.conformance.rules import BrokenRuleError, Check, Theme, UntriedRuleError, rule
 from instruments.messages import ArtefactRef, JobState, Quantity, ResultDescription, Value
 from instruments.session import DEVICE_STEPS

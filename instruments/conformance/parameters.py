@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from instruments.conformance.describing import parameters_of, quantity_of
-from instruments.conformance.examination import Examination, Trial, plain, reason
+from instruments.conformance.evidence import Trial, plain, reason
+from instruments.conformance.examination import Examination
 from instruments.conformance.rules import BrokenRuleError, Check, Theme, UntriedRuleError, rule
 from instruments.messages import Quantity, Value
 from instruments.units import UnitError, convert

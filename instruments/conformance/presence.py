@@ -7,7 +7,8 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from instruments.conformance.examination import HEARTBEAT_S, Examination, many, span
+from instruments.conformance.evidence import HEARTBEAT_S, many, span
+from instruments.conformance.examination import Examination
 from instruments.conformance.probe import Heard
 from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
 from instruments.messages import MAX_SKEW_S, Status

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-from instruments.conformance.examination import NOT_A_COMMAND, Examination, reason
+from instruments.conformance.evidence import NOT_A_COMMAND, reason
+from instruments.conformance.examination import Examination
 from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
 from instruments.messages import Value, digest_of
 from instruments.session import UNKNOWN_JOB, is_unknown

@@ -6,7 +6,8 @@ import contextlib
 from dataclasses import dataclass
 
 from envs.errors import UserError
-from instruments.conformance.examination import NOT_A_COMMAND, Examination, Life, reason
+from instruments.conformance.evidence import NOT_A_COMMAND, Life, reason
+from instruments.conformance.examination import Examination
 from instruments.conformance.presence import UUID7
 from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
 from instruments.messages import JobState

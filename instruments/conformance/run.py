@@ -10,7 +10,8 @@ from instruments.clock import Clock, Sleeper
 from instruments.conformance.control import CONTROL
 from instruments.conformance.describing import DESCRIBING
 from instruments.conformance.duplicates import DUPLICATES
-from instruments.conformance.examination import Examination, Options
+from instruments.conformance.evidence import Options
+from instruments.conformance.examination import Examination
 from instruments.conformance.life import LIFE
 from instruments.conformance.parameters import PARAMETERS
 from instruments.conformance.presence import HEARTBEAT, PRESENCE

@@ -18,7 +18,7 @@ from envs.errors import UserError
 from instruments.address import BrokerAddress
 from instruments.broker import embedded_broker, find_mosquitto
 from instruments.clock import SystemClock
-from instruments.conformance.examination import Options
+from instruments.conformance.evidence import Options
 from instruments.conformance.report import Report
 from instruments.conformance.run import check_device
 from instruments.device import Device, JobContext, JobResult, Returns, command

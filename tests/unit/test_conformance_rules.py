@@ -9,7 +9,7 @@ from quick_time import LoopClock, ids, in_a_moment
 from raw_description import IID, LAB
 from raw_device import RawDevice
 
-from instruments.conformance.examination import Options
+from instruments.conformance.evidence import Options
 from instruments.conformance.report import Report
 from instruments.conformance.run import check_device
 from instruments.local import LocalBus
