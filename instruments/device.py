@@ -51,7 +51,7 @@ from instruments.commands import (
     declared_commands,
 )
 from instruments.errors import DeviceFault, InfeasibleFault, RetryableFault, TopicError, TransportError
-from instruments.heart import beat_for
+from instruments.heart import Lease, beat_for
 from instruments.ids import Ids
 from instruments.job_context import BlockingJob, JobCancelledError, JobContext
 from instruments.job_desk import LEASE_LOST, NO_JOURNAL, STORAGE, JobDesk
@@ -154,7 +154,7 @@ class Device:
         self._presence: tuple[Presence, str] = ("online", "")
         self._told: tuple[Presence, str] | None = None
         self._telling: asyncio.Task[None] | None = None
-        self._lease_until: float | None = None
+        self._lease = Lease()
         self._status_topic = self._topics.status(iid)
         self._job_topics = self._topics.job(iid, "_").removesuffix("_")
         self._untold: dict[str, JobState] = {}
@@ -274,8 +274,7 @@ class Device:
 
     async def check_lease(self) -> None:
         """End what runs and make safe when the agent's lease has run out."""
-        if self._lease_until is not None and self.clock.elapsed() > self._lease_until:
-            self._lease_until = None
+        if self._lease.runs_out(self.clock.elapsed()):
             if await self._desk.end_all(LEASE_LOST):
                 _log.warning("%s: the agent's lease ran out: %s", self.iid, self.safe_state or "no safe state declared")
             await self.make_safe()
@@ -328,7 +327,7 @@ class Device:
             await self._desk.refuse_illegible(job, f"the payload speaks of job {order.job}, its topic of {job}")
             return
         if self.lease_s is not None:
-            self._renew(self.lease_s)
+            self._lease.extend(self.clock.elapsed(), self.lease_s)
         await self._desk.order(order, unavailable=self._unavailable)
 
     def _unavailable(self) -> JobError | None:
@@ -348,13 +347,9 @@ class Device:
         if control.op == "republish":
             await self.announce()
         elif control.op == "lease" and control.lease_s is not None:
-            self._lease_until = self.clock.elapsed() + control.lease_s
+            self._lease.set(self.clock.elapsed(), control.lease_s)
         elif control.job is not None:
             await self._desk.control(control.op, control.job)
-
-    def _renew(self, seconds: float) -> None:
-        until = self.clock.elapsed() + seconds
-        self._lease_until = until if self._lease_until is None else max(until, self._lease_until)
 
     # Outgoing ---------------------------------------------------------------------------------------------------------
 
@@ -378,8 +373,11 @@ class Device:
             self._telling = asyncio.create_task(self._tell_presence(), name=f"{self.iid} presence")
 
     async def _tell_presence(self) -> None:
-        while self._present != self._told and self._transport.connected:
-            await self._publish_status()
+        try:
+            while self._present != self._told and self._transport.connected:
+                await self._publish_status()
+        except TransportError as error:  # it was closed meanwhile
+            _log.debug("%s: %s", self.iid, error)
 
     async def _publish_status(self) -> None:
         """Publish it; while the bus is away nobody is helped by old statuses, and coming back tells the present one."""

@@ -20,6 +20,28 @@ BEAT_S = 10.0
 """Time between two heartbeats."""
 
 
+class Lease:
+    """How long a device goes on without hearing of the agent, on the device's own clock."""
+
+    def __init__(self) -> None:
+        self._until: float | None = None
+
+    def set(self, now: float, seconds: float) -> None:
+        """The agent says for how long it will be there."""
+        self._until = now + seconds
+
+    def extend(self, now: float, seconds: float) -> None:
+        """An order says so, too, but takes nothing back that the agent has said."""
+        self._until = max(now + seconds, self._until or 0.0)
+
+    def runs_out(self, now: float) -> bool:
+        """Whether it has run out since it was last asked."""
+        if self._until is None or now <= self._until:
+            return False
+        self._until = None
+        return True
+
+
 async def beat_for(device: Device) -> None:
     """Keep a device alive until cancelled."""
     async with asyncio.TaskGroup() as group:
