@@ -237,12 +237,15 @@ class InstrumentClient:
             await self._orders.confirm(opened, order)
             return await self._orders.finish(opened)
 
-    async def adopt(self, iid: str, job: str, *, on_update: OnUpdate | None = None) -> JobState:
+    async def adopt(
+        self, iid: str, job: str, *, digest: str | None = None, on_update: OnUpdate | None = None
+    ) -> JobState:
         """Follow a job to its end that was ordered before, without ordering anything.
 
         Args:
             iid: the instrument.
             job: the job's id, from the caller's own records or from ``open_jobs``.
+            digest: of what was ordered, where the caller knows it: states that answer something else then do not count.
             on_update: called with every newer state.
 
         Returns:
@@ -253,7 +256,7 @@ class InstrumentClient:
             UserError: when this client is executing the same job already.
         """
         async with AsyncExitStack() as stack:
-            opened = self._listen(stack, iid, job, None, on_update)
+            opened = self._listen(stack, iid, job, digest, on_update)
             slot = self._slot(iid)
             if not slot.locked():  # it takes up the instrument, but what is waited for runs already
                 await stack.enter_async_context(slot)

@@ -53,7 +53,8 @@ class Grammar:
         recorded: what was on the bus before, of jobs that have ended.
 
     Attributes:
-        real: jobs that are being done now; kept up to date by the caller.
+        real: jobs that are being done now, or just about to be ordered; kept up to date by the caller.
+        begun: those of which a device has begun: before, an order under their id by somebody else is the first one.
         strangers: ids of well-formed orders that must never be carried out.
     """
 
@@ -68,6 +69,7 @@ class Grammar:
             self._by_channel.setdefault(topic.split("/")[5], []).append((topic, payload))
         self._orders = [(topic, payload) for topic, payload in recorded if "/cmd/" in topic]
         self.real: list[Real] = []
+        self.begun: list[Real] = []
         self.strangers: set[str] = set()
         self._kinds: list[tuple[Callable[[], Hostile], int]] = [
             (self._no_json, 10),
@@ -178,7 +180,7 @@ class Grammar:
             lambda: json.dumps({"job": job, "parameters": {f"p{n}": {} for n in range(size // 16)}}).encode(),
             lambda: json.dumps({"k" * size: 1, "parameters": {"k" * (size // 2): 1}}).encode()[:900_000],
             lambda: json.dumps({"commands": {f"c{n} ": [] for n in range(size // 16)}}).encode(),
-            lambda: self._order(job).to_bytes()[:-1] + b',"approval":"' + b"a" * size + b'"}',
+            lambda: self._order(self._id()).to_bytes()[:-1] + b',"approval":"' + b"a" * size + b'"}',
         ]
         return Hostile("huge (64-900 KB)", topic, self._rng.choice(payloads)())
 
@@ -293,8 +295,8 @@ class Grammar:
 
     def _conflict(self) -> Hostile:
         """Other parameters under the id of a job that was done or is being done."""
-        if self.real and self._rng.random() < 0.7:
-            real = self._rng.choice(self.real)
+        if self.begun and self._rng.random() < 0.7:
+            real = self._rng.choice(self.begun)
             topic, job = self._topics.command(real.iid, real.job), real.job
         else:
             topic, _ = self._rng.choice(self._orders)

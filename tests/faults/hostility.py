@@ -9,7 +9,7 @@ from instruments.mqtt import MqttTransport
 from instruments.topics import Lab
 from instruments.transport import Message
 
-from .books import AgentRecord
+from .books import Acts, AgentRecord
 from .grammar import Grammar, Hostile, Real
 from .outcome import Outcome
 from .roles import LAB
@@ -18,7 +18,7 @@ from .workshop import IIDS, Workshop, workshop
 LOG_LINES = 2_000
 """Most lines that a process may log about all of them."""
 LOG_BYTES = 2_000_000
-_BATCH = 100
+_BATCH = 20
 
 
 class Attacker:
@@ -64,7 +64,9 @@ class Attacker:
         assert self._record is not None
         for index in range(n):
             if index % _BATCH == 0:
+                done = Acts(self._shop.directory / "acts").counts()
                 self.grammar.real = [Real(iid, job) for job, iid, _ in self._record.open_jobs()]
+                self.grammar.begun = [real for real in self.grammar.real if done[real.job]]
             await self._send(self.grammar.message())
 
     async def leave(self) -> None:
