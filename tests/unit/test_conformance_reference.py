@@ -1,0 +1,33 @@
+"""The reference body is on every shelf, and no sample of any campaign."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from instruments.device import Quantity
+from simulators.furnace import PROCESS, body_of
+from simulators.reference import REFERENCE, REFERENCE_DESIGN, reference_body, reference_order
+from simulators.samples import Sample, SampleStore
+from simulators.sintering import Outcome
+
+
+def test_it_is_there_to_be_measured_but_is_no_sample(tmp_path: Path) -> None:
+    shelf = SampleStore(tmp_path, reference=reference_body())
+    assert body_of(shelf, REFERENCE).outcome is Outcome.SINTERED
+    assert len(shelf) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sample_that_was_made_under_its_name_before_stays(tmp_path: Path) -> None:
+    old = Sample(REFERENCE, REFERENCE_DESIGN, density=0.8, grain_size=5.0, outcome=Outcome.SINTERED)
+    SampleStore(tmp_path).put(old)
+    assert SampleStore(tmp_path, reference=reference_body()).get(REFERENCE) == old
+
+
+def test_its_order_is_the_furnaces_own_example_in_the_furnaces_units() -> None:
+    order = reference_order()
+    assert order.keys() == {"sample", "crystal", *PROCESS}
+    for name, value in REFERENCE_DESIGN.process.items():
+        ordered = order[name]
+        assert (ordered.value if isinstance(ordered, Quantity) else ordered) == value
+        assert PROCESS[name].check(name, ordered) is None
