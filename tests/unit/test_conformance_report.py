@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+import raw_device
+from raw_description import description
 from rich.console import Console
 from test_conformance_rules import examine
 
@@ -16,6 +20,8 @@ from instruments.conformance.report import Report
 from instruments.conformance.run import AbsentDeviceError
 from instruments.conformance.table import show
 from instruments.messages import Quantity
+
+Change = Callable[[dict[str, Any]], None]
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +129,44 @@ def test_parameters_that_are_none_are_explained(text: str, word: str) -> None:
 def test_an_absent_device_names_those_that_are_there() -> None:
     assert "there are: a, b" in str(AbsentDeviceError("x", ("a", "b")))
     assert "check --lab and --root" in str(AbsentDeviceError("x", ()))
+
+
+def _weigh(**changes: Any) -> Change:
+    return lambda said: said["commands"]["weigh"]["parameters"].update(changes)
+
+
+def _force(**changes: Any) -> Change:
+    return lambda said: said["commands"]["weigh"]["parameters"]["properties"]["force"]["properties"].update(changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        (lambda said: said.clear(), {"PRE-1"}),
+        (lambda said: said.update(proto="2.0"), {"PRE-1"}),
+        (_weigh(properties=[1]), {"DES-1"}),
+        (_weigh(properties={"force": 5}), {"DES-1"}),
+        (_weigh(required=3), {"DES-1"}),
+        (_weigh(properties={"mode": {"enum": []}, "label": {"type": "string", "maxLength": "a"}}), {"DES-1"}),
+        (_force(value={"type": "number", "minimum": "low", "maximum": None}), {"DES-1", "DES-3"}),
+        (_force(value={"type": "number", "minimum": 1, "maximum": 1e400}), {"DES-3"}),
+        (_force(unit=[]), {"DES-1"}),
+        (_force(unit={"enum": ["N", "kN"]}), set()),
+        (lambda said: said.update(commands={}), set()),
+        (lambda said: said.update(max_concurrency=1000), set()),
+        (lambda said: said["channels"]["mass"].update(period_s=1e9), set()),
+    ],
+)
+def test_whatever_a_description_says_the_report_is_whole(
+    change: Change, rules: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(boot: str, flaws: frozenset[str]) -> dict[str, Any]:
+        found = description(boot, flaws)
+        change(found)
+        return found
+
+    monkeypatch.setattr(raw_device, "description", said)
+    report, _ = examine()
+    assert set(report.failed) == rules
+    assert len(report.findings) == 70
+    assert report.seconds < 120
