@@ -272,11 +272,11 @@ def test_damaged_and_lost_images_are_taken_again(tmp_path: Path, monkeypatch: py
     fetch = Campaign._keep
     lost: list[str] = []
 
-    def fetched(campaign: Campaign, ref: Any) -> ev.ArtefactRecord:
+    async def fetched(campaign: Campaign, ref: Any) -> ev.ArtefactRecord:
         if calls == 2 and not lost:
             lost.append(ref.uri)
             Path(ref.uri.removeprefix("file://")).unlink()
-        return fetch(campaign, ref)
+        return await fetch(campaign, ref)
 
     monkeypatch.setattr(microscope.Microscope, "_keep", damaged)
     monkeypatch.setattr(Campaign, "_keep", fetched)
