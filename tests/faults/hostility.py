@@ -102,8 +102,11 @@ async def hostile_messages(n: int, seed: int) -> Outcome:
     outcome.at_least("messages sent", attacker.sent.total(), n)
     outcome.counts["kinds"] = dict(sorted(attacker.sent.items()))
     outcome.counts["handled"] = {name: report["heard"] for name, report in held[-1].items()}
+    outcome.counts["objects, thousands"] = {
+        name: [round(report[name]["blocks"] / 1000) for report in held] for name in held[0]
+    }
     outcome.counts["memory, MB"] = {name: [report[name]["rss_mb"] for report in held] for name in held[0]}
-    outcome.take(books, n_jobs=n // 100)
+    outcome.take(books, n_jobs=min(100, n // 100))
     outcome.at_most("jobs disturbed", books.ends.total() - books.ends["succeeded"], 0)
     outcome.compare(held[0], held[-1])
     outcome.at_most("log lines of a process", max(lines for lines, _ in logs.values()), LOG_LINES)

@@ -164,6 +164,7 @@ def report(**more: int) -> dict[str, Any]:
         "pid": os.getpid(),
         "rss_mb": round(process.memory_info().rss / 2**20, 2),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "blocks": sys.getallocatedblocks(),
         "files": process.num_fds(),
         "threads": sorted(thread.name for thread in threading.enumerate()),
         "tasks": len(asyncio.all_tasks()),
