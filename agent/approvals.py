@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from agent.identity import People, Person, SigningKey, explain
 from agent.roles import may, roles_for
 from envs.errors import UserError
-from instruments.decisions import ALGORITHM, MAX_TOKEN, Decision, DecisionHeader, PublishedProposal, no_twins
+from instruments.profile.decisions import ALGORITHM, MAX_TOKEN, Decision, DecisionHeader, PublishedProposal, no_twins
 
 MAX_AGE = timedelta(minutes=10)
 """How long after signing a decision may arrive; nonces must be kept for longer than this."""

@@ -20,11 +20,11 @@ from agent.connection import DEFAULT_LAB
 from envs.errors import InstrumentError, UserError
 from instruments.address import PORT, BrokerAddress
 from instruments.broker import BANNER, Kind, LocalBroker, choose_kind, free_port, local_broker, port_is_free
-from instruments.broker_access import Access, BrokerUser
-from instruments.broker_config import TlsListener
-from instruments.broker_probe import lets_in
-from instruments.broker_store import BrokerStore, StoredBroker
-from instruments.channels import Party
+from instruments.brokers.access import Access, BrokerUser
+from instruments.brokers.config import TlsListener
+from instruments.brokers.probe import lets_in
+from instruments.brokers.store import BrokerStore, StoredBroker
+from instruments.profile.channels import Party
 from instruments.topics import Lab
 
 ROOT, AGENT = "labwright", "agent"

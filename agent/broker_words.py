@@ -12,8 +12,8 @@ from rich.console import Console
 
 from agent.connection import watching
 from instruments.address import BrokerAddress, TlsOptions
-from instruments.broker_access import BrokerUser
-from instruments.broker_config import TlsListener
+from instruments.brokers.access import BrokerUser
+from instruments.brokers.config import TlsListener
 from instruments.topics import Lab
 
 _RIGHTS = {

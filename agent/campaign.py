@@ -15,8 +15,8 @@ from agent.store import ArtefactStore
 from envs.crystals import CrystalLibrary
 from envs.design import Design
 from envs.errors import InstrumentError, JournalError
-from instruments.artefact_fetch import Sources, fetch
 from instruments.artefacts import ArtefactError
+from instruments.bulk.fetch import Sources, fetch
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock
 from instruments.device import NO_JOURNAL, STORAGE

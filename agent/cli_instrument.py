@@ -42,7 +42,7 @@ def instrument_new(
     directory: Annotated[Path, typer.Option("--dir", help="Where to write it.")] = Path(),
 ) -> None:
     """Write a commented starting file that works as it stands."""
-    from instruments.starter import write_starter
+    from instruments.driving.starter import write_starter
 
     path = write_starter(name, starter.value, directory)
     typer.echo(f"{path} is written. Fill in what is marked HERE, then:")

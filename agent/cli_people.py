@@ -16,7 +16,7 @@ from envs.errors import UserError
 
 if TYPE_CHECKING:
     from agent.identity import IdentityStore
-    from instruments.decisions import Decision, PublishedProposal
+    from instruments.profile.decisions import Decision, PublishedProposal
 
 PASSWORD = "LABWRIGHT_PASSWORD"  # noqa: S105  # the name of the variable, not a password
 MAX_PROPOSAL = 4 * 2**20
@@ -79,7 +79,7 @@ def sign(
 ) -> None:
     """Sign a decision about a proposal and print the envelope."""
     from agent.approvals import sign_decision
-    from instruments.decisions import PublishedProposal
+    from instruments.profile.decisions import PublishedProposal
 
     published = PublishedProposal.parse(_read(proposal))
     store = _store(directory)
@@ -107,7 +107,7 @@ def _decide(
     from pydantic import ValidationError
 
     from agent.identity import explain
-    from instruments.decisions import Decision
+    from instruments.profile.decisions import Decision
 
     now = datetime.now(UTC)
     if now >= published.expires_at:

@@ -25,8 +25,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from agent.roles import Role
 from envs.errors import UserError
-from instruments.decisions import PersonName
 from instruments.messages import Utc
+from instruments.profile.decisions import PersonName
 
 SCRYPT_N = 2**17
 """Cost of a password guess: scrypt with N = 2^17, r = 8, p = 1 takes 128 MiB (RFC 7914; OWASP's 2023 advice)."""

@@ -75,9 +75,9 @@ async def _uploads(address: BrokerAddress, options: Options) -> AsyncIterator[Op
     if not address.on_loopback or any(importlib.util.find_spec(name) is None for name in ("starlette", "uvicorn")):
         yield options
         return
-    from instruments.artefact_server import serve_artefacts
-    from instruments.artefact_store import ArtefactStore
-    from instruments.artefact_tickets import Tickets
+    from instruments.bulk.server import serve_artefacts
+    from instruments.bulk.store import ArtefactStore
+    from instruments.bulk.tickets import Tickets
 
     with TemporaryDirectory(prefix="labwright-check-") as directory:
         store, tickets = ArtefactStore(Path(directory)), Tickets(secrets.token_bytes(32), SystemClock())

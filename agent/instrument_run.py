@@ -11,8 +11,8 @@ from typing import Any
 
 from envs.errors import UserError
 from instruments.address import BrokerAddress
+from instruments.driving.serve import Build, Place, driver_in, serve_device
 from instruments.messages import Status
-from instruments.serve import Build, Place, driver_in, serve_device
 from instruments.topics import Lab
 
 
@@ -77,9 +77,9 @@ def found_instruments(address: BrokerAddress, *, lab: str, root: str, wait_s: fl
 
     async def look() -> list[dict[str, Any]]:
         from instruments.clock import SystemClock
-        from instruments.directory import Directory
         from instruments.ids import SystemIds
         from instruments.mqtt import MqttTransport
+        from instruments.ordering.directory import Directory
 
         topics = Lab(root, lab)
         transport = MqttTransport(address, client_id=f"list-{SystemIds().new()}")

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from instruments.decisions import Choice
+    from instruments.profile.decisions import Choice
 
 
 class Role(StrEnum):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from instruments import artefact_store
-from instruments.artefact_files import StoreError
+from instruments.bulk import store as artefact_store
+from instruments.bulk.files import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

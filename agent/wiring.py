@@ -29,7 +29,7 @@ from envs.errors import ConfigError
 from envs.moduli import Moduli
 from envs.objective import FLAGSHIP, Objective
 from envs.space import DesignSpace
-from instruments.artefact_fetch import Sources
+from instruments.bulk.fetch import Sources
 from instruments.client import InstrumentClient
 from instruments.clock import Clock, SimClock, wait_forever
 from instruments.ids import Ids, SeededIds, SystemIds
@@ -205,7 +205,7 @@ class VirtualLaboratory:
             bus = LocalBus()
             return lambda _name: bus.transport()
         from instruments.broker import local_broker
-        from instruments.broker_access import Access
+        from instruments.brokers.access import Access
         from instruments.mqtt import MqttTransport
 
         access = Access.new(Lab(ROOT, self._name), agents=(AGENT,), instruments=iids)

@@ -13,7 +13,7 @@ from envs.errors import InstrumentError
 from instruments.messages import ArtefactRef
 
 if TYPE_CHECKING:
-    from instruments.artefact_fetch import Sources
+    from instruments.bulk.fetch import Sources
 
 INLINE_LIMIT = 64 * 1024
 """Most bytes that travel inside a message."""
@@ -99,6 +99,6 @@ def read_artefact(ref: ArtefactRef, *, allowed: Sequence[Path] | None = None, so
     Raises:
         ArtefactError: when the scheme is unknown, the place not allowed, the data cannot be read, or the hash differs.
     """
-    from instruments.artefact_fetch import Sources, read
+    from instruments.bulk.fetch import Sources, read
 
     return read(ref, sources or Sources(directories=allowed))

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from envs.errors import UserError
-from instruments.channels import CHANNELS, PARAMETERS, Channel
-from instruments.examples import EXAMPLES
 from instruments.messages import PROTO
-from instruments.schemas import SIGNED_DECISION, message_schemas, payload_name
+from instruments.profile.channels import CHANNELS, PARAMETERS, Channel
+from instruments.profile.examples import EXAMPLES
+from instruments.profile.schemas import SIGNED_DECISION, message_schemas, payload_name
 
 COMMAND = "python -m instruments.asyncapi docs"
 """Mends documents that are stale."""

@@ -23,9 +23,9 @@ from typing import Literal
 
 from envs.errors import ConfigError, MissingExtraError, UserError
 from instruments.address import BrokerAddress
-from instruments.broker_access import Access, BrokerUser
-from instruments.broker_config import ACL, CONFIG, PASSWORDS, TlsListener, mosquitto_config
-from instruments.broker_probe import lets_in
+from instruments.brokers.access import Access, BrokerUser
+from instruments.brokers.config import ACL, CONFIG, PASSWORDS, TlsListener, mosquitto_config
+from instruments.brokers.probe import lets_in
 from instruments.errors import TransportError
 
 _log = logging.getLogger(__name__)
@@ -259,7 +259,7 @@ def _spawn(
     here = str(Path(__file__).resolve().parent.parent)
     paths = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
     child = subprocess.Popen(
-        [sys.executable, "-m", "instruments.broker_child"],
+        [sys.executable, "-m", "instruments.brokers.child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": paths},

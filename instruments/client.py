@@ -8,11 +8,10 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from instruments.bus.waiting import Stream
 from instruments.clock import Clock, Sleeper
-from instruments.directory import STALE_S, AgentsView, Directory, Sighting
 from instruments.errors import NoAnswerError
 from instruments.ids import Ids
-from instruments.leases import LeaseKeeper
 from instruments.messages import (
     Command,
     Control,
@@ -25,10 +24,11 @@ from instruments.messages import (
     Value,
     digest_of,
 )
-from instruments.orders import CONFIRM_S, OnUpdate, OpenJob, Orders
+from instruments.ordering.directory import STALE_S, AgentsView, Directory, Sighting
+from instruments.ordering.leases import LeaseKeeper
+from instruments.ordering.orders import CONFIRM_S, OnUpdate, OpenJob, Orders
 from instruments.topics import Lab
 from instruments.transport import Message, Mirror, Transport
-from instruments.waiting import Stream
 
 __all__ = ["CONFIRM_S", "STALE_S", "InstrumentClient", "OnUpdate", "Reading", "Sighting"]
 
@@ -287,7 +287,7 @@ class InstrumentClient:
         await self._control(iid, Control(op="lease", lease_s=seconds))
 
     async def publish_event(self, payload: bytes) -> None:
-        """Tell what happens at this agent, in a message of ``instruments.agent_messages``."""
+        """Tell what happens at this agent, in a message of ``instruments.profile.agent_messages``."""
         await self._transport.publish(self._topics.agent_event(self._agent), payload)
 
     # Its parts --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from instruments.driving.parameters import Choice, Parameter, ParameterRule, Text
 from instruments.messages import (
     ArtefactRef,
     ChannelDescription,
@@ -16,7 +17,6 @@ from instruments.messages import (
     ResultDescription,
     Value,
 )
-from instruments.parameters import Choice, Parameter, ParameterRule, Text
 from instruments.units import check_unit
 
 __all__ = ["Channel", "Choice", "CommandSpec", "JobResult", "Parameter", "ParameterRule", "Returns", "Text", "command"]

@@ -37,6 +37,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
+from instruments.bulk.keeping import keep_artefact
 from instruments.clock import Clock, Sleeper
 from instruments.commands import (
     Channel,
@@ -50,14 +51,12 @@ from instruments.commands import (
     command,
     declared_commands,
 )
+from instruments.driving.heart import Lease, beat_for
+from instruments.driving.job_context import BlockingJob, JobCancelledError, JobContext
+from instruments.driving.job_desk import LEASE_LOST, NO_JOURNAL, STORAGE, JobDesk
 from instruments.errors import DeviceFault, InfeasibleFault, RetryableFault, TopicError, TransportError
-from instruments.heart import Lease, beat_for
 from instruments.ids import Ids
-from instruments.job_context import BlockingJob, JobCancelledError, JobContext
-from instruments.job_desk import LEASE_LOST, NO_JOURNAL, STORAGE, JobDesk
 from instruments.journal import JobJournal, MemoryJournal
-from instruments.keeping import keep_artefact
-from instruments.legibility import Complaints
 from instruments.messages import (
     ArtefactRef,
     Command,
@@ -71,6 +70,7 @@ from instruments.messages import (
     Status,
     Telemetry,
 )
+from instruments.profile.legibility import Complaints
 from instruments.session import INTERRUPTED
 from instruments.topics import Lab
 from instruments.transport import Message, Transport

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from instruments.bus.delivery import OFFLINE_LIMIT, PAYLOAD_LIMIT, QOS0_LIMIT, Delivery, check_outgoing
+from instruments.bus.inbox import Arrival
 from instruments.clock import Sleeper
-from instruments.delivery import OFFLINE_LIMIT, PAYLOAD_LIMIT, QOS0_LIMIT, Delivery, check_outgoing
 from instruments.errors import TransportError
-from instruments.inbox import Arrival
 from instruments.topics import matches
 from instruments.transport import Handler, Hook, Message, Mirror
 

@@ -28,7 +28,7 @@ from pydantic import (
 
 from envs.errors import InstrumentError
 from instruments.errors import FaultKind
-from instruments.legibility import Few, faults_of
+from instruments.profile.legibility import Few, faults_of
 
 MAX_SKEW_S = 2.0
 """Clocks that differ by more are flagged."""

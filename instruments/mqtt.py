@@ -19,12 +19,12 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from instruments.address import BrokerAddress
+from instruments.bus.delivery import OFFLINE_LIMIT, PAYLOAD_LIMIT, QOS0_LIMIT, Delivery, check_outgoing
+from instruments.bus.inbox import Arrival
+from instruments.bus.outgoing import Outgoing
+from instruments.bus.paho_client import ResilientClient, begin, make_client, mirrored, wanted
 from instruments.clock import Sleeper
-from instruments.delivery import OFFLINE_LIMIT, PAYLOAD_LIMIT, QOS0_LIMIT, Delivery, check_outgoing
 from instruments.errors import TransportError
-from instruments.inbox import Arrival
-from instruments.outgoing import Outgoing
-from instruments.paho_client import ResilientClient, begin, make_client, mirrored, wanted
 from instruments.topics import check_pattern
 from instruments.transport import Handler, Hook, Message, Mirror
 

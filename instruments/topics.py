@@ -10,10 +10,10 @@ from typing import Literal, cast, get_args
 
 from typing_extensions import override
 
-from instruments import channels
-from instruments.channels import CHANNELS as CHANNELS  # noqa: PLC0414 - those who use topics find the table here
-from instruments.decisions import PERSON_PATTERN
 from instruments.errors import TopicError
+from instruments.profile import channels
+from instruments.profile.channels import CHANNELS as CHANNELS  # noqa: PLC0414 - those who use topics find the table here
+from instruments.profile.decisions import PERSON_PATTERN
 
 _LEVEL = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _PERSON = re.compile(PERSON_PATTERN)

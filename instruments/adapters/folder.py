@@ -31,13 +31,13 @@ from instruments.adapters.folder_settings import DAY_S, Settings
 from instruments.adapters.folder_view import FolderView, Sighting
 from instruments.adapters.image_scale import ImageMetadata, check_complete, read_metadata
 from instruments.adapters.tiff_tags import IncompleteImageError
+from instruments.bus.waiting import Bell
 from instruments.commands import Channel, Choice, CommandSpec, JobResult, Parameter, ParameterRule, Returns, Text
 from instruments.device import Device
+from instruments.driving.job_context import JobContext
 from instruments.errors import DeviceFault, RetryableFault
-from instruments.job_context import JobContext
 from instruments.messages import ArtefactRef, Quantity, Value
 from instruments.transport import Transport
-from instruments.waiting import Bell
 
 __all__ = ["Settings", "WatchedFolder", "build"]
 

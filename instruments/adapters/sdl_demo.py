@@ -23,13 +23,13 @@ from envs.errors import ConfigError, InstrumentError
 from instruments.adapters.local_path import LocalPath
 from instruments.adapters.sdl_demo_messages import CHANNELS, DARK, GAINS, PASSES, Answer, Experiment, read_answer
 from instruments.address import BrokerAddress
+from instruments.bus.waiting import Bell
 from instruments.commands import Channel, JobResult, Parameter, Returns, command
 from instruments.device import Device
+from instruments.driving.job_context import JobContext
 from instruments.errors import DeviceFault, RetryableFault
-from instruments.job_context import JobContext
 from instruments.messages import Name, Quantity, Value
 from instruments.transport import Message, Transport
-from instruments.waiting import Bell
 
 _log = logging.getLogger(__name__)
 

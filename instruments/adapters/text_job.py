@@ -32,7 +32,7 @@ _PIECES = 100
 
 
 class Job(Protocol):
-    """What the steps need of the job: ``instruments.job_context.BlockingJob``."""
+    """What the steps need of the job: ``instruments.driving.job_context.BlockingJob``."""
 
     def check(self) -> None:
         """Leave here when the job has been cancelled."""

@@ -10,8 +10,8 @@ from pydantic import Discriminator, Field, Tag
 
 from instruments.adapters.text_reply import Factor, Regex, Section, Ucum
 from instruments.adapters.text_template import has_control
+from instruments.driving.parameters import Choice, Parameter, ParameterRule
 from instruments.messages import JobError, Value
-from instruments.parameters import Choice, Parameter, ParameterRule
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from instruments.artefact_fetch import Sources
+from instruments.bulk.fetch import Sources
 from instruments.conformance.probe import Heard
 from instruments.conformance.rules import BrokenRuleError
 from instruments.messages import CommandDescription, JobState, Quantity, UploadTicket, Value, digest_of

@@ -7,8 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from instruments.artefact_fetch import fetch, read
 from instruments.artefacts import INLINE_LIMIT, ArtefactError
+from instruments.bulk.fetch import fetch, read
 from instruments.conformance.evidence import Life, reason, span
 from instruments.conformance.examination import Examination
 from instruments.conformance.rules import BrokenRuleError, Check, Theme, UntriedRuleError, rule

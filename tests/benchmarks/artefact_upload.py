@@ -21,11 +21,11 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from instruments.artefact_fetch import Sources, fetch
-from instruments.artefact_server import serve_artefacts
-from instruments.artefact_store import ArtefactStore
-from instruments.artefact_tickets import Tickets
-from instruments.artefact_upload import upload
+from instruments.bulk.fetch import Sources, fetch
+from instruments.bulk.server import serve_artefacts
+from instruments.bulk.store import ArtefactStore
+from instruments.bulk.tickets import Tickets
+from instruments.bulk.upload import upload
 from instruments.clock import SystemClock
 
 

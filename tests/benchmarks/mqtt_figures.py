@@ -31,11 +31,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from instruments.address import BrokerAddress
-from instruments.artefact_fetch import Sources, fetch
-from instruments.artefact_server import serve_artefacts
-from instruments.artefact_store import ArtefactStore
-from instruments.artefact_tickets import Tickets
 from instruments.broker import embedded_broker, find_mosquitto
+from instruments.bulk.fetch import Sources, fetch
+from instruments.bulk.server import serve_artefacts
+from instruments.bulk.store import ArtefactStore
+from instruments.bulk.tickets import Tickets
 from instruments.client import InstrumentClient
 from instruments.clock import SystemClock
 from instruments.device import Device, JobContext, JobResult, Parameter, Quantity, Returns, command

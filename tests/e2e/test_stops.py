@@ -275,7 +275,7 @@ def test_damaged_and_lost_images_are_taken_again(tmp_path: Path, monkeypatch: py
     async def fetched(campaign: Campaign, ref: Any) -> ev.ArtefactRecord:
         if calls == 2 and not lost:
             lost.append(ref.uri)
-            Path(ref.uri.removeprefix("file://")).unlink()
+            Path(ref.uri.removeprefix("file://")).unlink()  # noqa: ASYNC240
         return await fetch(campaign, ref)
 
     monkeypatch.setattr(microscope.Microscope, "_keep", damaged)

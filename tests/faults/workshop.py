@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 from instruments.broker import LocalBroker, local_broker
-from instruments.broker_access import Access, BrokerUser
+from instruments.brokers.access import Access, BrokerUser
 from instruments.topics import Lab
 
 from .books import Audit, audit

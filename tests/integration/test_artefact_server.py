@@ -17,10 +17,10 @@ import httpx
 import pytest
 
 from envs.errors import ConfigError
-from instruments.artefact_endpoint import Limits
-from instruments.artefact_server import ArtefactServer, artefact_app, serve_artefacts
-from instruments.artefact_store import ArtefactStore
-from instruments.artefact_tickets import Tickets
+from instruments.bulk.endpoint import Limits
+from instruments.bulk.server import ArtefactServer, artefact_app, serve_artefacts
+from instruments.bulk.store import ArtefactStore
+from instruments.bulk.tickets import Tickets
 from instruments.clock import SimClock
 
 SECRET = bytes(range(32))
@@ -438,9 +438,9 @@ def test_a_client_that_reads_nothing_is_cut(tmp_path: Path) -> None:
 CHILD = """
 import asyncio, sys
 from pathlib import Path
-from instruments.artefact_server import serve_artefacts
-from instruments.artefact_store import ArtefactStore
-from instruments.artefact_tickets import Tickets
+from instruments.bulk.server import serve_artefacts
+from instruments.bulk.store import ArtefactStore
+from instruments.bulk.tickets import Tickets
 from instruments.clock import SystemClock
 
 async def main():

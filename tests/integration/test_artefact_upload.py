@@ -22,12 +22,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from instruments.artefact_fetch import Sources, fetch
-from instruments.artefact_server import serve_artefacts
-from instruments.artefact_store import ArtefactStore
-from instruments.artefact_tickets import Tickets
-from instruments.artefact_upload import upload
 from instruments.artefacts import ArtefactError
+from instruments.bulk.fetch import Sources, fetch
+from instruments.bulk.server import serve_artefacts
+from instruments.bulk.store import ArtefactStore
+from instruments.bulk.tickets import Tickets
+from instruments.bulk.upload import upload
 from instruments.clock import SimClock
 from instruments.messages import ArtefactRef, UploadTicket
 

@@ -25,8 +25,8 @@ from envs.errors import ConfigError, MissingExtraError, UserError
 from instruments import broker
 from instruments.address import BrokerAddress, TlsOptions
 from instruments.broker import LocalBroker, choose_kind, embedded_broker, find_mosquitto, local_broker
-from instruments.broker_access import Access, BrokerUser
-from instruments.broker_config import TlsListener
+from instruments.brokers.access import Access, BrokerUser
+from instruments.brokers.config import TlsListener
 from instruments.errors import TransportError
 from instruments.mqtt import MqttTransport
 from instruments.topics import Lab

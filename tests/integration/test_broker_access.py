@@ -11,7 +11,7 @@ from typing_extensions import override
 from envs.errors import UserError
 from instruments.address import BrokerAddress
 from instruments.broker import LocalBroker, find_mosquitto, local_broker
-from instruments.broker_access import Access, BrokerUser
+from instruments.brokers.access import Access, BrokerUser
 from instruments.mqtt import MqttTransport
 from instruments.topics import Lab
 from instruments.transport import Message

@@ -20,7 +20,7 @@ from agent import broker_run
 from agent.cli import app, main
 from instruments.address import BrokerAddress
 from instruments.broker import find_mosquitto, free_port
-from instruments.broker_probe import lets_in
+from instruments.brokers.probe import lets_in
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 mosquitto = pytest.mark.skipif(find_mosquitto() is None, reason="Mosquitto is not installed")

@@ -15,7 +15,7 @@ from agent.cli import main
 from agent.remote_broker import RemoteBroker, check_broker
 from envs.errors import UserError
 from instruments.broker import LocalBroker, find_mosquitto, local_broker
-from instruments.broker_access import Access
+from instruments.brokers.access import Access
 from instruments.messages import Status
 from instruments.mqtt import MqttTransport
 from instruments.topics import Lab

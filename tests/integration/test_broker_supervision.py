@@ -14,9 +14,9 @@ import pytest
 from envs.errors import ConfigError, UserError
 from instruments import broker as broker_module
 from instruments.broker import LocalBroker, find_mosquitto, free_port, local_broker
-from instruments.broker_access import Access, BrokerUser
-from instruments.broker_child import Restarts
-from instruments.broker_probe import lets_in
+from instruments.brokers.access import Access, BrokerUser
+from instruments.brokers.child import Restarts
+from instruments.brokers.probe import lets_in
 from instruments.errors import TransportError
 from instruments.mqtt import MqttTransport
 from instruments.topics import Lab

@@ -16,19 +16,19 @@ import pytest
 from envs.errors import UserError
 from instruments.adapters.load import read_adapter
 from instruments.address import BrokerAddress
-from instruments.artefact_fetch import Sources, fetch
-from instruments.artefact_server import serve_artefacts
-from instruments.artefact_store import ArtefactStore
-from instruments.artefact_tickets import Tickets
 from instruments.broker import embedded_broker, find_mosquitto
+from instruments.bulk.fetch import Sources, fetch
+from instruments.bulk.server import serve_artefacts
+from instruments.bulk.store import ArtefactStore
+from instruments.bulk.tickets import Tickets
 from instruments.client import InstrumentClient
 from instruments.clock import SystemClock
 from instruments.device import Device
+from instruments.driving.serve import driver_in
+from instruments.driving.starter import STARTERS, write_starter
 from instruments.ids import SystemIds
 from instruments.messages import JobState, Quantity
 from instruments.mqtt import MqttTransport
-from instruments.serve import driver_in
-from instruments.starter import STARTERS, write_starter
 
 LABWRIGHT = (sys.executable, "-c", "from agent.cli import main; main()")
 CAMERA = """

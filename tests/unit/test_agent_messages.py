@@ -18,7 +18,8 @@ from agent.approvals import ProposalContext, verify_decision
 from agent.cli_people import people_app
 from agent.identity import People
 from envs.errors import InstrumentError
-from instruments.agent_messages import (
+from instruments.messages import MalformedMessageError, Payload, Quantity
+from instruments.profile.agent_messages import (
     MAX_PROPERTIES,
     THUMBNAIL_LIMIT,
     Acquisition,
@@ -36,9 +37,8 @@ from instruments.agent_messages import (
     Reference,
     Thumbnail,
 )
-from instruments.decisions import Decision, PublishedProposal, proposal_digest
-from instruments.examples import EXAMPLES
-from instruments.messages import MalformedMessageError, Payload, Quantity
+from instruments.profile.decisions import Decision, PublishedProposal, proposal_digest
+from instruments.profile.examples import EXAMPLES
 
 lines = st.text(st.characters(codec="utf-8"), max_size=40)
 paths = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.]{0,20}", fullmatch=True)

@@ -23,7 +23,7 @@ from agent.cli_people import people_app
 from agent.identity import People, Person, PublicKey, SigningKey
 from agent.roles import Role
 from envs.errors import UserError
-from instruments.decisions import Decision, PublishedProposal, proposal_digest
+from instruments.profile.decisions import Decision, PublishedProposal, proposal_digest
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BODY: dict[str, Any] = {

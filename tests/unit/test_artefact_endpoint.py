@@ -13,9 +13,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instruments.artefact_endpoint import ArtefactEndpoint, Limits
-from instruments.artefact_store import ArtefactStore
-from instruments.artefact_tickets import Tickets
+from instruments.bulk.endpoint import ArtefactEndpoint, Limits
+from instruments.bulk.store import ArtefactStore
+from instruments.bulk.tickets import Tickets
 from instruments.clock import SimClock
 
 TICKETS = Tickets(bytes(range(32)), SimClock(datetime(2026, 5, 4, tzinfo=UTC)))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from instruments.artefact_fetch import Sources, fetch, read
-from instruments.artefact_http import connect
-from instruments.artefact_store import ArtefactStore
 from instruments.artefacts import ArtefactError, file_artefact, inline_artefact, read_artefact
+from instruments.bulk.fetch import Sources, fetch, read
+from instruments.bulk.http import connect
+from instruments.bulk.store import ArtefactStore
 from instruments.messages import ArtefactRef
 
 BASE = "http://127.0.0.1:8000/artefacts"

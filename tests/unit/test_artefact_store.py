@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from instruments.artefact_files import NoSpaceError, StoreError
-from instruments.artefact_store import ArtefactStore, TooLargeError, WrongHashError, suffix_type
 from instruments.artefacts import ArtefactError
+from instruments.bulk.files import NoSpaceError, StoreError
+from instruments.bulk.store import ArtefactStore, TooLargeError, WrongHashError, suffix_type
 
 PIXELS = b"II*\x00" + bytes(range(256)) * 40
 SHA = hashlib.sha256(PIXELS).hexdigest()
@@ -180,7 +180,7 @@ def test_a_store_without_a_directory_has_nothing_to_clean(tmp_path: Path) -> Non
 CRASH = """
 import sys
 from pathlib import Path
-from instruments.artefact_store import ArtefactStore
+from instruments.bulk.store import ArtefactStore
 with ArtefactStore(Path(sys.argv[1])).incoming() as incoming:
     incoming.write(bytes(5_000_000))
     print("half", flush=True)

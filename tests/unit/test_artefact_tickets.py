@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from envs.errors import ConfigError
-from instruments.artefact_tickets import Grant, TicketError, Tickets
+from instruments.bulk.tickets import Grant, TicketError, Tickets
 from instruments.clock import SimClock
 
 SECRET = bytes(range(32))

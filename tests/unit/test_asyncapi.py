@@ -26,13 +26,14 @@ from agent.approvals import sign_decision
 from agent.identity import SigningKey
 from agent.roles import Role
 from envs.errors import UserError
-from instruments import agent_messages, messages
-from instruments import decisions as decision_words
+from instruments import messages
 from instruments.asyncapi import COMMAND, document, documents, main, replaced, stale
-from instruments.channels import CHANNELS
-from instruments.examples import EXAMPLES
 from instruments.messages import Payload
-from instruments.schemas import message_schemas, nested, schema_of
+from instruments.profile import agent_messages
+from instruments.profile import decisions as decision_words
+from instruments.profile.channels import CHANNELS
+from instruments.profile.examples import EXAMPLES
+from instruments.profile.schemas import message_schemas, nested, schema_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMAS = message_schemas()

@@ -14,11 +14,11 @@ from agent.broker_words import connecting
 from agent.connection import watching
 from envs.errors import ConfigError, UserError
 from instruments.address import BrokerAddress, TlsOptions
-from instruments.broker_access import Access, BrokerUser, mosquitto_password_line
-from instruments.broker_config import mosquitto_config
-from instruments.broker_probe import connect_packet
-from instruments.channels import CHANNELS
+from instruments.brokers.access import Access, BrokerUser, mosquitto_password_line
+from instruments.brokers.config import mosquitto_config
+from instruments.brokers.probe import connect_packet
 from instruments.errors import TopicError
+from instruments.profile.channels import CHANNELS
 from instruments.topics import Lab, matches
 
 LAB = Lab("labwright", "lab")

@@ -28,8 +28,8 @@ from instruments.device import (
     Returns,
     command,
 )
+from instruments.driving.job_desk import KEPT_ENDS
 from instruments.ids import SeededIds
-from instruments.job_desk import KEPT_ENDS
 from instruments.journal import JobJournal, MemoryJournal
 from instruments.local import LocalBus
 from instruments.messages import Command, JobState, Status, Telemetry, Value

@@ -12,9 +12,9 @@ from instruments.clock import SystemClock
 from instruments.device import Device, JobContext, command
 from instruments.errors import NoAnswerError
 from instruments.ids import SystemIds
-from instruments.legibility import Complaints
 from instruments.local import LocalBus, LocalTransport
 from instruments.messages import Command, JobError, JobState, MalformedMessageError
+from instruments.profile.legibility import Complaints
 from instruments.session import JobTracker
 from instruments.topics import Lab
 from instruments.transport import Message

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from instruments.bus.inbox import Arrival, Inbox
+from instruments.bus.routing import Router
+from instruments.bus.waiting import Bell, Stream
 from instruments.errors import NotCommittedError, TransportError
-from instruments.inbox import Arrival, Inbox
 from instruments.local import LocalBus, LocalTransport
 from instruments.messages import JobError, JobPhase, JobState
-from instruments.routing import Router
 from instruments.session import CONFLICT, UNKNOWN_JOB, JobTracker
 from instruments.topics import matches
 from instruments.transport import Handler, Message
-from instruments.waiting import Bell, Stream
 
 LEVELS = st.sampled_from(["a", "b", "$SYS", ""])
 TOPICS = st.lists(LEVELS, min_size=1, max_size=4).map("/".join).filter(bool)

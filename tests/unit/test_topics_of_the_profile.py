@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from agent.identity import check_name
 from envs.errors import UserError
-from instruments.agent_messages import AgentEvent, CampaignState, Outcome, Proposal
-from instruments.channels import PARAMETERS
-from instruments.decisions import Decision
 from instruments.errors import TopicError
 from instruments.messages import Command, Control, Description, JobState, Status, Telemetry
+from instruments.profile.agent_messages import AgentEvent, CampaignState, Outcome, Proposal
+from instruments.profile.channels import PARAMETERS
+from instruments.profile.decisions import Decision
 from instruments.topics import (
     CHANNELS,
     AgentTopic,

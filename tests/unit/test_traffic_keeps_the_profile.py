@@ -17,10 +17,10 @@ from instruments.asyncapi import document
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
 from instruments.device import Channel, Choice, Device, JobContext, JobResult, Parameter, Quantity, Returns, command
-from instruments.examples import EXAMPLES
 from instruments.ids import SeededIds
 from instruments.local import LocalBus, LocalTransport
-from instruments.schemas import message_schemas, payload_name
+from instruments.profile.examples import EXAMPLES
+from instruments.profile.schemas import message_schemas, payload_name
 from instruments.topics import Lab, Topic
 from instruments.transport import Mirror
 

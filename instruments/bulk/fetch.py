@@ -14,10 +14,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from instruments.artefact_files import StoreError
-from instruments.artefact_http import BLOCK, Opened, connect, explain, in_own_thread
-from instruments.artefact_store import ArtefactStore
 from instruments.artefacts import ArtefactError
+from instruments.bulk.files import StoreError
+from instruments.bulk.http import BLOCK, Opened, connect, explain, in_own_thread
+from instruments.bulk.store import ArtefactStore
 from instruments.messages import ArtefactRef
 
 FETCH_LIMIT = 1 << 30

@@ -2,7 +2,7 @@
 
 They follow the rules of ``instruments.messages``: closed when written, open when read, finite, times in UTC. All are
 bounded, because they are retained by brokers and shown on small machines; pictures travel as thumbnails. People's
-answers to proposals are in ``instruments.decisions``; an agent's presence is a ``Status``.
+answers to proposals are in ``instruments.profile.decisions``; an agent's presence is a ``Status``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from envs.errors import InstrumentError
-from instruments.decisions import Path, PublishedProposal, Quorum, Revision, Sha256
 from instruments.messages import PROTO, Name, Number, Payload, Proto, Quantity, Unit, Utc
+from instruments.profile.decisions import Path, PublishedProposal, Quorum, Revision, Sha256
 
 THUMBNAIL_LIMIT = 128 * 1024
 """Most bytes of a picture inside a message."""

@@ -12,9 +12,9 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer
 
 from envs.errors import UserError
-from instruments.broker_access import Access, BrokerUser
-from instruments.broker_child import write_files
-from instruments.channels import Party
+from instruments.brokers.access import Access, BrokerUser
+from instruments.brokers.child import write_files
+from instruments.profile.channels import Party
 from instruments.topics import Lab
 
 FILE, LOCK = "credentials.json", "lock"

@@ -20,8 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, ParamSpec, Self, TypeVar
 
-from instruments.artefact_files import NoSpaceError, StoreError, hash_of, held, new_file, reading, storing
 from instruments.artefacts import ArtefactError, sync_directory
+from instruments.bulk.files import NoSpaceError, StoreError, hash_of, held, new_file, reading, storing
 
 P = ParamSpec("P")
 T = TypeVar("T")

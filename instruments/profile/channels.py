@@ -14,9 +14,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from instruments import agent_messages as told
 from instruments import messages as said
-from instruments.decisions import Decision
+from instruments.profile import agent_messages as told
+from instruments.profile.decisions import Decision
 
 Party = Literal["agent", "instrument", "person"]
 """Who is on the bus: agents, instruments, and people (their dashboards act for them)."""

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from envs.errors import UserError
+from instruments.bus.waiting import Bell
 from instruments.clock import Sleeper
 from instruments.errors import NoAnswerError
 from instruments.messages import Command, JobState
 from instruments.session import JobTracker, is_aside, is_unknown
-from instruments.waiting import Bell
 
 CONFIRM_S = 5.0
 """A device accepts or rejects within this time, else the command is sent again."""

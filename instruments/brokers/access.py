@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from envs.errors import ConfigError, UserError
-from instruments.channels import CHANNELS, Identity, Party
+from instruments.profile.channels import CHANNELS, Identity, Party
 from instruments.topics import DecisionTopic, Lab
 
 _IDENTITY: dict[Party, Identity] = {"agent": "aid", "instrument": "iid", "person": "user"}

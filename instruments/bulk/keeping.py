@@ -37,7 +37,7 @@ async def keep_artefact(
     if n_bytes <= INLINE_LIMIT:
         return inline_artefact(await asyncio.to_thread(_content, data), media_type)
     if ticket is not None:
-        from instruments.artefact_upload import upload
+        from instruments.bulk.upload import upload
 
         return await upload(ticket, data, media_type, sleeper=sleeper, ca=ca)
     if directory is not None:

@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, model_validator
 
 from envs.errors import UserError
-from instruments.messages import Name, Utc, faults_of
+from instruments.messages import Name, Utc
+from instruments.profile.legibility import faults_of
 
 ALGORITHM: Literal["Ed25519"] = "Ed25519"
 """By its fully-specified name (RFC 9864); the curve is RFC 8032's."""

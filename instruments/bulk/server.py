@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from envs.errors import ConfigError, MissingExtraError
-from instruments.artefact_endpoint import PROBLEM, ArtefactEndpoint, Limits, problem
-from instruments.artefact_store import ArtefactStore
-from instruments.artefact_tickets import LIFETIME, UPLOAD_LIMIT, Tickets
+from instruments.bulk.endpoint import PROBLEM, ArtefactEndpoint, Limits, problem
+from instruments.bulk.store import ArtefactStore
+from instruments.bulk.tickets import LIFETIME, UPLOAD_LIMIT, Tickets
 from instruments.errors import TransportError
 from instruments.messages import UploadTicket
 

@@ -6,10 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from instruments.bus.inbox import Arrival, Inbox
+from instruments.bus.routing import Router
 from instruments.clock import Sleeper
 from instruments.errors import NotCommittedError, TopicError, TransportError
-from instruments.inbox import Arrival, Inbox
-from instruments.routing import Router
 from instruments.transport import Handler, Message
 
 _log = logging.getLogger(__name__)

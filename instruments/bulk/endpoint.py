@@ -18,15 +18,15 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, BinaryIO
 
-from instruments.artefact_files import NoSpaceError, StoreError
-from instruments.artefact_store import (
+from instruments.bulk.files import NoSpaceError, StoreError
+from instruments.bulk.store import (
     ArtefactStore,
     Kept,
     TooLargeError,
     WrongHashError,
     suffix_type,
 )
-from instruments.artefact_tickets import Grant, TicketError, Tickets
+from instruments.bulk.tickets import Grant, TicketError, Tickets
 
 _log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, Protocol, TypeVar
 
+from instruments.bus.waiting import Bell, Stream
 from instruments.clock import Clock, Sleeper
 from instruments.errors import NoAnswerError, TopicError
-from instruments.legibility import Complaints
 from instruments.messages import (
     MAX_SKEW_S,
     Description,
@@ -22,10 +22,10 @@ from instruments.messages import (
     Presence,
     Status,
 )
+from instruments.profile.legibility import Complaints
 from instruments.session import is_aside
 from instruments.topics import Lab
 from instruments.transport import Message
-from instruments.waiting import Bell, Stream
 
 _log = logging.getLogger(__name__)
 

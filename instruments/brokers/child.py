@@ -28,7 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from instruments.broker_config import CONFIG, LOG, PASSWORDS
+from instruments.brokers.config import CONFIG, LOG, PASSWORDS
 
 _PATIENCE_S = 5.0
 

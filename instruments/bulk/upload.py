@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from instruments.artefact_http import Opened, connect, explain, in_own_thread
 from instruments.artefacts import ArtefactError
+from instruments.bulk.http import Opened, connect, explain, in_own_thread
 from instruments.clock import Sleeper
 from instruments.messages import ArtefactRef, UploadTicket
 

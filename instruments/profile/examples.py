@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from instruments import agent_messages as told
 from instruments import messages as said
 from instruments.commands import CommandSpec, Parameter, Returns, Text
 from instruments.messages import Payload, Quantity
+from instruments.profile import agent_messages as told
 
 _NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _AGENT_BOOT, _FURNACE_BOOT = "019ca918-a000-7000-8000-0000000000a1", "019ca8e1-b240-7000-8000-0000000000f1"

@@ -15,8 +15,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from instruments.channels import CHANNELS
-from instruments.decisions import MAX_TOKEN, TOKEN_PATTERN, DecisionHeader
+from instruments.profile.channels import CHANNELS
+from instruments.profile.decisions import MAX_TOKEN, TOKEN_PATTERN, DecisionHeader
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SIGNED_DECISION = "SignedDecision"

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from envs.errors import InstrumentError, JournalError
 from instruments.clock import Clock
 from instruments.commands import CommandSpec, Function, as_result
+from instruments.driving.job_context import Host, JobCancelledError, JobContext, run_function
 from instruments.errors import DeviceFault
-from instruments.job_context import Host, JobCancelledError, JobContext, run_function
 from instruments.journal import JobJournal
 from instruments.messages import MAX_SKEW_S, Command, JobError, JobPhase, JobState, Result
 from instruments.session import INTERRUPTED, MALFORMED, UNKNOWN_JOB, Action, check_step, judge
