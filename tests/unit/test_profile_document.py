@@ -118,7 +118,7 @@ def test_every_error_code_of_a_device_is_explained() -> None:
     """Codes that the device side writes by itself, found in its sources, stand in the guide's list and no others."""
     sources = [
         (PROFILE.parents[1] / "instruments" / f"{name}.py").read_text()
-        for name in ("session", "commands", "parameters", "device", "job_desk")
+        for name in ("session", "commands", "driving/parameters", "device", "driving/job_desk")
     ]
     named = r'\b(?:code=|UNKNOWN_JOB = |CONFLICT = |STORAGE, NO_JOURNAL = )"(\w+)"(?:, "(\w+)")?'
     written = {code for text in sources for found in re.findall(named, text) for code in found if code}
