@@ -10,6 +10,8 @@ from .outcome import Outcome
 from .workshop import Child, Workshop, workshop
 
 _WARM_S = 1.5
+_FEW = 5
+"""So few faults are a test, which nobody wants to wait for."""
 
 
 async def subscriber_kills(n: int, seed: int) -> Outcome:
@@ -22,11 +24,11 @@ async def subscriber_kills(n: int, seed: int) -> Outcome:
             await asyncio.sleep(shop.rng.uniform(0.4, 1.2))
             await _strike(shop, plan)
             how[plan] += 1
-        await asyncio.sleep(_WARM_S)
+        await asyncio.sleep(_WARM_S if n > _FEW else 0.3)
         # The last incarnations are compared with what they hold after some more work.
         before = await shop.rest()
         await shop.agent.ask("go")
-        await asyncio.sleep(_WARM_S)
+        await asyncio.sleep(_WARM_S if n > _FEW else 0.3)
         after = await shop.rest()
         books = await shop.finish()
         outcome.at_least("agent kills", shop.agent.n_kills, n // 2)

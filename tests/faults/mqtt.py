@@ -35,9 +35,15 @@ from .outcome import Outcome
 from .together import all_together
 from .workshop import StuckError
 
+BEYOND = (
+    "What only a broker's access list tells from the truth is not among the hostile messages: well-formed new orders, "
+    "cancellations, newer statuses, and newer job states with the right digest, from somebody who has every right. "
+    "With the access list of our own broker an instrument writes its own topics alone, and nobody but the agents and "
+    "the instrument itself reaches its orders and job states."
+)
 Run = Callable[[int, int], Coroutine[Any, Any, Outcome]]
 RUNS: dict[str, tuple[Run, int, int]] = {
-    "kills": (subscriber_kills, 30, 4),
+    "kills": (subscriber_kills, 30, 2),
     "broker": (broker_kills, 20, 1),
     "cuts": (cut_connections, 20, 2),
     "hostile": (hostile_messages, 20_000, 200),
@@ -115,6 +121,7 @@ def main() -> int:
         "command": f"python -m tests.faults.mqtt --scale {options.scale:g} --seed {options.seed}",
         **about(),
         "runs": {outcome.name: outcome.counts for outcome in outcomes},
+        "not covered": BEYOND,
         "misses": misses,
     }
     if options.write is not None:

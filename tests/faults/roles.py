@@ -29,18 +29,18 @@ from envs.errors import InstrumentError
 from instruments.address import BrokerAddress
 from instruments.client import InstrumentClient
 from instruments.clock import SystemClock
-from instruments.device import Device, JobContext, JobResult, Parameter, Quantity, command
 from instruments.errors import NoAnswerError, TransportError
 from instruments.ids import SystemIds
 from instruments.journal import SqliteJournal
-from instruments.messages import JobState, Value, digest_of
+from instruments.messages import JobState, Quantity, Value, digest_of
 from instruments.mqtt import MqttTransport
 from instruments.transport import Handler, Message
 
 from .books import Acts, AgentRecord
 
 LAB = "faults"
-SLOTS = 2
+N_AT_ONCE = 2
+"""Jobs of one instrument at a time."""
 PACE = 0.2
 """The agent's time-outs (5 s for a confirmation) are shortened by this factor: more of them per minute."""
 
@@ -57,25 +57,6 @@ class CountingTransport(MqttTransport):
             await handler(message)
 
         await super().subscribe(pattern, counted)
-
-
-class Press(Device):
-    """Presses for a moment; every stroke is written down where no restart forgets it."""
-
-    kind = "press"
-    max_concurrency = SLOTS
-    acts: Acts
-    step_s = 0.03
-
-    @command(summary="Press once", parameters={"force": Parameter(unit="kN", low=0, high=100)})
-    async def press(self, job: JobContext, *, force: float) -> JobResult:
-        """One stroke, then some steps of holding."""
-        await job.progress(0.1)
-        self.acts.act(job.job)
-        for step in range(1, 5):
-            await asyncio.sleep(self.step_s)
-            await job.progress(step / 5)
-        return JobResult(values={"force": Quantity(value=force, unit="kN"), "by": self.boot_id})
 
 
 class Worker:
@@ -109,7 +90,7 @@ class Worker:
         if not self.working:
             self.working = True
             for iid in self._iids:
-                for _ in range(SLOTS):
+                for _ in range(N_AT_ONCE):
                     self._spawn(self._work(iid))
 
     async def drain(self) -> None:
@@ -224,7 +205,11 @@ async def run_agent(told: dict[str, Any]) -> None:
 
 async def run_device(told: dict[str, Any]) -> None:
     """Do what is ordered."""
+    from .press import Press  # its units take a second to read, which the agent can do without
+
     directory, iid = Path(told["directory"]), str(told["iid"])
+    if told["forgetful"]:
+        (directory / f"{iid}.sqlite").unlink(missing_ok=True)
     journal = SqliteJournal(directory / f"{iid}.sqlite")
     transport = transport_of(told, iid)
     press = Press(iid, transport, lab=LAB, clock=SystemClock(), ids=SystemIds(), journal=journal)

@@ -165,6 +165,8 @@ async def workshop(seed: int, *, proxied: bool = False, open_to_all: bool = Fals
         seed: of everything that is left to chance.
         proxied: put a network that can fail between each process and the broker.
         open_to_all: no access list, so that whoever is let in may do everything.
+
+    With FAULTS_FORGETFUL in the environment devices lose their journals when they restart, to see that the runs notice.
     """
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="labwright-faults-")))
@@ -180,7 +182,8 @@ async def workshop(seed: int, *, proxied: bool = False, open_to_all: bool = Fals
             place = broker.address(name)
             port = proxies[name].port if proxied else place.port
             user = {"host": place.host, "port": port, "user": place.username, "password": place.password}
-            return {**user, "directory": str(directory), "keepalive_s": KEEPALIVE_S, **more}
+            forgetful = bool(os.environ.get("FAULTS_FORGETFUL"))
+            return {**user, "directory": str(directory), "keepalive_s": KEEPALIVE_S, "forgetful": forgetful, **more}
 
         agent = Child("agent", "agent", told("agent", iids=list(IIDS), seed=seed))
         devices = {iid: Child("device", iid, told(iid, iid=iid)) for iid in IIDS}
