@@ -52,6 +52,9 @@ class Furnace(Device):
 
     kind = "furnace"
     driver = "labwright virtual furnace"
+    # The heater is on within a firing alone, so what ends a job has made the furnace safe.
+    safe_state = "heater off"
+    lease_s = 60.0
 
     def __init__(self, iid: str, transport: Transport, *, truth: LabTruth, samples: SampleStore, **base: Any) -> None:
         super().__init__(iid, transport, **base)

@@ -107,6 +107,8 @@ def test_instruments_describe_themselves() -> None:
         schema = found[FURNACE].commands["sinter"].parameters["properties"]["temperature"]["properties"]
         assert schema["unit"] == {"const": "Cel"}
         assert schema["value"]["maximum"] == 2200.0
+        leases = {iid: (d.safe_state, d.lease_s) for iid, d in found.items()}
+        assert leases == {FURNACE: ("heater off", 60.0), MICROSCOPE: ("", None), INDENTER: ("", None)}
 
     use(work)
 
