@@ -96,10 +96,11 @@ class InstrumentClient:
         status = self._topics.agent_status(self._agent)
         self._transport.set_will(status, self._status("offline").to_bytes())
         self._transport.on_reconnect(self._resume)
-        await self._transport.connect()
+        # What the broker kept for a persistent session comes as soon as it stands: somebody must be there to take it.
         await self._transport.subscribe(self._topics.every("job"), self._on_job)
         await self._transport.subscribe(self._topics.every("status"), self._directory.on_status)
         await self._transport.subscribe(self._topics.every("desc"), self._directory.on_description)
+        await self._transport.connect()
         await self._transport.publish(status, self._status("online").to_bytes(), retain=True)
 
     async def close(self) -> None:
@@ -207,7 +208,8 @@ class InstrumentClient:
             job: the job's id, chosen and recorded by the caller before this call.
             approval: reference of the approval.
             not_after: the device never starts later; 10 minutes after sending by default.
-            on_update: called with every newer state.
+            on_update: called with every newer state, before its message is acknowledged; where it cannot commit what
+                it is told it raises ``NotCommittedError`` and is told again.
             upload: where results go that are too large for a message.
 
         Returns:

@@ -8,7 +8,7 @@ from typing import Protocol
 from envs.errors import UserError
 from instruments.bus.waiting import Bell
 from instruments.clock import Sleeper
-from instruments.errors import NoAnswerError
+from instruments.errors import NoAnswerError, NotCommittedError
 from instruments.messages import Command, JobState
 from instruments.session import JobTracker, is_aside, is_unknown
 
@@ -41,12 +41,27 @@ class OpenJob:
         self.n_heard = 0
         self.doubtful = False
         self._on_update = on_update
+        self._untold: JobState | None = None
 
     def offer(self, state: JobState) -> None:
-        """Take in a message about it."""
+        """Take in a message about it.
+
+        Raises:
+            NotCommittedError: from whoever is told, who then is told again when the message comes again.
+        """
         self.n_heard += 1
-        if self.tracker.offer(state) and self._on_update is not None:
-            self._on_update(state)
+        if self.tracker.offer(state):
+            self._untold = state
+        if self._untold is not None and self._on_update is not None:
+            try:
+                self._on_update(self._untold)
+            except NotCommittedError:
+                raise
+            except Exception:
+                self._untold = None
+                self.bell.ring()  # what somebody else does wrong about an end must not hide the end
+                raise
+        self._untold = None
         self.bell.ring()
 
     def doubt(self) -> None:
@@ -61,8 +76,8 @@ class OpenJob:
 
     @property
     def settled(self) -> bool:
-        """Whether waiting is over: it ended, or the device does not know it."""
-        return self.tracker.terminal or self.tracker.unseen
+        """Whether waiting is over: it ended and whoever is told has been told, or the device does not know it."""
+        return (self.tracker.terminal and self._untold is None) or self.tracker.unseen
 
 
 class Orders:
