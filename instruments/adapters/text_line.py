@@ -273,16 +273,21 @@ class Conversation:
             LineFault: when nobody confirmed it.
         """
         with self._lock:
+            missing = f"no answer like {expect} came back"
             for left in range(self._retries, -1, -1):
                 try:
+                    if not self._in_step:
+                        self._line.flush()
                     self._line.write(text)
                     if expect is None or self._confirmed(expect):
                         return
                 except LineLostError as error:
                     self._open_again(text, error, left)
+                except (SilenceError, ReplyError) as error:  # it was not repeated as it was sent
+                    self._in_step, missing = False, str(error)
                 finally:
                     self._in_step = self._in_step and expect is None
-        message = f"sent {text!r}, {self._retries + 1} times, and no answer like {expect} came back"
+        message = f"sent {text!r}, {self._retries + 1} times, and {missing}"
         raise LineFault("unconfirmed", message, kind="other", lost=True)
 
     def _confirmed(self, expect: str) -> bool:
@@ -355,8 +360,8 @@ class Conversation:
 
     def _find_identity(self, identity: IdentitySettings) -> None:
         for left in range(self._retries, -1, -1):
-            self._line.write(identity.query)
             try:
+                self._line.write(identity.query)
                 for _ in range(_STRAY):
                     if self._line.read(self._timeout_s) == self.name:
                         return

@@ -208,6 +208,42 @@ def test_making_safe_is_insisted_on() -> None:
     assert line.sent == ["HEAT 0", "HEAT 0"]
 
 
+def test_making_safe_outlasts_an_echo_that_is_garbled_or_missing() -> None:
+    troubles = [SilenceError("nothing came back"), ReplyError("'HEAT 0' was to be repeated", "HE\x80T 0")]
+
+    def respond(text: str) -> str | Exception:
+        if text == "HEAT 0" and troubles:
+            raise troubles.pop()  # as a line with an echo does while it writes
+        return "OK"
+
+    line = FakeLine(respond=respond)
+    talk(line).insist("HEAT 0")
+    assert line.sent == ["HEAT 0"] * 3
+
+    troubles = [SilenceError("nothing came back")] * 3
+    with pytest.raises(LineFault, match="nothing came back") as caught:
+        talk(line).insist("HEAT 0")
+    assert caught.value.code == "unconfirmed"
+
+
+def test_an_echo_that_is_missing_while_both_get_back_in_step_is_no_mistake_of_the_driver() -> None:
+    identity = IdentitySettings(query="ID?", pattern="Oven")
+    silent = False
+
+    def respond(text: str) -> str | Exception:
+        if silent:
+            raise SilenceError("nothing came back")
+        return "Oven" if text == "ID?" else SilenceError("nothing came back")
+
+    conversation = talk(FakeLine(respond=respond), identity=identity)
+    with pytest.raises(LineFault, match="no_answer|sent"):
+        conversation.query("PV?")
+    silent = True
+    with pytest.raises(LineFault, match="ID") as caught:
+        conversation.act("HEAT 1")
+    assert (caught.value.code, caught.value.kind) == ("no_answer", "retryable")
+
+
 def test_a_lost_line_is_opened_again_to_make_safe() -> None:
     class Cut(FakeLine):
         @override
