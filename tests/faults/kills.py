@@ -30,6 +30,7 @@ async def subscriber_kills(n: int, seed: int) -> Outcome:
         await shop.agent.ask("go")
         await asyncio.sleep(_WARM_S if n > _FEW else 0.3)
         after = await shop.rest()
+        outcome.note_agent(after["agent"])
         books = await shop.finish()
         outcome.at_least("agent kills", shop.agent.n_kills, n // 2)
         outcome.at_least("device kills", sum(device.n_kills for device in shop.devices.values()), n - n // 2)
@@ -93,6 +94,7 @@ async def broker_kills(n: int, seed: int) -> Outcome:
             shop.kill_broker(memory=index % 2 == 0)
         await asyncio.sleep(_WARM_S + 1.0)
         after = await shop.rest()
+        outcome.note_agent(after["agent"])
         books = await shop.finish()
         outcome.at_least("broker kills", shop.n_broker_kills, n)
         outcome.counts["of them with its memory lost"] = n // 2

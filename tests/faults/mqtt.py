@@ -119,6 +119,7 @@ def main() -> int:
     misses = [miss for outcome in outcomes for miss in outcome.misses]
     found: dict[str, Any] = {
         "command": f"python -m tests.faults.mqtt --scale {options.scale:g} --seed {options.seed}",
+        "seed": options.seed,
         **about(),
         "runs": {outcome.name: outcome.counts for outcome in outcomes},
         "not covered": BEYOND,

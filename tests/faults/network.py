@@ -29,6 +29,7 @@ async def cut_connections(n: int, seed: int) -> Outcome:
             how[f"{cut}, {'agent' if victim == 'agent' else 'device'}"] += 1
         await asyncio.sleep(_WARM_S + 2.0)
         after = await shop.rest()
+        outcome.note_agent(after["agent"])
         connections = sum(proxy.counts["connections"] for proxy in shop.proxies.values())
         books = await shop.finish()
     outcome.at_least("connections cut", how.total(), n)
@@ -57,6 +58,7 @@ async def doubled_and_reordered(n: int, seed: int) -> Outcome:
             while min(counted("doubled"), counted("reordered")) < n:  # noqa: ASYNC110 - counters of the proxies
                 await asyncio.sleep(0.1)
         after = await shop.rest()
+        outcome.note_agent(after["agent"])
         books = await shop.finish()
         for what in ("doubled", "reordered"):
             outcome.at_least(f"messages {what}", counted(what), n)

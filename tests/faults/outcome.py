@@ -40,6 +40,11 @@ class Outcome:
         if count > ceiling:
             self.misses.append(f"{self.name}: {what} {count:g}, at most {ceiling:g} are allowed")
 
+    def note_agent(self, report: Mapping[str, Any]) -> None:
+        """Count what the agent (its last incarnation) had to do about it."""
+        self.counts["commits put off"] = report["put_off"]
+        self.counts["orders without an answer at first"] = report["retried"]
+
     def take(self, books: Audit, *, n_jobs: int) -> None:
         """The audit's floors: nothing twice, nothing lost."""
         self.at_least("jobs", books.jobs, n_jobs)

@@ -29,7 +29,7 @@ from envs.errors import InstrumentError
 from instruments.address import BrokerAddress
 from instruments.client import InstrumentClient
 from instruments.clock import SystemClock
-from instruments.errors import NoAnswerError, TransportError
+from instruments.errors import NoAnswerError, NotCommittedError, TransportError
 from instruments.ids import SystemIds
 from instruments.journal import SqliteJournal
 from instruments.messages import JobState, Quantity, Value, digest_of
@@ -41,6 +41,8 @@ from .books import Acts, AgentRecord
 LAB = "faults"
 N_AT_ONCE = 2
 """Jobs of one instrument at a time."""
+PUT_OFF = 0.02
+"""Share of the ends that the agent cannot commit at once."""
 PACE = 0.2
 """The agent's time-outs (5 s for a confirmation) are shortened by this factor: more of them per minute."""
 
@@ -77,7 +79,7 @@ class Worker:
         self._ids = SystemIds()
         self._tasks: set[asyncio.Task[None]] = set()
         self.working = False
-        self.adopted = self.retried = 0
+        self.adopted = self.retried = self.put_off = 0
 
     def take_up(self) -> None:
         """Adopt what an earlier process ordered."""
@@ -130,9 +132,13 @@ class Worker:
                 return
 
     def _commit(self, state: JobState) -> None:
-        """In the handler, so that the message is acknowledged after it."""
-        if state.terminal:
-            self._record.end(state)
+        """In the handler, so that the message is acknowledged after it; now and then it cannot be written at once."""
+        if not state.terminal:
+            return
+        if self._rng.random() < PUT_OFF:
+            self.put_off += 1
+            raise NotCommittedError("the record cannot be written now")
+        self._record.end(state)
 
 
 def report(**more: int) -> dict[str, Any]:
@@ -195,7 +201,7 @@ async def run_agent(told: dict[str, Any]) -> None:
             worker.go()
         elif order == "drain":
             await worker.drain()
-        return report(heard=transport.heard, adopted=worker.adopted, retried=worker.retried)
+        return report(heard=transport.heard, adopted=worker.adopted, retried=worker.retried, put_off=worker.put_off)
 
     await serve_orders(answer)
     await worker.drain()
