@@ -15,16 +15,17 @@ import hashlib
 import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from typing_extensions import override
 
 from envs.errors import InstrumentError
+from instruments import own_thread
 from instruments.adapters.folder_claims import Claims
 from instruments.adapters.folder_scan import Scan, Signature, read_stable
 from instruments.adapters.folder_settings import DAY_S, Settings
@@ -41,6 +42,7 @@ from instruments.transport import Transport
 
 __all__ = ["Settings", "WatchedFolder", "build"]
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _SHOWN = 12
@@ -153,7 +155,7 @@ class WatchedFolder(Device):
         while True:
             self._begun, self._hurried = self._begun + 1, False
             number = self._begun
-            look = asyncio.ensure_future(asyncio.to_thread(self._scan))
+            look = asyncio.ensure_future(self._apart(self._scan))
             look.add_done_callback(lambda _look: self._bell.ring())
             try:
                 while not await self._bell.until(look.done, self.settings.hang_s):
@@ -268,9 +270,10 @@ class WatchedFolder(Device):
 
     async def _hand_over(self, job: JobContext, sighting: Sighting) -> JobResult | None:
         """Read, claim, keep; None when another job was given the same image."""
-        data, digest, media_type = await asyncio.to_thread(_read, self.settings.directory, sighting)
-        text = await self._beside(sighting, read_metadata(data))
-        metadata = read_metadata(data, text)
+        read = await self._apart(partial(_read, self.settings.directory, sighting))
+        data, digest, media_type, metadata = read
+        if text := await self._beside(sighting, metadata):
+            metadata = await self._apart(partial(read_metadata, data, text))
         claims, path, signature = self._claims, sighting.path, sighting.signature
         if claims is None or not claims.take(path, signature, sample=sighting.sample, sha256=digest, job=job.job):
             return None
@@ -298,7 +301,10 @@ class WatchedFolder(Device):
             return None
         if reason := self._view.finished(aside, now):
             raise _AwaitsTextError(f"its text file is not finished: {reason}", aside.since + self.settings.stable_s)
-        return await asyncio.to_thread(read_stable, self.settings.directory, aside.path, aside.signature)
+        return await self._apart(partial(read_stable, self.settings.directory, aside.path, aside.signature))
+
+    async def _apart(self, function: Callable[[], T]) -> T:
+        return await own_thread.run(function, name=f"{self.iid} folder")
 
     def _result(self, sighting: Sighting, found: ImageMetadata, artefacts: Mapping[str, ArtefactRef]) -> JobResult:
         pixel, source = found.pixel_size_um, found.source
@@ -367,10 +373,11 @@ class _AwaitsTextError(IncompleteImageError):
         self.until = until
 
 
-def _read(directory: Path, sighting: Sighting) -> tuple[bytes, str, str]:
-    """A finished file, its hash and its media type; a large one takes a second."""
+def _read(directory: Path, sighting: Sighting) -> tuple[bytes, str, str, ImageMetadata]:
+    """A finished file, its hash, its media type and what it says of itself; a large one takes a second."""
     data = read_stable(directory, sighting.path, sighting.signature)
-    return data, hashlib.sha256(data).hexdigest(), check_complete(sighting.path, data)
+    media_type = check_complete(sighting.path, data)
+    return data, hashlib.sha256(data).hexdigest(), media_type, read_metadata(data)
 
 
 def build(settings: Settings, iid: str, transport: Transport, **base: Any) -> Device:

@@ -1,7 +1,7 @@
 """The directories of a TIFF file: its tags, and whether all the data that they point to are there.
 
 Read after TIFF 6.0 (Adobe, 1992, section 2) and the BigTIFF note (AWare Systems), without decoding a pixel: a file is
-then found complete or not whatever compression it uses, and a hostile one costs no memory beyond its own size.
+then found complete or not whatever compression it uses, and a hostile one costs bounded time and memory.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ _KEPT = {
     *_PRIVATE,
     *(t for p in _DATA for t in p),
 }
-# A file may be made so that its directories point to each other's data again and again: reading must end all the same.
-_MAX_ENTRIES, _MAX_BYTES = 200_000, 1 << 26
+# A file may be made so that its directories point to each other's data again and again: reading must end all the same,
+# and a number takes some thirty times the memory that it takes in the file.
+_MAX_ENTRIES, _MAX_BYTES = 200_000, 1 << 24
 
 
 class IncompleteImageError(InstrumentError):

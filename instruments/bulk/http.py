@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from instruments import own_thread
 from instruments.artefacts import ArtefactError
 
 T = TypeVar("T")
@@ -40,8 +40,7 @@ class Answer(Protocol):
 async def in_own_thread(function: Callable[[Opened], T]) -> T:
     """Run a function that waits for servers; when this is cancelled its connections are cut, and so it ends.
 
-    Not in the loop's own few threads: with all of these waiting for a server in the same process, that server would
-    have none to answer with.
+    With all of the loop's own threads waiting for a server in the same process, that server would have none to answer.
 
     Args:
         function: is given what it must tell of each connection.
@@ -49,35 +48,14 @@ async def in_own_thread(function: Callable[[Opened], T]) -> T:
     Raises:
         Exception: what the function raises.
     """
-    loop, connections = asyncio.get_running_loop(), list[http.client.HTTPConnection]()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(done: Callable[[], None]) -> None:
-        if not future.done():
-            done()
-
-    def work() -> None:
-        try:
-            result = function(connections.append)
-        except BaseException as error:  # noqa: BLE001 - handed over whole to whoever awaits
-            done = _later(future.set_exception, error)
-        else:
-            done = _later(future.set_result, result)
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, done)
-
-    threading.Thread(target=work, name="artefact", daemon=True).start()
+    connections = list[http.client.HTTPConnection]()
     try:
-        return await future
+        return await own_thread.run(partial(function, connections.append), name="artefact")
     finally:
         for connection in connections:
             if isinstance(sock := connection.sock, socket.socket):
                 with suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
-
-
-def _later(function: Callable[[T], None], value: T) -> Callable[[], None]:
-    return lambda: function(value)
 
 
 def connect(uri: str, *, ca: Path | None = None, timeout_s: float = 30.0) -> tuple[http.client.HTTPConnection, str]:

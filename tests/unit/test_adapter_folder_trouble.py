@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import sys
+import threading
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from instruments.adapters import folder, folder_scan
 from instruments.adapters.folder import Settings, WatchedFolder, build
 from instruments.adapters.folder_scan import Scan, read_stable
 from instruments.adapters.folder_view import Sighting
+from instruments.adapters.image_scale import ImageMetadata, read_metadata
 from instruments.adapters.load import read_adapter
 from instruments.adapters.tiff_tags import IncompleteImageError
 from instruments.artefacts import read_artefact
@@ -73,6 +75,23 @@ def test_a_share_that_does_not_answer_is_told_and_the_wait_still_ends(tmp_path: 
     run(story, tmp_path)
 
 
+def test_a_share_that_never_answers_keeps_no_driver_from_ending(tmp_path: Path) -> None:
+    back = threading.Event()
+    patience = threading.Timer(5.0, back.set)  # a driver that waits for the share would end only by this
+    patience.start()
+
+    async def story(room: SemRoom) -> None:
+        room.device._scan = back.wait
+        room.device._hurried = True
+        room.device._bell.ring()
+        await until(lambda: room.device._begun > room.device._done)
+
+    run(story, tmp_path)
+    assert not back.is_set()
+    back.set()
+    patience.cancel()
+
+
 def test_a_text_file_that_comes_after_its_image_is_waited_for(tmp_path: Path) -> None:
     async def story(room: SemRoom) -> None:
         task = await room.order()
@@ -116,6 +135,26 @@ def test_an_image_is_read_twice_at_most_while_its_text_file_is_waited_for(
         assert reads == ["A1_1.tif"] * 2
 
     run(story, tmp_path)
+
+
+def test_what_an_image_says_is_read_beside_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readers = list[threading.Thread]()
+
+    def noted(*arguments: Any) -> ImageMetadata:
+        readers.append(threading.current_thread())
+        return read_metadata(*arguments)
+
+    monkeypatch.setattr(folder, "read_metadata", noted)
+
+    async def story(room: SemRoom) -> None:
+        task = await room.order()
+        room.write("A1_1.tif", tiff(scale=False))
+        room.write("A1_1.txt", SIDECAR)
+        assert text(await room.end(task), "scale_source") == "JEOL sidecar"
+
+    run(story, tmp_path)
+    assert len(readers) == 2
+    assert threading.main_thread() not in readers
 
 
 def test_a_text_file_that_is_required_is_named_when_it_does_not_come(tmp_path: Path) -> None:
