@@ -43,5 +43,5 @@ def _name(task: asyncio.Task[object]) -> str:
 
 
 def _threads() -> set[threading.Thread]:
-    """All but computations that an interruption leaves behind on purpose: they end by themselves."""
-    return {thread for thread in threading.enumerate() if not thread.name.startswith("background ")}
+    """All but progress bars' one watcher, and computations that an interruption leaves behind to end by themselves."""
+    return {thread for thread in threading.enumerate() if not thread.name.startswith(("background ", "tqdm_monitor"))}

@@ -54,5 +54,5 @@ def test_an_interruption_does_not_wait_for_the_computation() -> None:
 
     asyncio.run(run())
     assert not may_end.is_set()
-    assert any(t.name == "long" and t.daemon for t in threading.enumerate())
+    assert any(t.name == "background long" and t.daemon for t in threading.enumerate())
     may_end.set()
