@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from instruments.conformance.evidence import NOT_A_COMMAND, Life, reason
 from instruments.conformance.examination import Examination
 from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleError, rule
-from instruments.messages import JobState, Quantity, Value, digest_of
+from instruments.messages import Quantity, Value, digest_of
 from instruments.session import DEVICE_STEPS
 
 _SENDINGS = 5
@@ -95,8 +95,8 @@ def _another(life: Life) -> tuple[str, Mapping[str, Value]]:
 async def unharmed(exam: Examination) -> str:
     """Asked by query, and by the bus's memory."""
     life = await exam.finished()
-    found = await exam.probe.retained(exam.probe.topics.job(exam.probe.iid, life.job))
-    if found and JobState.parse(found[-1].payload).state == "rejected":
+    found = await exam.kept(life.job)
+    if found is not None and found.state == "rejected":
         raise BrokenRuleError("the rejection took the end's place on the bus", "Publish a conflict unretained.")
     state = await exam.query(life.job)
     if state != life.end:

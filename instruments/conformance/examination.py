@@ -16,6 +16,7 @@ from instruments.messages import (
     PROTO,
     Description,
     JobState,
+    MalformedMessageError,
 )
 
 _PATIENCE = 3.0
@@ -160,6 +161,20 @@ class Examination:
         n = len(self.live(job))
         await self.control("query", job=job)
         return await self.answered(job, n + 1)
+
+    async def kept(self, job: str) -> JobState | None:
+        """What the bus keeps of a job, None when nothing.
+
+        Raises:
+            BrokenRuleError: it is not of the profile.
+        """
+        found = await self.probe.retained(self.probe.topics.job(self.probe.iid, job))
+        try:
+            return JobState.parse(found[-1].payload) if found else None
+        except MalformedMessageError as error:
+            raise BrokenRuleError(
+                f"what is kept of the job is {error}", "Compare the message with the schema of JobState."
+            ) from error
 
     async def lives(self, after: str) -> None:
         """See that the device still answers.

@@ -12,7 +12,7 @@ from instruments.bulk.fetch import fetch, read
 from instruments.conformance.evidence import Life, reason, span
 from instruments.conformance.examination import Examination
 from instruments.conformance.rules import BrokenRuleError, Check, Theme, UntriedRuleError, rule
-from instruments.messages import ArtefactRef, JobState, Quantity, ResultDescription, Value
+from instruments.messages import ArtefactRef, Quantity, ResultDescription, Value
 from instruments.session import DEVICE_STEPS
 from instruments.units import UnitError, convert
 
@@ -202,7 +202,7 @@ async def fetchable(exam: Examination) -> str:
     found, beyond = [], []
     for life in await exam.all_lives():
         for name, ref in _artefacts(life).items():
-            scheme = urlsplit(ref.uri).scheme
+            scheme = ref.uri.partition(":")[0].lower()
             if not _within_reach(ref):
                 beyond.append(f"{name} ({scheme})")
                 continue
@@ -224,9 +224,12 @@ def _artefacts(life: Life) -> dict[str, ArtefactRef]:
 
 def _within_reach(ref: ArtefactRef) -> bool:
     """Whether it can be fetched from here: not from stores of others, nor from another machine's disk."""
-    parts = urlsplit(ref.uri)
-    if parts.scheme == "file":
-        return parts.netloc in {"", "localhost"} and Path(unquote(parts.path)).exists()
+    try:
+        parts = urlsplit(ref.uri)
+        if parts.scheme == "file":
+            return parts.netloc in {"", "localhost"} and Path(unquote(parts.path)).exists()
+    except (OSError, ValueError) as error:
+        raise BrokenRuleError(f"{ref.uri[:80]} is no place: {error}", "Say where the bytes are.") from error
     return parts.scheme in {"data", "http", "https"}
 
 
@@ -255,10 +258,10 @@ async def kept(exam: Examination) -> str:
     for life in await exam.all_lives():
         if life.end is None:
             raise UntriedRuleError(f"{life.trial.command} has no end")
-        found = await exam.probe.retained(exam.probe.topics.job(exam.probe.iid, life.job))
-        if not found:
+        found = await exam.kept(life.job)
+        if found is None:
             raise BrokenRuleError(f"{life.trial.command}: nothing is kept", "Set the retained flag on every state.")
-        if JobState.parse(found[-1].payload) != life.states[-1]:
+        if found != life.states[-1]:
             raise BrokenRuleError(f"{life.trial.command}: what is kept is not the end", "Retain the last state.")
     return "a newcomer finds the end"
 

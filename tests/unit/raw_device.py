@@ -261,6 +261,8 @@ class RawDevice:
             end = {"state": "failed", "elapsed_s": 60.0, "error": {"code": "jammed", "message": "jammed"}}
         if not self.has("never ends"):
             await self.tell(job, {**end, **same})
+        if self.has("retains rubbish"):
+            await self.transport.publish(f"{_BASE}/job/{job}", b"{", retain=True)
         if self.has("two ends"):
             await self.tell(job, {"state": "failed", "error": {"code": "late", "message": "no"}, **same})
         await self.say_status()
@@ -275,8 +277,11 @@ class RawDevice:
         }
         if self.has("result undeclared"):
             values["taste"] = "salty"
+        where = f"data:text/plain;base64,{base64.b64encode(data).decode()}"
+        if self.has("artefact in no place"):
+            where = "file:///" + "x" * 300
         trace = {
-            "uri": f"data:text/plain;base64,{base64.b64encode(data).decode()}",
+            "uri": "http://[" if self.has("artefact at no server") else where,
             "sha256": hashlib.sha256(data + b"!" * self.has("artefact hash wrong")).hexdigest(),
             "bytes": len(data),
             "media_type": "text/csv" if self.has("another media type") else "text/plain",

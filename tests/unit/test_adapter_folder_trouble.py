@@ -120,7 +120,7 @@ def test_an_image_is_read_twice_at_most_while_its_text_file_is_waited_for(
         reads: list[str] = []
         read = folder._read
 
-        def count(directory: Path, sighting: Sighting) -> tuple[bytes, str, str]:
+        def count(directory: Path, sighting: Sighting) -> tuple[bytes, str, str, ImageMetadata]:
             reads.append(sighting.path)
             return read(directory, sighting)
 

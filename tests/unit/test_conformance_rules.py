@@ -115,9 +115,12 @@ FLAWS: dict[str, set[str]] = {
     "result undeclared": {"JOB-10"},
     "another media type": {"JOB-10"},
     "artefact hash wrong": {"JOB-11"},
+    "artefact in no place": {"JOB-11"},
+    "artefact at no server": {"JOB-11"},
     "too much inline": {"JOB-12"},
     "forgets the retained flag": {"JOB-13"},
     "retains no end": {"JOB-13"},
+    "retains rubbish": {"JOB-2", "JOB-13"},
     # Parameters
     "missing accepted": {"PAR-1"},
     "unknown accepted": {"PAR-2"},
