@@ -53,8 +53,17 @@ from instruments.commands import (
 )
 from instruments.driving.heart import Lease, beat_for
 from instruments.driving.job_context import BlockingJob, JobCancelledError, JobContext
-from instruments.driving.job_desk import LEASE_LOST, NO_JOURNAL, STORAGE, JobDesk
-from instruments.errors import DeviceFault, InfeasibleFault, RetryableFault, TopicError, TransportError
+from instruments.driving.job_desk import KEPT_ENDS, LEASE_LOST, NO_JOURNAL, STORAGE, JobDesk
+from instruments.driving.presence import Teller
+from instruments.driving.safety import Safety
+from instruments.errors import (
+    DeviceFault,
+    InfeasibleFault,
+    NotCommittedError,
+    RetryableFault,
+    TopicError,
+    TransportError,
+)
 from instruments.ids import Ids
 from instruments.journal import JobJournal, MemoryJournal
 from instruments.messages import (
@@ -152,10 +161,9 @@ class Device:
         self._topics = Lab(root, lab)
         self._seq = 0
         self._presence: tuple[Presence, str] = ("online", "")
-        self._told: tuple[Presence, str] | None = None
-        self._telling: asyncio.Task[None] | None = None
         self._lease = Lease()
         self._status_topic = self._topics.status(iid)
+        self._teller = Teller(iid, transport, self._status_topic, present=lambda: self._present, status=self._status)
         self._job_topics = self._topics.job(iid, "_").removesuffix("_")
         self._untold: dict[str, JobState] = {}
         self._complaints = Complaints(_log)
@@ -166,9 +174,11 @@ class Device:
             journal=self.journal,
             next_seq=self._next_seq,
             publish=self._publish_job,
-            changed=self._presence_changed,
+            changed=self._teller.changed,
             slots=self.max_concurrency,
         )
+        self._safety = Safety(iid, self._desk, self.make_safe, sleeper=sleeper)
+        self._leaving = False
         for name, spec in declared_commands(type(self)).items():
             self.register(spec, getattr(self, name))
         transport.on_reconnect(self.announce)
@@ -201,7 +211,7 @@ class Device:
         """Let go of the hardware; called by ``stop``."""
 
     async def make_safe(self) -> None:
-        """Go to the declared safe state; called when the agent's lease runs out, and where a job was interrupted."""
+        """Go to the declared safe state: the lease ran out, or a job was interrupted; tried again until it succeeds."""
 
     # Life -------------------------------------------------------------------------------------------------------------
 
@@ -211,17 +221,19 @@ class Device:
         await self.open()
         try:
             self._transport.set_will(self._status_topic, self._status("offline", "connection lost").to_bytes())
-            interrupted = self._desk.settle_past()
+            if self.journal.unfinished():
+                await self.make_safe()  # before they are settled: the next start would not know that it is needed
+            self._desk.settle_past()
             # What the broker kept for us comes as soon as we are connected: somebody must be there to take it.
             await self._transport.subscribe(self._topics.commands_of(self.iid), self._on_command)
             await self._transport.subscribe(self._topics.control(self.iid), self._on_control)
-            if interrupted:
-                await self.make_safe()
             await self._transport.connect()
-            for state in interrupted:
+            # The bus may not know them: it lost its memory, or was away when they were to be told.
+            for state in self.journal.ends(KEPT_ENDS):
                 await self._publish_job(state.job, state, retain=True)
             await self.announce()
         except BaseException:
+            await self._transport.close()
             await self.shut()
             raise
 
@@ -231,14 +243,14 @@ class Device:
 
     async def stop(self) -> None:
         """Leave the bus: running jobs become failed/interrupted, the presence offline. The journal stays open."""
+        self._leaving = True
         try:
-            if await self._desk.end_all(INTERRUPTED):
-                await self.make_safe()
-            if self._telling is not None:
-                await asyncio.gather(self._telling, return_exceptions=True)
+            if self._desk.busy or self._safety.owed:
+                await self._safety.end_all(INTERRUPTED)
+            await self._teller.finished()
             if self._transport.connected:  # else the will has said it already
-                goodbye = self._status("offline", "stopped").to_bytes()
-                await self._transport.publish(self._status_topic, goodbye, retain=True)
+                goodbye = self._status("offline", "; ".join(filter(None, ["stopped", self._safety.fault])))
+                await self._transport.publish(self._status_topic, goodbye.to_bytes(), retain=True)
         finally:
             await self._transport.close()
             await self.shut()
@@ -246,10 +258,9 @@ class Device:
     async def announce(self) -> None:
         """Publish description, status and the jobs that run, retained; also after every reconnection."""
         await self._transport.publish(self._topics.desc(self.iid), self.describe().to_bytes(), retain=True)
-        await self._publish_status()
-        untold, self._untold = self._untold, {}
-        for job, state in untold.items():
-            await self._publish_job(job, state, retain=True)
+        await self._teller.tell()
+        for job in list(self._untold):  # one by one: a connection lost again ends this in the middle
+            await self._publish_job(job, self._untold.pop(job), retain=True)
         await self._desk.announce()
 
     def describe(self) -> Description:
@@ -270,19 +281,21 @@ class Device:
     async def heartbeat(self) -> None:
         """Republish the status, and make safe when the agent's lease has run out; due every 10 s in live use."""
         await self.check_lease()
-        await self._publish_status()
+        await self._teller.tell()
 
     async def check_lease(self) -> None:
-        """End what runs and make safe when the agent's lease has run out."""
+        """End what runs and make safe when the agent's lease has run out; also where that failed before."""
         if self._lease.runs_out(self.clock.elapsed()):
-            if await self._desk.end_all(LEASE_LOST):
+            if await self._safety.end_all(LEASE_LOST):
                 _log.warning("%s: the agent's lease ran out: %s", self.iid, self.safe_state or "no safe state declared")
-            await self.make_safe()
+        elif self._safety.fault:
+            await self._safety.reach()
+        self._teller.changed()
 
     async def set_presence(self, state: Presence, message: str = "") -> None:
         """Say that the device is in error or maintenance, or online again; commands are taken only when online."""
         self._presence = (state, message)
-        await self._publish_status()
+        await self._teller.tell()
 
     # What jobs ask for ------------------------------------------------------------------------------------------------
 
@@ -326,12 +339,16 @@ class Device:
         if order.job != job:
             await self._desk.refuse_illegible(job, f"the payload speaks of job {order.job}, its topic of {job}")
             return
+        if self._leaving or self._safety.on_its_way:
+            raise NotCommittedError(f"{self.iid} takes nothing while it stops or makes itself safe")
         if self.lease_s is not None:
             self._lease.extend(self.clock.elapsed(), self.lease_s)
         await self._desk.order(order, unavailable=self._unavailable)
 
     def _unavailable(self) -> JobError | None:
         presence, why = self._present
+        if self._safety.owed:
+            presence, why = "error", self._safety.fault or "it is made safe"
         if presence in {"online", "busy"}:
             return None
         return JobError(code=presence, message=f"the device is in {presence}: {why}", kind="retryable")
@@ -358,6 +375,8 @@ class Device:
         state, message = self._presence
         if self._desk.journal_failed:
             return "error", "the job journal cannot be written"
+        if self._safety.fault:
+            return "error", self._safety.fault
         return ("busy" if state == "online" and self._desk.busy else state), message
 
     def _next_seq(self) -> int:
@@ -366,25 +385,6 @@ class Device:
 
     def _status(self, state: Presence, message: str = "") -> Status:
         return Status(state=state, boot_id=self.boot_id, seq=self._next_seq(), ts=self.clock.now(), message=message)
-
-    def _presence_changed(self) -> None:
-        """Tell it soon: many short jobs in a row need not be told one by one."""
-        if self._telling is None or self._telling.done():
-            self._telling = asyncio.create_task(self._tell_presence(), name=f"{self.iid} presence")
-
-    async def _tell_presence(self) -> None:
-        try:
-            while self._present != self._told and self._transport.connected:
-                await self._publish_status()
-        except TransportError as error:  # it was closed meanwhile
-            _log.debug("%s: %s", self.iid, error)
-
-    async def _publish_status(self) -> None:
-        """Publish it; while the bus is away nobody is helped by old statuses, and coming back tells the present one."""
-        if not self._transport.connected:
-            return
-        self._told = self._present
-        await self._transport.publish(self._status_topic, self._status(*self._told).to_bytes(), retain=True)
 
     async def _publish_job(self, job: str, state: JobState | None, *, retain: bool) -> None:
         """Publish it; what cannot be told now is told when the bus is back, and never ends a job."""

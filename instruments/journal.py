@@ -35,6 +35,10 @@ class JobJournal(Protocol):
         """The job that ended before the ``skip`` newest ended ones, None when there are no more."""
         ...
 
+    def ends(self, limit: int) -> list[JobState]:
+        """The newest ends, at most so many, in the order in which the jobs ended."""
+        ...
+
     def boot(self, proposed: str) -> str:
         """The id of a boot that begins: the one proposed, or a greater one where the clock was set back meanwhile.
 
@@ -74,6 +78,10 @@ class MemoryJournal:
     def ended(self, *, skip: int) -> str | None:
         """The job that ended before the ``skip`` newest ended ones."""
         return next(islice(reversed(self._ends), skip, None), None)
+
+    def ends(self, limit: int) -> list[JobState]:
+        """The newest ends."""
+        return [self._states[job] for job in list(self._ends)[-limit:]]
 
     def boot(self, proposed: str) -> str:
         """The id of a boot that begins."""
@@ -132,6 +140,11 @@ class SqliteJournal:
         sql = "SELECT job FROM jobs WHERE ended = 1 ORDER BY rowid DESC LIMIT 1 OFFSET ?"
         row = self._execute(sql, (skip,)).fetchone()
         return None if row is None else str(row[0])
+
+    def ends(self, limit: int) -> list[JobState]:
+        """The newest ends."""
+        rows = self._execute("SELECT state FROM jobs WHERE ended = 1 ORDER BY rowid DESC LIMIT ?", (limit,)).fetchall()
+        return [JobState.parse(row[0]) for row in reversed(rows)]
 
     def boot(self, proposed: str) -> str:
         """The id of a boot that begins."""

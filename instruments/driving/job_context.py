@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
@@ -175,7 +176,8 @@ class BlockingJob:
 async def run_function(function: Callable[..., Any], context: JobContext, parameters: dict[str, float | str]) -> Any:
     """Carry a command out: in the event loop, or in a worker thread when it is no coroutine function.
 
-    A cancellation reaches a worker thread at its next call of the job; what it returns before that counts.
+    A cancellation reaches a worker thread at its next call of the job; what it returns before that counts. The job is
+    not over before its thread is, however often it is cancelled: until then the thread has the hardware.
 
     Raises:
         JobCancelledError: when the worker thread gave up.
@@ -186,8 +188,9 @@ async def run_function(function: Callable[..., Any], context: JobContext, parame
     loop = asyncio.get_running_loop()
     job = BlockingJob(context, loop)
     work = asyncio.ensure_future(asyncio.to_thread(function, job, **parameters))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
+    while not work.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({work})
+            continue
         job.cancel()
-        return await work
+    return work.result()

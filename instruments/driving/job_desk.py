@@ -85,12 +85,10 @@ class JobDesk:
         """Whether a job is being carried out."""
         return bool(self._tasks)
 
-    def settle_past(self) -> list[JobState]:
-        """End in the journal what a restart interrupted; returns the ends, to be told."""
-        ends = [self._state("failed", **_identity(s), error=INTERRUPTED) for s in self._journal.unfinished()]
-        for end in ends:
-            self._journal.put(end)
-        return ends
+    def settle_past(self) -> None:
+        """End in the journal what a restart interrupted."""
+        for state in self._journal.unfinished():
+            self._journal.put(self._state("failed", **_identity(state), error=INTERRUPTED))
 
     async def announce(self) -> None:
         """Tell where the jobs stand that have not ended, as after a reconnection."""
@@ -103,7 +101,8 @@ class JobDesk:
         for job, task in tasks.items():
             self._ending.setdefault(job, why)
             task.cancel()
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks.values())  # who gives up to wait for them does not cancel them once more
         return bool(tasks)
 
     # Orders -----------------------------------------------------------------------------------------------------------
