@@ -262,11 +262,12 @@ class InstrumentClient:
             slot = self._slot(iid)
             if not slot.locked():  # it takes up the instrument, but what is waited for runs already
                 await stack.enter_async_context(slot)
+            if (lease_s := self._lease_of(iid)) is not None:
+                await self.renew_lease(iid, lease_s)  # at once: it is as old as the agent that ordered the job
+                await stack.enter_async_context(self._leases.hold(iid, lease_s))
             known = await self._orders.query(iid, job)
             if known is None:
                 raise NoAnswerError(iid, job, "the instrument has never seen this job", seen=False)
-            if (lease_s := self._lease_of(iid)) is not None:
-                await stack.enter_async_context(self._leases.hold(iid, lease_s))
             return await self._orders.finish(opened)
 
     async def query(self, iid: str, job: str) -> JobState | None:

@@ -162,6 +162,23 @@ def test_the_lease_is_kept_while_a_job_runs_and_no_longer() -> None:
     play(act)
 
 
+def test_the_lease_of_an_adopted_job_is_renewed_at_once() -> None:
+    async def act(room: Room) -> None:
+        job = room.ids.new()
+        ordered = asyncio.create_task(room.client.execute("oven-1", "heat", {}, job=job))
+        await settle()
+        ordered.cancel()  # as an agent that dies
+        await asyncio.gather(ordered, return_exceptions=True)
+        await room.timer.advance(55.0)
+        adopted = asyncio.create_task(room.client.adopt("oven-1", job))
+        await room.timer.advance(10.0)
+        await room.oven.check_lease()
+        room.oven.door.set()
+        assert (await adopted).state == "succeeded"
+
+    play(act)
+
+
 # Silence ------------------------------------------------------------------------------------------------------------
 
 
