@@ -13,7 +13,8 @@ from instruments.device import Device, JobContext, command
 from instruments.errors import NoAnswerError
 from instruments.ids import SystemIds
 from instruments.local import LocalBus, LocalTransport
-from instruments.messages import Command, JobError, JobState, MalformedMessageError
+from instruments.messages import Command, JobError, JobState, MalformedMessageError, Status
+from instruments.ordering.directory import Directory
 from instruments.profile.legibility import Complaints
 from instruments.session import JobTracker
 from instruments.topics import Lab
@@ -88,6 +89,35 @@ def test_complaints_stop_filling_the_log(caplog: pytest.LogCaptureFixture) -> No
     assert 100 <= len(caplog.records) <= 120
     assert max(len(record.getMessage()) for record in caplog.records) < 600
     assert "number 51200" in caplog.records[-1].getMessage()
+
+
+def test_made_up_jobs_and_instruments_do_not_fill_the_memory(caplog: pytest.LogCaptureFixture) -> None:
+    topics = Lab("labwright", "demo")
+    news: list[str] = []
+
+    def on_status(iid: str, status: Status, *, back: bool) -> None:
+        news.append(iid)
+
+    directory = Directory(topics, clock=SystemClock(), sleeper=asyncio.sleep, on_status=on_status)
+    for number in range(2_500):
+        state = JobState(job=f"j{number}", boot_id="b", seq=number, state="running", ts=NOW)
+        directory.note_job("oven", state)
+    running = directory.open_jobs("oven")
+    assert len(running) == 1_000
+    assert "j2499" in running
+
+    payload = Status(state="online", boot_id="b", seq=1, ts=NOW).to_bytes()
+
+    async def hear() -> None:
+        for number in range(10_500):
+            await directory.on_status(Message(topics.status(f"made-up-{number}"), payload, retained=True))
+        await directory.on_status(Message(topics.status("made-up-7"), payload))
+
+    asyncio.run(hear())
+    assert len(set(news)) == 10_000
+    assert news[-1] == "made-up-7"
+    assert "one instrument too many" in caplog.text
+    assert len(caplog.records) < 120
 
 
 def test_a_message_that_cannot_be_read_on_a_running_jobs_topic_changes_nothing() -> None:
