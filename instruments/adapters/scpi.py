@@ -89,7 +89,8 @@ class VisaLine(Line):
         try:
             # The manager belongs to the whole process: closing it would close other instruments' sessions.
             manager = pyvisa.ResourceManager(wanted.visa_library)
-            session = manager.open_resource(wanted.resource)
+            # Kept at once: what fails below is closed before the next try.
+            session = self._session = manager.open_resource(wanted.resource)
             session.write_termination = ""
             session.read_termination = wanted.read_termination or None
             session.chunk_size = wanted.chunk
@@ -97,7 +98,6 @@ class VisaLine(Line):
                 session.baud_rate = wanted.baud_rate
         except Exception as error:  # backends raise whatever they like, bare Exception included
             raise LineLostError(f"{wanted.resource} cannot be opened: {_said(error)}") from error
-        self._session = session
 
     @override
     def close(self) -> None:

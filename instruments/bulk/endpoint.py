@@ -16,16 +16,11 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from instruments.bulk.files import NoSpaceError, StoreError
-from instruments.bulk.store import (
-    ArtefactStore,
-    Kept,
-    TooLargeError,
-    WrongHashError,
-    suffix_type,
-)
+from instruments.bulk.store import ArtefactStore, Kept, TooLargeError, WrongHashError, suffix_type
 from instruments.bulk.tickets import Grant, TicketError, Tickets
 
 _log = logging.getLogger(__name__)
@@ -208,15 +203,15 @@ class ArtefactEndpoint:
     # GET --------------------------------------------------------------------------------------------------------------
 
     async def _get(self, call: _Call, digest: str) -> None:
-        if digest not in self._store:
-            raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no artefact {digest}")
         try:
-            path = self._store.path(digest)
-            file = await asyncio.to_thread(self._store.open, digest)
+            found = await asyncio.to_thread(self._open, digest)
         except StoreError as error:
             _log.error("an artefact was not given: %s", error)
             words = "the artefact has changed on the store's disk, or cannot be read"
             raise ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, words) from error
+        if found is None:
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no artefact {digest}")
+        path, file = found
         with file:
             length = file.seek(0, 2)
             file.seek(0)
@@ -232,6 +227,10 @@ class ArtefactEndpoint:
             except TimeoutError:
                 _log.info("a client took an artefact too slowly; the connection is closed")
                 # The announced length is not reached: no reader takes this for the whole.
+
+    def _open(self, digest: str) -> tuple[Path, BinaryIO] | None:
+        """An artefact's place and its content, checked; in a thread, as a large store is searched for a while."""
+        return (self._store.path(digest), self._store.open(digest)) if digest in self._store else None
 
     @staticmethod
     async def _send_file(call: _Call, file: BinaryIO) -> None:

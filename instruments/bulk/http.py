@@ -69,11 +69,11 @@ def connect(uri: str, *, ca: Path | None = None, timeout_s: float = 30.0) -> tup
     Raises:
         ArtefactError: when the URI is neither, or the authority's file cannot be read.
     """
-    parts = urlsplit(uri)
     try:
+        parts = urlsplit(uri)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise ArtefactError(f"{uri[:80]} has no valid port") from error
+        raise ArtefactError(f"{uri[:80]} has no valid host or port") from error
     if parts.scheme not in {"http", "https"} or not host or parts.username is not None:
         raise ArtefactError(f"{uri[:80]} is not an http or https address without a user")
     path = parts.path + (f"?{parts.query}" if parts.query else "") or "/"

@@ -370,3 +370,28 @@ def test_a_library_that_is_not_there_is_named() -> None:
     whole = {"kind": "x", "resource": "GPIB0::1::INSTR", "visa_library": "/none/libvisa.so", "commands": go}
     with pytest.raises(LineLostError, match="GPIB0::1::INSTR cannot be opened"):
         VisaLine(Settings.model_validate(whole)).open()
+
+
+def test_a_session_that_cannot_be_set_up_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyvisa
+
+    class Session:
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+        @override
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "chunk_size":
+                raise ValueError("no such attribute")
+            super().__setattr__(name, value)
+
+    session = Session()
+    monkeypatch.setattr(pyvisa.ResourceManager, "open_resource", lambda *_: session)
+    go = {"go": {"summary": "Go", "steps": [{"write": "GO"}]}}
+    line = VisaLine(Settings.model_validate({"kind": "x", "resource": "GPIB0::1::INSTR", "commands": go}))
+    with pytest.raises(LineLostError, match="no such attribute"):
+        line.open()
+    line.close()  # as whoever opens it again does first
+    assert session.closed

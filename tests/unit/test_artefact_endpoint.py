@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import tempfile
+import threading
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -12,6 +13,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from instruments.bulk.endpoint import ArtefactEndpoint, Limits
 from instruments.bulk.store import ArtefactStore
@@ -112,3 +114,20 @@ def test_the_store_holds_whole_artefacts_alone(
             "bytes": len(content),
             "media_type": fields["content-type"].partition(";")[0].lower(),
         }
+
+
+def test_a_store_is_searched_beside_the_event_loop(tmp_path: Path) -> None:
+    searchers = list[threading.Thread]()
+
+    class Large(ArtefactStore):
+        @override
+        def __contains__(self, digest: str) -> bool:
+            searchers.append(threading.current_thread())
+            return super().__contains__(digest)
+
+    store = Large(tmp_path)
+    given = {"authorization": f"Bearer {TOKEN}"}
+    assert talk(store, "GET", store.put(b"pixels"), given, [], "end") == (200, b"pixels")
+    assert talk(store, "GET", "0" * 64, given, [], "end")[0] == 404
+    assert len(searchers) == 2
+    assert threading.main_thread() not in searchers

@@ -148,7 +148,9 @@ def test_what_only_looks_like_an_allowed_server_is_not_asked(uri: str) -> None:
         read(ref(uri), Sources(origins=[BASE]))
 
 
-@pytest.mark.parametrize("uri", ["ftp://h/x", "http://", "http://u:p@h/x", "http://h:x/", "http://h/a b", "http://h/ü"])
+@pytest.mark.parametrize(
+    "uri", ["ftp://h/x", "http://", "http://u:p@h/x", "http://h:x/", "http://[", "http://h/a b", "http://h/ü"]
+)
 def test_a_connection_needs_a_plain_address(uri: str) -> None:
     with pytest.raises(ArtefactError):
         connect(uri)
