@@ -45,7 +45,8 @@ def instrument_new(
     from instruments.driving.starter import write_starter
 
     path = write_starter(name, starter.value, directory)
-    typer.echo(f"{path} is written. Fill in what is marked HERE, then:")
+    todo = "Fill in what is marked HERE" if starter is StarterName.PYTHON else "Set what your instrument needs"
+    typer.echo(f"{path} is written. {todo}, then:")
     typer.echo(f"  labwright instrument run {path} --broker URL")
     typer.echo(f"  labwright instrument check {name} --broker URL")
 
