@@ -11,7 +11,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode
@@ -23,8 +23,10 @@ from instruments.bus.delivery import OFFLINE_LIMIT, PAYLOAD_LIMIT, QOS0_LIMIT, D
 from instruments.bus.inbox import Arrival
 from instruments.bus.outgoing import Outgoing
 from instruments.bus.paho_client import ResilientClient, begin, make_client, mirrored, wanted
+from instruments.bus.waiting import at_most
 from instruments.clock import Sleeper
 from instruments.errors import TransportError
+from instruments.profile.legibility import Complaints
 from instruments.topics import check_pattern
 from instruments.transport import Handler, Hook, Message, Mirror
 
@@ -32,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 UNSENT_LIMIT = 1_000
 """Most messages on their way over a connection that stands, before ``publish`` waits."""
-_GOODBYE_S = 5.0
+_GOODBYE_S, _SHORT_S = 5.0, 5.0
 
 
 class MqttTransport:
@@ -84,9 +86,10 @@ class MqttTransport:
         self._first: asyncio.Future[None] | None = None
         self._gone = asyncio.Event()
         self._subscribing: dict[int, tuple[Sequence[str], asyncio.Future[None]]] = {}
-        self._outgoing = Outgoing()
+        self._outgoing, self._turn = Outgoing(), asyncio.Lock()
         self._failure = "no answer"
         self._connected = self._closed = False
+        self._name, self._since, self._losses = client_id, 0.0, Complaints(_log)
         self._lock = threading.Lock()
         self._posted: list[tuple[Callable[..., None], tuple[object, ...]]] = []
         self._connection = 0
@@ -160,9 +163,9 @@ class MqttTransport:
         self._closed = True
         self._outgoing.wake()
         if self._connected:
-            await _at_most(self._outgoing.until(lambda: not self._outgoing or not self._connected), _GOODBYE_S)
+            await at_most(self._outgoing.until(lambda: not self._outgoing or not self._connected), _GOODBYE_S)
             self._client.disconnect()
-            await _at_most(self._gone.wait(), _GOODBYE_S)
+            await at_most(self._gone.wait(), _GOODBYE_S)
         self._client.leaving.set()
         stopping = asyncio.ensure_future(asyncio.to_thread(self._client.loop_stop))
         while not stopping.done():
@@ -188,14 +191,21 @@ class MqttTransport:
                 when too many messages wait for a lost connection.
         """
         check_outgoing(topic, payload, self._payload_limit)
-        while qos > 0 and self._connected and not self._closed and len(self._outgoing) >= self._unsent_limit:
-            await self._outgoing.until(self._has_room)
+        if qos == 0:
+            self._send(topic, payload, qos, retain, mirror)
+            return
+        async with self._turn:  # in their order: nobody passes those who wait for room
+            while self._connected and not self._closed and len(self._outgoing) >= self._unsent_limit:
+                await self._outgoing.until(self._has_room)
+            if not self._connected and len(self._outgoing) >= self._offline_limit:
+                raise TransportError(
+                    f"cannot publish to {topic}: {self._offline_limit} messages wait for {self._where} already"
+                )
+            self._send(topic, payload, qos, retain, mirror)
+
+    def _send(self, topic: str, payload: bytes, qos: int, retain: bool, mirror: Mirror | None) -> None:
         if self._loop is None or self._closed:
             raise TransportError(f"cannot publish to {topic}: the transport is not connected")
-        if qos > 0 and not self._connected and len(self._outgoing) >= self._offline_limit:
-            raise TransportError(
-                f"cannot publish to {topic}: {self._offline_limit} messages wait for {self._where} already"
-            )
         properties = mirrored(mirror) if self._v5 and mirror is not None else None
         info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
         # NO_CONN means queued for QoS 1 and lost for QoS 0, both as promised; anything else is a refusal.
@@ -253,7 +263,7 @@ class MqttTransport:
         return self._closed or not self._connected or 2 * len(self._outgoing) <= self._unsent_limit
 
     def _connection_up(self, resubscribed: int | None, patterns: Sequence[str]) -> None:
-        self._connected = True
+        self._connected, self._since = True, asyncio.get_running_loop().time()
         self._gone.clear()
         agreed = None if resubscribed is None else self._agreement(resubscribed, patterns)
         first = self._first is not None and not self._first.done()
@@ -288,8 +298,11 @@ class MqttTransport:
             _log.warning("the MQTT broker at %s refused the connection: %s", self._where, reason)
 
     def _connection_down(self, reason: str = "") -> None:
-        if reason and not self._closed:
-            _log.warning("the MQTT broker at %s ended the connection: %s", self._where, reason)
+        if self._connected and not self._closed and self._loop is not None:
+            # A broker ends the older of two connections of one client id, MQTT 3.1.1 without a word.
+            hint = "" if self._loop.time() - self._since > _SHORT_S else "; does another one use this client id?"
+            why = f" ({reason})" if reason else ""
+            self._losses.add(f"{self._name}: the connection to {self._where} was lost{why}, it is retried{hint}")
         self._connected = False
         self._gone.set()
         self._outgoing.wake()
@@ -385,10 +398,3 @@ class MqttTransport:
                 message = Message(arrived.topic, bytes(arrived.payload), retained=bool(arrived.retain))
         if self._delivery.inbox.put(Arrival(message, arrived.qos, arrived.mid, self._connection)):
             self._post(self._delivery.wake)
-
-
-async def _at_most(wanted: Any, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(wanted, seconds)
-    except TimeoutError:
-        _log.warning("the broker did not take leave within %g s", seconds)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from instruments.clock import Sleeper
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -91,3 +94,11 @@ class Stream(Generic[T]):
             self._news.clear()
             await self._news.wait()
         return self._items.popleft()
+
+
+async def at_most(wanted: Awaitable[object], seconds: float) -> None:
+    """Wait for what a broker does when one takes leave, on the event loop's own clock."""
+    try:
+        await asyncio.wait_for(wanted, seconds)
+    except TimeoutError:
+        _log.warning("the broker did not take leave within %g s", seconds)

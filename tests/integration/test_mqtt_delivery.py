@@ -359,3 +359,42 @@ def test_mqtt_5_mirrors_what_the_payload_says(mosquitto: Mosquitto) -> None:
     witness.loop_stop()
     told = {name: mirrored[0][name] for name in ("ResponseTopic", "CorrelationData", "MessageExpiryInterval")}
     assert told == {"ResponseTopic": "job", "CorrelationData": b"j1", "MessageExpiryInterval": 30}
+
+
+def test_two_processes_of_one_client_id_are_no_silent_quarrel(
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        older, newer = (MqttTransport(mosquitto.address, client_id="furnace-1") for _ in range(2))
+        await older.connect()
+        await newer.connect()
+        await until(lambda: "furnace-1: the connection to 127.0.0.1" in caplog.text)
+        await newer.close()
+        await until(lambda: older.connected)
+        await older.close()
+
+    asyncio.run(run())
+    assert "does another one use this client id?" in caplog.text
+
+
+def test_messages_that_wait_for_room_are_not_overtaken(mosquitto: Mosquitto) -> None:
+    async def run() -> None:
+        heard: list[int] = []
+
+        async def note(message: Message) -> None:
+            heard.append(int(message.payload))
+
+        writer = MqttTransport(mosquitto.address, client_id="writer", unsent_limit=20)
+        reader = MqttTransport(mosquitto.address, client_id="reader")
+        await asyncio.gather(writer.connect(), reader.connect())
+        await reader.subscribe("t", note)
+        async with asyncio.TaskGroup() as publishing:
+            for number in range(400):
+                publishing.create_task(writer.publish("t", str(number).encode()))
+                await asyncio.sleep(0.0 if number % 7 else 0.0005)
+        await until(lambda: len(heard) == 400)
+        await writer.close()
+        await reader.close()
+        assert heard == sorted(heard)
+
+    asyncio.run(run())
