@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Protocol
 
@@ -51,6 +52,7 @@ class Job(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class TextCommand:
     """One command of an instrument, ready to be carried out any number of times.
 
@@ -61,17 +63,10 @@ class TextCommand:
         elapsed: monotonic seconds, for the limits of waits.
     """
 
-    def __init__(
-        self,
-        talk: Conversation,
-        whole: TextInstrumentSettings,
-        command: CommandSettings,
-        elapsed: Callable[[], float],
-    ) -> None:
-        self._talk = talk
-        self._whole = whole
-        self._command = command
-        self._elapsed = elapsed
+    talk: Conversation
+    whole: TextInstrumentSettings
+    command: CommandSettings
+    elapsed: Callable[[], float]
 
     def run(self, job: Job, given: Mapping[str, float | str]) -> JobResult:
         """Carry it out.
@@ -84,31 +79,20 @@ class TextCommand:
             DeviceFault: with what was sent and what came back.
             JobCancelledError: between steps and while waiting.
         """
-        return _Run(self._talk, self._whole, self._command, self._elapsed, job, given).run()
+        return _Run(self, job, given).run()
 
 
 class _Run:
-    """One job; the arguments are those of ``TextCommand``."""
+    """One job of a command."""
 
-    def __init__(
-        self,
-        talk: Conversation,
-        whole: TextInstrumentSettings,
-        command: CommandSettings,
-        elapsed: Callable[[], float],
-        job: Job,
-        given: Mapping[str, float | str],
-    ) -> None:
-        self._talk = talk
-        self._whole = whole
-        self._command = command
-        self._elapsed = elapsed
+    def __init__(self, of: TextCommand, job: Job, given: Mapping[str, float | str]) -> None:
+        self._talk, self._whole, self._command, self._elapsed = of.talk, of.whole, of.command, of.elapsed
         self._job = job
         self._given = given
-        self._sent = {name: command.parameters[name].sent(value) for name, value in given.items()}
+        self._sent = {name: of.command.parameters[name].sent(value) for name, value in given.items()}
         self._values: dict[str, Value] = {}
         self._artefacts: dict[str, ArtefactRef] = {}
-        weights = [step.weight for step in command.steps]
+        weights = [step.weight for step in of.command.steps]
         total = sum(weights) or 1.0
         self._starts = [0.0, *(done / total for done in accumulate(weights))]
         self._told = 0.0
