@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +34,8 @@ def write_durably(path: Path, data: bytes) -> None:
     Raises:
         OSError: when it cannot be written; what was there before stays.
     """
-    # Another process that writes the same file has a name of its own; a dot keeps it out of every listing.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Another process or thread that writes the same file has a name of its own; a dot keeps it out of every listing.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(data)
