@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from envs.errors import UserError
+from envs.errors import InstrumentError, UserError
 from instruments.address import BrokerAddress
 from instruments.clock import Sleeper, SystemClock
 from instruments.declare import Instrument
@@ -130,6 +130,8 @@ async def _start(
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
             pause = min(2.0 * pause, _LONGEST_WAIT_S)
+        except OSError as error:  # as a serial port raises that is not there
+            raise InstrumentError(f"{iid}: the hardware cannot be reached: {error}") from error
         else:
             return device
     return None

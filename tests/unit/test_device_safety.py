@@ -6,13 +6,17 @@ import random
 import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typing_extensions import override
 
+from envs.errors import InstrumentError
+from instruments.address import BrokerAddress
 from instruments.clock import SimClock, wait_forever
 from instruments.device import BlockingJob, Device, JobContext, command
+from instruments.driving.serve import Place, serve_device
 from instruments.errors import TransportError
 from instruments.ids import SeededIds
 from instruments.journal import MemoryJournal
@@ -303,5 +307,19 @@ def test_a_status_that_cannot_be_published_does_not_end_a_device(caplog: pytest.
         await heater.heartbeat()
         cable.full = False
         await heater.stop()
+
+    asyncio.run(run())
+
+
+def test_hardware_that_is_not_there_is_one_clear_error(tmp_path: Path) -> None:
+    class Unplugged(Heater):
+        @override
+        async def open(self) -> None:
+            raise FileNotFoundError(2, "could not open port", "/dev/ttyUSB0")
+
+    async def run() -> None:
+        place = Place(BrokerAddress("127.0.0.1", 1), tmp_path / "state", "demo")
+        with pytest.raises(InstrumentError, match=r"h: the hardware cannot be reached.*ttyUSB0"):
+            await serve_device("h", Unplugged, place, stop=asyncio.Event(), tell=print)
 
     asyncio.run(run())
