@@ -106,13 +106,16 @@ def print_instruments(found: list[dict[str, Any]], lab: str) -> None:
     """Print a table of what ``found_instruments`` gives."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    from instruments.profile.legibility import printable
 
     if not found:
         Console(stderr=True).print(f"No instrument has described itself in lab {lab}.")
         return
     table = Table("instrument", "kind", "presence", "commands", "telemetry", "driver", box=None, header_style="bold")
     for one in found:
-        table.add_row(
+        cells = (
             one["iid"],
             one["kind"],
             one["presence"],
@@ -120,4 +123,5 @@ def print_instruments(found: list[dict[str, Any]], lab: str) -> None:
             ", ".join(f"{name} ({channel['unit']})" for name, channel in one["channels"].items()),
             one["driver"],
         )
+        table.add_row(*(Text(printable(cell)) for cell in cells))  # [degF] is a unit, and no markup
     Console().print(table)

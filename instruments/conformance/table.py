@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from instruments.conformance.report import Finding, Report, Verdict
+from instruments.profile.legibility import printable
 
 _MARKS: dict[Verdict, tuple[str, str]] = {
     "passed": ("passed", "green"),
@@ -40,7 +41,7 @@ def show(report: Report, *, place: str = "", console: Console | None = None) -> 
 
 
 def _headline(report: Report, place: str) -> Text:
-    said = [report.about.get(key, "") for key in ("kind", "driver", "serial")]
+    said = [printable(report.about.get(key, "")) for key in ("kind", "driver", "serial")]
     line = Text(report.iid, style="bold")
     line.append("".join(f", {text}" for text in said if text), style="not bold")
     if place:
@@ -65,16 +66,19 @@ def _table(report: Report) -> Table:
                 Text(finding.rule, style=style if finding.verdict == "failed" else quiet),
                 Text(finding.demand, style=quiet),
                 Text(word, style=style),
-                Text(_short(finding.seen), style="red" if finding.verdict == "failed" else "dim"),
+                Text(_short(printable(finding.seen)), style="red" if finding.verdict == "failed" else "dim"),
             )
     return table
 
 
 def _explanation(finding: Finding) -> RenderableType:
     head = Text.assemble((f"{finding.rule}  {finding.title}", "bold red"))
-    lines = [Text.assemble(("Demanded: ", "dim"), finding.demand), Text.assemble(("Seen: ", "dim"), finding.seen)]
+    lines = [
+        Text.assemble(("Demanded: ", "dim"), finding.demand),
+        Text.assemble(("Seen: ", "dim"), printable(finding.seen)),
+    ]
     if finding.advice:
-        lines.append(Text.assemble(("What to do: ", "dim"), finding.advice))
+        lines.append(Text.assemble(("What to do: ", "dim"), printable(finding.advice)))
     return Group(head, Padding(Group(*lines), (0, 0, 1, 2)))
 
 

@@ -37,6 +37,11 @@ def clipped(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
+def printable(text: str) -> str:
+    """A text of others that does nothing to the terminal that shows it: control characters are spelled out."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 class Complaints:
     """Warnings that others can cause at will: the first hundred are logged, then only every doubling of their number.
 

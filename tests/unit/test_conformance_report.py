@@ -15,8 +15,9 @@ from rich.console import Console
 from test_conformance_rules import examine
 
 from agent.instrument_check import read_parameters, restarter
+from agent.instrument_run import print_instruments
 from envs.errors import UserError
-from instruments.conformance.report import Report
+from instruments.conformance.report import Finding, Report
 from instruments.conformance.run import AbsentDeviceError
 from instruments.conformance.table import show
 from instruments.messages import Quantity
@@ -170,3 +171,26 @@ def test_whatever_a_description_says_the_report_is_whole(
     assert set(report.failed) == rules
     assert len(report.findings) == 70
     assert report.seconds < 120
+
+
+EVIL = "x\x1b[2J\x1b]0;pwned\x07[/y]"
+"""It would clear a terminal, name its window, and end a markup that never began."""
+
+
+def test_no_device_commands_the_terminal_that_shows_its_report() -> None:
+    finding = Finding("JOB-1", "Life", "Confirmed", "Say so.", "failed", EVIL, f"Go to {EVIL}")
+    screen = io.StringIO()
+    report = Report("oven", {"kind": "oven", "driver": EVIL}, (finding,))
+    show(report, console=Console(file=screen, width=200, color_system=None))
+    assert "\x1b" not in screen.getvalue()
+    assert screen.getvalue().count(r"x\x1b[2J\x1b]0;pwned\x07[/y]") == 4
+
+
+def test_the_list_shows_what_devices_say_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    channels = {"oven": {"unit": "[degF]"}}
+    about = {"iid": "oven", "kind": "oven", "presence": "online", "commands": ["bake"], "channels": channels}
+    print_instruments([{**about, "driver": "x\x1b[2J[/y]"}], "lab")
+    shown = "".join(capsys.readouterr().out.split())
+    assert "\x1b" not in shown
+    assert "oven([degF])" in shown
+    assert r"x\x1b[2J[/y]" in shown
