@@ -77,6 +77,7 @@ class JobDesk:
         self._changed = changed
         self._slots = slots
         self._live: dict[str, JobState] = {}
+        self._unsaved: dict[str, JobState] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: dict[str, JobError | None] = {}
 
@@ -167,7 +168,7 @@ class JobDesk:
         skew = ahead if ahead > MAX_SKEW_S else None
         state = self._state(phase, job=order.job, digest=order.digest, error=objection, clock_skew_s=skew)
         try:
-            self._journal.put(state)
+            self._save(state)
         except JournalError as error:
             # Without a memory of the job the device could act twice, so it does not act at all.
             self._journal_fails()
@@ -235,10 +236,11 @@ class JobDesk:
         """Journal and publish the end of a job."""
         check_step(self._live[state.job].state, state.state)
         try:
-            self._journal.put(state)
+            self._save(state)
         except JournalError:
             # The work is done and must be told; after a restart the job will read as interrupted, never as new.
             _log.exception("%s: the end of job %s could not be journalled", self._iid, state.job)
+            self._unsaved[state.job] = state
             self._journal_fails()
         del self._live[state.job]
         await self._publish(state.job, state, retain=True)
@@ -246,8 +248,23 @@ class JobDesk:
 
     async def _forget_old(self) -> None:
         """Clear the oldest end from the bus, whose memory is not without limits."""
-        if (old := self._journal.ended(skip=KEPT_ENDS)) is not None:
+        try:
+            old = self._journal.ended(skip=KEPT_ENDS)
+        except JournalError:
+            self._journal_fails()
+            return
+        if old is not None:
             await self._publish(old, None, retain=True)
+
+    def _save(self, state: JobState) -> None:
+        """Journal a state, after the ends for which there was no room before."""
+        for job in list(self._unsaved):
+            self._journal.put(self._unsaved[job])
+            del self._unsaved[job]
+        self._journal.put(state)
+        if self.journal_failed:
+            self.journal_failed = False
+            self._changed()
 
     def _journal_fails(self) -> None:
         self.journal_failed = True
@@ -256,7 +273,13 @@ class JobDesk:
     # States -----------------------------------------------------------------------------------------------------------
 
     def _known(self, job: str) -> JobState | None:
-        return self._live.get(job) or self._journal.get(job)
+        if (state := self._live.get(job) or self._unsaved.get(job)) is not None:
+            return state
+        try:
+            return self._journal.get(job)
+        except JournalError:  # no answer would be true: the job may have been done
+            self._journal_fails()
+            raise
 
     def _state(self, phase: JobPhase, **fields: Any) -> JobState:
         return JobState(state=phase, boot_id=self.boot_id, seq=self._next_seq(), ts=self._clock.now(), **fields)
