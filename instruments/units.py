@@ -69,12 +69,3 @@ def convert(value: float, unit: str, to: str) -> float:
     if given.dimensionality != wanted.dimensionality:
         raise UnitError(f"{unit} cannot be given as {to}: they do not measure the same thing")
     return float(_registry().Quantity(value, given).to(wanted).magnitude)
-
-
-def convert_difference(value: float, unit: str, to: str) -> float:
-    """A difference or standard uncertainty in another unit: without the offsets of temperatures (1 K is 1 Cel).
-
-    Raises:
-        UnitError: as ``convert``.
-    """
-    return convert(value, unit, to) - convert(0.0, unit, to)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
@@ -79,22 +79,6 @@ class LineText:
     def plain(self, value: Value) -> float | str:
         """The text."""
         return str(value)
-
-
-class ParameterSettings(Protocol):
-    """What all kinds of parameters have."""
-
-    def rule(self, alphabet: Alphabet) -> ParameterRule:
-        """What an order may say."""
-        ...
-
-    def sent(self, value: float | str) -> float | str:
-        """How a value that an order said is put to the instrument."""
-        ...
-
-    def samples(self) -> list[float | str]:
-        """Values, as an order says them, with which templates are tried when the file is read."""
-        ...
 
 
 class NumberSettings(Section):

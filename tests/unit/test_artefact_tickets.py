@@ -41,7 +41,7 @@ def test_a_ticket_says_job_and_limit() -> None:
     ticket = tickets.issue("j1", uri=URI, limit=1000)
     assert (ticket.uri, ticket.limit) == (URI, 1000)
     assert ticket.token not in repr(ticket)
-    assert tickets.check(ticket.token) == tickets.check(ticket.token, job="j1") == Grant("j1", 1000)
+    assert tickets.check(ticket.token) == Grant("j1", 1000)
 
 
 def test_a_ticket_is_the_standards() -> None:
@@ -62,13 +62,6 @@ def test_a_ticket_ends() -> None:
     time.advance(1.0)
     with pytest.raises(TicketError, match="expired"):
         tickets.check(ticket.token)
-
-
-def test_a_ticket_of_another_job_is_known_but_of_no_use() -> None:
-    tickets = Tickets(SECRET, clock())
-    with pytest.raises(TicketError, match="is for job j1, not j2") as caught:
-        tickets.check(tickets.issue("j1", uri=URI).token, job="j2")
-    assert caught.value.known
 
 
 def test_another_secret_is_refused() -> None:
