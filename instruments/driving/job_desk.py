@@ -5,29 +5,35 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 from envs.errors import InstrumentError, JournalError
+from instruments.bus.delivery import PAYLOAD_LIMIT
 from instruments.clock import Clock
 from instruments.commands import CommandSpec, Function, as_result
 from instruments.driving.job_context import Host, JobCancelledError, JobContext, run_function
 from instruments.errors import DeviceFault
 from instruments.journal import JobJournal
 from instruments.messages import MAX_SKEW_S, Command, JobError, JobPhase, JobState, Result
+from instruments.profile.legibility import clipped
 from instruments.session import INTERRUPTED, MALFORMED, UNKNOWN_JOB, Action, check_step, judge
 
 _log = logging.getLogger(__name__)
 
-STORAGE, NO_JOURNAL = "storage", "journal"
-"""Error codes by which a device says that it has no room: for what a job gave, or to remember the job."""
+STORAGE, NO_JOURNAL, TOO_LARGE = "storage", "journal", "too_large"
+"""Error codes by which a device says that it has no room: for what a job gave, to remember the job, in a message."""
 LEASE_LOST = JobError(
     code="lease_lost", message="nothing was heard of the agent for too long: the device made itself safe"
 )
 KEPT_ENDS = 100
 """How many ended jobs stay on the bus as retained states; the journal remembers all."""
 
+_MOST_RESULT = PAYLOAD_LIMIT - 10_000
+_MOST_TEXT, _MOST_CODE = 2_000, 64
+_NO_CODE = re.compile(r"[^A-Za-z0-9_.\-]")
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
@@ -210,19 +216,25 @@ class JobDesk:
             return ("cancelled", {}) if why is None else ("failed", {"error": why})
         except Exception as error:  # noqa: BLE001 - a mistake in one command must not silence the whole instrument
             return "failed", {"error": self._reason(order, error)}
+        if (size := len(result.to_bytes())) > _MOST_RESULT:
+            advice = f"the result has {size} bytes, a message at most {_MOST_RESULT}: keep bulk data by reference"
+            return "failed", {"error": JobError(code=TOO_LARGE, message=advice)}
         _compare(self._iid, spec, result)
         return "succeeded", {"result": result, "progress": 1.0}
 
     def _reason(self, order: Command, error: Exception) -> JobError:
         """What an exception in a command means for the agent."""
+        # A driver may say anything, and the job must end all the same: what no message can carry is replaced.
+        text = clipped(str(error).encode(errors="replace").decode(), _MOST_TEXT)
         if isinstance(error, DeviceFault):
-            return JobError(code=error.code, message=str(error), kind=error.kind)
+            code = _NO_CODE.sub("_", error.code)[:_MOST_CODE] or "fault"
+            return JobError(code=code, message=text, kind=error.kind)
         if isinstance(error, InstrumentError):
-            return JobError(code="instrument", message=str(error))
+            return JobError(code="instrument", message=text)
         if isinstance(error, JournalError) or (isinstance(error, OSError) and error.errno in _NO_ROOM):
-            return JobError(code=STORAGE, message=str(error), kind="retryable")
+            return JobError(code=STORAGE, message=text, kind="retryable")
         _log.error("%s: job %s failed by a mistake in the driver", self._iid, order.job, exc_info=error)
-        return JobError(code="internal", message=repr(error))
+        return JobError(code="internal", message=clipped(repr(error).encode(errors="replace").decode(), _MOST_TEXT))
 
     async def report(self, context: JobContext, *, progress: float, eta: datetime | None) -> None:
         """Publish that a job goes on."""
