@@ -36,10 +36,16 @@ async def _virtual_lab(address: BrokerAddress, lab: str, root: str, seed: int, s
     try:
         await virtual.start(lambda iid: MqttTransport(address, client_id=f"{lab}-{iid}"))
         print(f"virtual laboratory {seed} is online at {address.place}, lab {lab}: Ctrl-C ends it", flush=True)  # noqa: T201
-        beating = [asyncio.create_task(device.run(), name=f"{device.iid} run") for device in virtual.devices]
-        await stop.wait()
-        for beat in beating:
-            beat.cancel()
-        await asyncio.gather(*beating, return_exceptions=True)
+        tasks: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait(), name="stop")]
+        tasks += [asyncio.create_task(device.run(), name=f"{device.iid} run") for device in virtual.devices]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):  # an instrument without its heartbeat would only look alive
+                raise end
     finally:
         await virtual.close()
