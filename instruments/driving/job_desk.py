@@ -23,8 +23,10 @@ from instruments.session import INTERRUPTED, MALFORMED, UNKNOWN_JOB, Action, che
 
 _log = logging.getLogger(__name__)
 
-STORAGE, NO_JOURNAL, TOO_LARGE = "storage", "journal", "too_large"
-"""Error codes by which a device says that it has no room: for what a job gave, to remember the job, in a message."""
+STORAGE, NO_JOURNAL = "storage", "journal"
+"""Error codes by which a device says that it has no room: for what a job gave, or to remember the job."""
+TOO_LARGE = "too_large"
+"""Error code by which a device says that no message can carry what a job gave."""
 LEASE_LOST = JobError(
     code="lease_lost", message="nothing was heard of the agent for too long: the device made itself safe"
 )

@@ -227,7 +227,7 @@ _ROWS = (
         1,
         True,
         said.Status,
-        "An agent's presence, and its last will: instruments go safe by it",
+        "An agent's presence, and its last will: instruments may go safe by it, and must by their lease",
         "until the next one",
         will=True,
     ),

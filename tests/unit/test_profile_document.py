@@ -120,7 +120,9 @@ def test_every_error_code_of_a_device_is_explained() -> None:
         (PROFILE.parents[1] / "instruments" / f"{name}.py").read_text()
         for name in ("session", "commands", "driving/parameters", "device", "driving/job_desk")
     ]
-    named = r'\b(?:code=|UNKNOWN_JOB = |CONFLICT = |MALFORMED = |STORAGE, NO_JOURNAL = )"(\w+)"(?:, "(\w+)")?'
+    named = (
+        r'\b(?:code=|UNKNOWN_JOB = |CONFLICT = |MALFORMED = |STORAGE, NO_JOURNAL = |TOO_LARGE = )"(\w+)"(?:, "(\w+)")?'
+    )
     written = {code for text in sources for found in re.findall(named, text) for code in found if code}
     listed = set(re.findall(r"^\| `(\w+)` \| (?:rejected|failed|answer)", PROFILE.read_text(), re.MULTILINE))
     assert written | {"error", "maintenance"} == listed
