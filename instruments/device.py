@@ -229,7 +229,7 @@ class Device:
             await self._transport.subscribe(self._topics.control(self.iid), self._on_control)
             await self._transport.connect()
             # The bus may keep them as running: it was away when they ended, or this process died before it told.
-            for state in (end for end in self.journal.ends(KEPT_ENDS) if end.state != "rejected"):
+            for state in self.journal.ends(KEPT_ENDS):
                 await self._publish_job(state.job, state, retain=True)
             await self.announce()
         except BaseException:

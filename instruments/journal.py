@@ -11,6 +11,9 @@ from uuid import UUID
 from envs.errors import JournalError
 from instruments.messages import JobState
 
+_DONE, _REFUSED = 1, 2
+"""How the file tells the sorts of ends; 0 is none."""
+
 
 class JobJournal(Protocol):
     """Keeps the last state of every job; the state holds id, digest and result."""
@@ -31,12 +34,12 @@ class JobJournal(Protocol):
         """Jobs without an end, in the order of their ids."""
         ...
 
-    def ended(self, *, skip: int) -> str | None:
-        """The job that ended before the ``skip`` newest ended ones, None when there are no more."""
+    def ended(self, *, skip: int, refused: bool = False) -> str | None:
+        """The job that ended before the ``skip`` newest of its sort, done or refused; None when there are no more."""
         ...
 
     def ends(self, limit: int) -> list[JobState]:
-        """The newest ends, at most so many, in the order in which the jobs ended."""
+        """The newest ends of jobs that were begun, at most so many, in the order in which they ended."""
         ...
 
     def boot(self, proposed: str) -> str:
@@ -57,7 +60,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self._states: dict[str, JobState] = {}
-        self._ends: dict[str, None] = {}
+        self._ends: dict[bool, dict[str, None]] = {False: {}, True: {}}
         self._boot = ""
 
     def get(self, job: str) -> JobState | None:
@@ -69,19 +72,19 @@ class MemoryJournal:
         self._states.pop(state.job, None)
         self._states[state.job] = state
         if state.terminal:
-            self._ends[state.job] = None
+            self._ends[state.state == "rejected"][state.job] = None
 
     def unfinished(self) -> list[JobState]:
         """Jobs without an end."""
         return [state for _, state in sorted(self._states.items()) if not state.terminal]
 
-    def ended(self, *, skip: int) -> str | None:
-        """The job that ended before the ``skip`` newest ended ones."""
-        return next(islice(reversed(self._ends), skip, None), None)
+    def ended(self, *, skip: int, refused: bool = False) -> str | None:
+        """The job that ended before the ``skip`` newest of its sort."""
+        return next(islice(reversed(self._ends[refused]), skip, None), None)
 
     def ends(self, limit: int) -> list[JobState]:
         """The newest ends."""
-        return [self._states[job] for job in list(self._ends)[-limit:]]
+        return [self._states[job] for job in list(self._ends[False])[-limit:]]
 
     def boot(self, proposed: str) -> str:
         """The id of a boot that begins."""
@@ -126,7 +129,7 @@ class SqliteJournal:
         """Keep a state durably."""
         self._execute(
             "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)",
-            (state.job, int(state.terminal), state.to_bytes()),
+            (state.job, _REFUSED if state.state == "rejected" else int(state.terminal), state.to_bytes()),
         )
 
     def unfinished(self) -> list[JobState]:
@@ -134,16 +137,17 @@ class SqliteJournal:
         rows = self._execute("SELECT state FROM jobs WHERE ended = 0 ORDER BY job", ()).fetchall()
         return [JobState.parse(row[0]) for row in rows]
 
-    def ended(self, *, skip: int) -> str | None:
-        """The job that ended before the ``skip`` newest ended ones."""
+    def ended(self, *, skip: int, refused: bool = False) -> str | None:
+        """The job that ended before the ``skip`` newest of its sort."""
         # A row that is replaced gets a new number: they are in the order of their last change.
-        sql = "SELECT job FROM jobs WHERE ended = 1 ORDER BY rowid DESC LIMIT 1 OFFSET ?"
-        row = self._execute(sql, (skip,)).fetchone()
+        sql = "SELECT job FROM jobs WHERE ended = ? ORDER BY rowid DESC LIMIT 1 OFFSET ?"
+        row = self._execute(sql, (_REFUSED if refused else _DONE, skip)).fetchone()
         return None if row is None else str(row[0])
 
     def ends(self, limit: int) -> list[JobState]:
         """The newest ends."""
-        rows = self._execute("SELECT state FROM jobs WHERE ended = 1 ORDER BY rowid DESC LIMIT ?", (limit,)).fetchall()
+        sql = "SELECT state FROM jobs WHERE ended = ? ORDER BY rowid DESC LIMIT ?"
+        rows = self._execute(sql, (_DONE, limit)).fetchall()
         return [JobState.parse(row[0]) for row in reversed(rows)]
 
     def boot(self, proposed: str) -> str:

@@ -31,7 +31,7 @@ LEASE_LOST = JobError(
     code="lease_lost", message="nothing was heard of the agent for too long: the device made itself safe"
 )
 KEPT_ENDS = 100
-"""How many ended jobs stay on the bus as retained states; the journal remembers all."""
+"""How many ended jobs, and as many refused ones, stay on the bus as retained states; the journal remembers all."""
 
 _MOST_RESULT = PAYLOAD_LIMIT - 10_000
 _MOST_TEXT, _MOST_CODE = 2_000, 64
@@ -190,7 +190,7 @@ class JobDesk:
             self._changed()
         await self._publish(order.job, state, retain=True)
         if objection is not None:
-            await self._forget_old()
+            await self._forget_old(refused=True)
         # The work begins before the next message is read: a cancellation must find something to cancel.
         await asyncio.sleep(0)
 
@@ -260,10 +260,10 @@ class JobDesk:
         await self._publish(state.job, state, retain=True)
         await self._forget_old()
 
-    async def _forget_old(self) -> None:
-        """Clear the oldest end from the bus, whose memory is not without limits."""
+    async def _forget_old(self, *, refused: bool = False) -> None:
+        """Clear the oldest end from the bus, whose memory is not without limits; no refusal pushes a result out."""
         try:
-            old = self._journal.ended(skip=KEPT_ENDS)
+            old = self._journal.ended(skip=KEPT_ENDS, refused=refused)
         except JournalError:
             self._journal_fails()
             return

@@ -283,6 +283,9 @@ def test_a_journal_names_the_ends_that_are_too_many(journal: JobJournal) -> None
         journal.put(state("accepted", job=job))
         journal.put(state("failed", job=job))
     journal.put(state("running", job="runs"))
+    journal.put(state("rejected", job="refused"))
+    assert [journal.ended(skip=skip, refused=True) for skip in range(2)] == ["refused", None]
+    assert [end.job for end in journal.ends(3)] == ends[2:]
     assert [journal.ended(skip=skip) for skip in range(6)] == [*reversed(ends), None]
 
 
