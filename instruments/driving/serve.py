@@ -108,7 +108,8 @@ async def _start(
     pause = 1.0
     while not stop.is_set():
         # The broker keeps orders for a device that is away for a moment; what comes too late it refuses by itself.
-        transport = MqttTransport(place.address, client_id=f"{place.lab}-{iid}", persistent=True)
+        name = f"{place.root}:{place.lab}:{iid}"  # a colon stands in no name, so no two instruments have one id
+        transport = MqttTransport(place.address, client_id=name, persistent=True)
         device = build(
             iid,
             transport,
