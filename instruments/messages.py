@@ -209,7 +209,7 @@ class Description(Payload):
     commands: Annotated[dict[Name, CommandDescription], Few]
     channels: Annotated[dict[Name, ChannelDescription], Few] = Field(default_factory=dict)
     safe_state: str = ""
-    lease_s: Annotated[Number, Field(gt=0.0)] | None = None
+    lease_s: Annotated[Number, Field(gt=0.0, le=86_400.0)] | None = None
 
 
 class Status(Payload):
@@ -381,7 +381,7 @@ class Control(Payload):
     proto: Proto = PROTO
     op: Literal["cancel", "query", "republish", "lease"]
     job: Name | None = None
-    lease_s: Annotated[Number, Field(gt=0.0)] | None = None
+    lease_s: Annotated[Number, Field(gt=0.0, le=86_400.0)] | None = None
 
     @model_validator(mode="after")
     def _operands_are_there(self) -> Self:
