@@ -31,9 +31,11 @@ _TYPES = {suffix: media_type for media_type, suffix in SUFFIXES.items()}
 # What a double click would start keeps no name that says so.
 _STARTS = frozenset({".bat", ".cmd", ".com", ".csh", ".desktop", ".dll", ".exe", ".hta", ".js", ".msi", ".pl", ".py",
                      ".scr", ".sh", ".so", ".vbs"})  # fmt: skip
+_DIGITS = 64
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _BLOCK = 1 << 20
 """Bytes that are hashed and written at a time."""
+_LOCKS = 64
 
 
 class TooLargeError(ArtefactError):
@@ -73,7 +75,9 @@ class ArtefactStore:
         self._directory = directory
         self._reserve = reserve
         self._names = itertools.count()
-        self._lock = threading.Lock()
+        self._suffixes: dict[str, None] = {}
+        # By hash: who settles one artefact, and reads what is there for it, keeps nobody with another waiting.
+        self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
     @property
     def directory(self) -> Path:
@@ -89,7 +93,7 @@ class ArtefactStore:
             StoreError: they cannot be written.
         """
         digest = hashlib.sha256(data).hexdigest()
-        there = self._find(digest)
+        there = self._find_quickly(digest, _suffix(media_type))
         if there is not None and hash_of(there) == digest:
             return digest
         return self.receive([data], sha256=digest, media_type=media_type).sha256
@@ -130,15 +134,26 @@ class ArtefactStore:
         limit: int | None = None,
         media_type: str = "application/octet-stream",
         length: int | None = None,
+        reserve: int = 0,
     ) -> Kept:
         """``receive`` for an asynchronous stream: hashing and writing happen in threads.
+
+        Args:
+            chunks: the content.
+            sha256: what its hash must be, empty when any is welcome.
+            limit: most bytes.
+            media_type: for the file's suffix.
+            length: how many bytes are announced, to look for room first.
+            reserve: bytes of the disk that this artefact leaves free, where the store's own reserve is less.
 
         Raises:
             TooLargeError: more than ``limit`` bytes came.
             WrongHashError: the content is not the announced one.
             StoreError: it cannot be written.
         """
-        with self.incoming(sha256=sha256, limit=limit, media_type=media_type, length=length) as incoming:
+        with self.incoming(
+            sha256=sha256, limit=limit, media_type=media_type, length=length, reserve=reserve
+        ) as incoming:
             block = bytearray()
             async for chunk in chunks:
                 block += chunk
@@ -149,7 +164,13 @@ class ArtefactStore:
             return await _in_thread(incoming.commit)
 
     def incoming(
-        self, *, sha256: str = "", limit: int | None = None, media_type: str = "", length: int | None = None
+        self,
+        *,
+        sha256: str = "",
+        limit: int | None = None,
+        media_type: str = "",
+        length: int | None = None,
+        reserve: int = 0,
     ) -> Incoming:
         """Open a file for an artefact that is to come: ``write`` it within the context, then ``commit``.
 
@@ -158,7 +179,7 @@ class ArtefactStore:
         """
         with storing(self._directory / (sha256 or "*")):
             self._directory.mkdir(parents=True, exist_ok=True)
-            self._check_room(length or 0)
+            self._check_room(length or 0, max(reserve, self._reserve))
             temporary, file = new_file(self._directory, self._names)
         return Incoming(self, temporary, file, sha256=sha256, limit=limit, suffix=_suffix(media_type))
 
@@ -182,12 +203,12 @@ class ArtefactStore:
                         removed += 1
         return removed
 
-    def _check_room(self, length: int) -> None:
-        if not length and not self._reserve:
+    def _check_room(self, length: int, reserve: int) -> None:
+        if not length and not reserve:
             return
         free = shutil.disk_usage(self._directory).free
-        if free < length + self._reserve:
-            kept = f", {self._reserve / 1e6:.0f} MB of it reserved" if self._reserve else ""
+        if free < length + reserve:
+            kept = f", {reserve / 1e6:.0f} MB of it reserved" if reserve else ""
             raise NoSpaceError(
                 f"no room for {length / 1e6:.1f} MB in {self._directory} ({free / 1e6:.1f} MB free{kept}): "
                 "free space on that disk"
@@ -195,13 +216,15 @@ class ArtefactStore:
 
     def settle(self, temporary: Path, sha256: str, n_bytes: int, suffix: str) -> Kept:
         """Give a complete file its name, unless the same content is there already; durable when this returns."""
-        with self._lock:
-            there = self._find(sha256)
+        with self._locks[int(sha256[:2], 16) % _LOCKS]:
+            there = self._find_quickly(sha256, suffix)
             if there is not None and hash_of(there) == sha256:
                 temporary.unlink()
                 return Kept(sha256, n_bytes, there, new=False)
             target = there or self._directory / f"{sha256}{suffix}"  # what has decayed on the disk is replaced
             temporary.replace(target)
+        if suffix not in self._suffixes:
+            self._suffixes = {**self._suffixes, suffix: None}
         sync_directory(self._directory)
         return Kept(sha256, n_bytes, target, new=True)
 
@@ -249,11 +272,26 @@ class ArtefactStore:
         return self._find(digest) is not None
 
     def _find(self, digest: str) -> Path | None:
-        # Anything else could be a pattern or a path.
+        # A name that no quick look finds may have been put there since, by hand or by another process.
+        return self._find_quickly(digest) or self._find_by_listing(digest)
+
+    def _find_quickly(self, digest: str, suffix: str = "") -> Path | None:
+        """Look for an artefact under the suffixes that occur: a directory of 100,000 takes long to list."""
+        if _DIGEST.fullmatch(digest) is None:  # anything else could be a pattern or a path
+            return None
+        if not self._suffixes:
+            return self._find_by_listing(digest)
+        candidates = (suffix, *self._suffixes) if suffix else tuple(self._suffixes)
+        paths = (self._directory / f"{digest}{ending}" for ending in candidates)
+        return next((path for path in paths if path.exists()), None)
+
+    def _find_by_listing(self, digest: str) -> Path | None:
         if _DIGEST.fullmatch(digest) is None or not self._directory.is_dir():
             return None
         with os.scandir(self._directory) as entries:
-            found = sorted(entry.name for entry in entries if entry.name.startswith(f"{digest}."))
+            names = [entry.name for entry in entries if entry.name[_DIGITS : _DIGITS + 1] == "."]
+        self._suffixes = {**self._suffixes, **dict.fromkeys(sorted({name[_DIGITS:] for name in names}))}
+        found = sorted(name for name in names if name.startswith(digest))
         return self._directory / found[0] if found else None
 
     def _changed(self, digest: str) -> StoreError:

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from instruments.artefacts import ArtefactError
-from instruments.bulk.files import NoSpaceError, StoreError
+from instruments.bulk.files import NoSpaceError, StoreError, hash_of
 from instruments.bulk.store import ArtefactStore, TooLargeError, WrongHashError, suffix_type
 
 PIXELS = b"II*\x00" + bytes(range(256)) * 40
@@ -268,3 +269,53 @@ def test_a_type_that_a_double_click_would_start_loses_its_name(tmp_path: Path) -
 )  # fmt: skip
 def test_a_name_says_its_type(name: str, media_type: str) -> None:
     assert suffix_type(Path(name)) == media_type
+
+
+def test_a_large_store_is_not_listed_for_each_artefact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ArtefactStore(tmp_path).put(b"old", "image/png")
+    listings, scandir = list[Path](), os.scandir
+
+    def counted(directory: Path) -> object:
+        listings.append(directory)
+        return scandir(directory)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    store = ArtefactStore(tmp_path)
+    digests = [store.put(bytes([n]), media_type) for n in range(20) for media_type in ("image/tiff", "text/csv")]
+    assert [store.path(digest).read_bytes() for digest in digests[::2]] == [bytes([n]) for n in range(20)]
+    assert store.put(b"old", "image/png") == hashlib.sha256(b"old").hexdigest()
+    assert len(listings) == 1
+
+
+def test_a_name_that_somebody_else_gave_is_found(tmp_path: Path) -> None:
+    store = ArtefactStore(tmp_path)
+    store.put(b"first")
+    digest = hashlib.sha256(b"by hand").hexdigest()
+    (tmp_path / f"{digest}.hand.made").write_bytes(b"by hand")
+    assert store.get(digest) == b"by hand"
+    assert store.put(b"by hand") == digest
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_who_settles_a_large_artefact_keeps_no_other_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, reads, go = ArtefactStore(tmp_path), threading.Event(), threading.Event()
+    large = store.put(b"large")
+
+    def slow(path: Path) -> str:
+        if path.name.startswith(large):
+            reads.set()
+            assert go.wait(10.0)
+        return hash_of(path)
+
+    monkeypatch.setattr("instruments.bulk.store.hash_of", slow)
+    with ThreadPoolExecutor(1) as pool:
+        again = pool.submit(store.receive, [b"large"])
+        assert reads.wait(10.0)
+        others = [store.receive([bytes([n])]) for n in range(8) if hash_slot(bytes([n])) != int(large[:2], 16) % 64]
+        assert all(kept.new for kept in others)
+        go.set()
+        assert not again.result(10.0).new
+
+
+def hash_slot(data: bytes) -> int:
+    return int(hashlib.sha256(data).hexdigest()[:2], 16) % 64
