@@ -10,6 +10,7 @@ are problems (RFC 9457) in words for whoever writes a driver. From a shell, with
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import re
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from instruments.bulk.files import NoSpaceError, StoreError
+from instruments.bulk.quotas import BusyQuotaError, QuotaError, Quotas, Share
 from instruments.bulk.store import ArtefactStore, Kept, TooLargeError, WrongHashError, suffix_type
 from instruments.bulk.tickets import Grant, TicketError, Tickets
 
@@ -43,7 +45,7 @@ class Limits:
     """What one client may take from the others.
 
     Attributes:
-        uploads: at a time; further ones wait.
+        uploads: at a time, and artefacts that are checked before they are given; further ones wait.
         wait_s: for a turn; then the client is told to come back later.
         idle_s: without a byte.
         rate: bytes a second below which an upload or a download is given up, after ``idle_s``.
@@ -52,6 +54,8 @@ class Limits:
         header_bytes: most bytes of them.
         connections: at a time.
         stop_s: what is under way may go on when the server stops.
+        artefacts: a job brings at most so many times its ticket's limit in all, counted since the server started.
+        reserve: bytes of the disk that stay free.
     """
 
     uploads: int = 16
@@ -63,6 +67,8 @@ class Limits:
     header_bytes: int = 16 * 1024
     connections: int = 512
     stop_s: float = 3.0
+    artefacts: int = 4
+    reserve: int = 256 << 20
 
     def allowed_s(self, n_bytes: int) -> float:
         """How long the transfer of so many bytes may take."""
@@ -113,6 +119,7 @@ class ArtefactEndpoint:
         self._admits = admits
         self._limits = limits or Limits()
         self._turns = asyncio.Semaphore(self._limits.uploads)
+        self._quotas = Quotas()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -160,32 +167,53 @@ class ArtefactEndpoint:
     async def _put(self, call: _Call, digest: str, grant: Grant) -> None:
         media_type = call.media_type()
         length = call.length(grant.limit)
-        await self._take_turn()
-        try:
-            kept = await self._receive(call, digest, length, media_type)
-        except TimeoutError as error:
-            words = f"slower than {self._limits.rate / 1024:.0f} KiB/s, or silent for {self._limits.idle_s:.0f} s"
-            raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, words) from error
-        finally:
-            self._turns.release()
+        async with self._turn():
+            with await self._share(grant, length, digest) as share:
+                kept = await self._receive(call, digest, length, media_type)
+                share.keep(kept.bytes if kept.new else 0)
         body = {"sha256": kept.sha256, "bytes": kept.bytes, "media_type": media_type}
         status = HTTPStatus.CREATED if kept.new else HTTPStatus.OK
         headers = [("location", call.path)] if kept.new else []
         await call.reply(status, json.dumps(body).encode(), "application/json", headers)
 
-    async def _take_turn(self) -> None:
+    async def _share(self, grant: Grant, length: int, digest: str) -> Share:
+        """Leave for so many more bytes of a job; what the store has, as when its answer was lost, takes none."""
+        most = self._limits.artefacts * grant.limit
+        try:
+            return self._quotas.share(grant.job, length, most)
+        except (QuotaError, BusyQuotaError) as error:
+            if await asyncio.to_thread(self._store.__contains__, digest):
+                return self._quotas.share(grant.job, 0, most)
+            if isinstance(error, QuotaError):
+                raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error)) from error
+            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), [("retry-after", "1")]) from error
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._limits.wait_s):
                 await self._turns.acquire()
         except TimeoutError as error:
             words = f"{self._limits.uploads} uploads are under way: come back later"
             raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, words, [("retry-after", "1")]) from error
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     async def _receive(self, call: _Call, digest: str, length: int, media_type: str) -> Kept:
         try:
             return await self._store.receive_async(
-                call.body(length), sha256=digest, limit=length, media_type=media_type, length=length
+                call.body(length),
+                sha256=digest,
+                limit=length,
+                media_type=media_type,
+                length=length,
+                reserve=self._limits.reserve,
             )
+        except TimeoutError as error:
+            words = f"slower than {self._limits.rate / 1024:.0f} KiB/s, or silent for {self._limits.idle_s:.0f} s"
+            raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, words) from error
         except WrongHashError as error:
             words = f"{error}: the content is not what the path says"
             raise ProblemError(HTTPStatus.BAD_REQUEST, words) from error
@@ -203,23 +231,21 @@ class ArtefactEndpoint:
     # GET --------------------------------------------------------------------------------------------------------------
 
     async def _get(self, call: _Call, digest: str) -> None:
-        try:
-            found = await asyncio.to_thread(self._open, digest)
-        except StoreError as error:
-            _log.error("an artefact was not given: %s", error)
-            words = "the artefact has changed on the store's disk, or cannot be read"
-            raise ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, words) from error
-        if found is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no artefact {digest}")
-        path, file = found
+        path, length = await asyncio.to_thread(self._look, digest)
+        headers = [
+            ("content-disposition", f'attachment; filename="{path.name}"'),
+            ("etag", f'"{digest}"'),
+            ("cache-control", "private, immutable"),
+        ]
+        if call.method == "HEAD":
+            await call.begin(HTTPStatus.OK, suffix_type(path), length, headers)
+            await call.send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        async with self._turn():  # it is read as a whole, and hashed, before its first byte is sent
+            file = await asyncio.to_thread(self._open, digest)
         with file:
             length = file.seek(0, 2)
             file.seek(0)
-            headers = [
-                ("content-disposition", f'attachment; filename="{path.name}"'),
-                ("etag", f'"{digest}"'),
-                ("cache-control", "private, immutable"),
-            ]
             await call.begin(HTTPStatus.OK, suffix_type(path), length, headers)
             try:
                 async with asyncio.timeout(self._limits.allowed_s(length)):
@@ -228,15 +254,34 @@ class ArtefactEndpoint:
                 _log.info("a client took an artefact too slowly; the connection is closed")
                 # The announced length is not reached: no reader takes this for the whole.
 
-    def _open(self, digest: str) -> tuple[Path, BinaryIO] | None:
-        """An artefact's place and its content, checked; in a thread, as a large store is searched for a while."""
-        return (self._store.path(digest), self._store.open(digest)) if digest in self._store else None
+    def _look(self, digest: str) -> tuple[Path, int]:
+        """An artefact's place and length; in a thread, as a large store may be searched for a while."""
+        if digest not in self._store:
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no artefact {digest}")
+        try:
+            path = self._store.path(digest)
+            return path, path.stat().st_size
+        except (StoreError, OSError) as error:
+            raise _unreadable(error) from error
+
+    def _open(self, digest: str) -> BinaryIO:
+        """Its content, checked."""
+        try:
+            return self._store.open(digest)
+        except StoreError as error:
+            raise _unreadable(error) from error
 
     @staticmethod
     async def _send_file(call: _Call, file: BinaryIO) -> None:
-        while call.method == "GET" and (block := await asyncio.to_thread(file.read, _BLOCK)):
+        while block := await asyncio.to_thread(file.read, _BLOCK):
             await call.send({"type": "http.response.body", "body": block, "more_body": True})
         await call.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _unreadable(error: Exception) -> ProblemError:
+    _log.error("an artefact was not given: %s", error)
+    words = "the artefact has changed on the store's disk, or cannot be read"
+    return ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, words)
 
 
 class _Call:

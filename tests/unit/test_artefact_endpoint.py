@@ -6,16 +6,19 @@ import json
 import tempfile
 import threading
 from collections.abc import MutableMapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
 from instruments.bulk.endpoint import ArtefactEndpoint, Limits
+from instruments.bulk.quotas import BusyQuotaError, QuotaError, Quotas
 from instruments.bulk.store import ArtefactStore
 from instruments.bulk.tickets import Tickets
 from instruments.clock import SimClock
@@ -38,7 +41,14 @@ ends = st.sampled_from(["end"] * 6 + ["disconnect", "silence", "more"])
 
 
 def talk(
-    store: ArtefactStore, method: str, name: str, fields: dict[str, str], chunks: list[bytes], end: str
+    store: ArtefactStore,
+    method: str,
+    name: str,
+    fields: dict[str, str],
+    chunks: list[bytes],
+    end: str,
+    *,
+    endpoint: ArtefactEndpoint | None = None,
 ) -> tuple[int, bytes]:
     """One request by ASGI; what was answered, 0 when nothing was."""
     sent: list[MutableMapping[str, Any]] = []
@@ -63,7 +73,7 @@ def talk(
         "path_params": {"sha256": name},
         "headers": [(k.encode(), v.encode()) for k, v in fields.items()],
     }
-    asyncio.run(ArtefactEndpoint(store, TICKETS, limits=QUICK)(scope, receive, send))
+    asyncio.run((endpoint or ArtefactEndpoint(store, TICKETS, limits=QUICK))(scope, receive, send))
     if not sent:
         return 0, b""
     assert [m["type"] for m in sent] == ["http.response.start"] + ["http.response.body"] * (len(sent) - 1)
@@ -131,3 +141,72 @@ def test_a_store_is_searched_beside_the_event_loop(tmp_path: Path) -> None:
     assert talk(store, "GET", "0" * 64, given, [], "end")[0] == 404
     assert len(searchers) == 2
     assert threading.main_thread() not in searchers
+
+
+def put(content: bytes) -> tuple[str, str, dict[str, str], list[bytes], str]:
+    name = hashlib.sha256(content).hexdigest()
+    fields = {"authorization": f"Bearer {TOKEN}", "content-type": "image/tiff", "content-length": str(len(content))}
+    return "PUT", name, fields, [content], "end"
+
+
+def test_a_job_brings_only_so_much_in_all(tmp_path: Path) -> None:
+    store = ArtefactStore(tmp_path)
+    endpoint = ArtefactEndpoint(store, TICKETS, limits=replace(QUICK, artefacts=2))
+    first, second = bytes(200), b"1" * 150
+    assert talk(store, *put(first), endpoint=endpoint)[0] == 201
+    assert talk(store, *put(first), endpoint=endpoint)[0] == 200
+    method, name, fields, _chunks, _end = put(second)
+    assert talk(store, method, name, fields, [b"0" * 150], "end", endpoint=endpoint)[0] == 400
+    assert talk(store, *put(second), endpoint=endpoint)[0] == 201
+    code, body = talk(store, *put(b"2" * 51), endpoint=endpoint)
+    assert code == 413
+    assert json.loads(body)["detail"] == (
+        "job j1 has brought 350 bytes: these 51 are beyond the 400 that a job may bring in all"
+    )
+    assert talk(store, *put(second), endpoint=endpoint)[0] == 200, "the answer was lost: it costs nothing to tell again"
+    assert talk(store, *put(b"2" * 50), endpoint=endpoint)[0] == 201
+    other = {"authorization": f"Bearer {TICKETS.issue('j2', uri='http://store/artefacts', limit=200).token}"}
+    method, name, fields, chunks, end = put(b"3" * 51)
+    assert talk(store, method, name, fields | other, chunks, end, endpoint=endpoint)[0] == 201
+
+
+def test_what_is_on_its_way_counts_until_it_has_come_or_failed() -> None:
+    quotas = Quotas()
+    with quotas.share("j1", 60, 100) as share:
+        with pytest.raises(BusyQuotaError, match="come back"):
+            quotas.share("j1", 50, 100)
+        share.keep(60)
+    with pytest.raises(QuotaError, match="beyond the 100"):
+        quotas.share("j1", 50, 100)
+    with quotas.share("j1", 40, 100):
+        pass
+    with quotas.share("j1", 40, 100) as share:
+        share.keep(40)
+
+
+def test_the_disk_is_not_filled_to_its_brim(tmp_path: Path) -> None:
+    store = ArtefactStore(tmp_path)
+    endpoint = ArtefactEndpoint(store, TICKETS, limits=replace(QUICK, reserve=1 << 60))
+    assert talk(store, *put(b"pixels"), endpoint=endpoint)[0] == 507
+    assert talk(store, *put(b"pixels"))[0] == 201
+    assert Limits().reserve == 256 * 1024 * 1024
+
+
+def test_only_who_wants_the_content_has_it_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ArtefactStore(tmp_path)
+    digest, opened = store.put(b"pixels"), list[str]()
+    genuine = store.open
+
+    def noted(name: str) -> BinaryIO:
+        opened.append(name)
+        return genuine(name)
+
+    monkeypatch.setattr(store, "open", noted)
+    given = {"authorization": f"Bearer {TOKEN}"}
+    assert talk(store, "HEAD", digest, given, [], "end") == (200, b"")
+    assert opened == []
+    busy = ArtefactEndpoint(store, TICKETS, limits=replace(QUICK, uploads=0))
+    assert talk(store, "GET", digest, given, [], "end", endpoint=busy)[0] == 503
+    assert opened == []
+    assert talk(store, "GET", digest, given, [], "end") == (200, b"pixels")
+    assert opened == [digest]
