@@ -19,7 +19,7 @@ from instruments.artefacts import ArtefactError
 from instruments.bulk.fetch import Sources, fetch
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock
-from instruments.device import NO_JOURNAL, STORAGE
+from instruments.driving.job_desk import NO_JOURNAL, STORAGE
 from instruments.ids import Ids
 from instruments.messages import ArtefactRef, JobError, JobState
 from surrogates.observations import Made, NotMade, Observation, Reading

@@ -38,7 +38,7 @@ def run_instrument(
     iid, build = _described(file, iid)
     Lab(root, lab).desc(iid)  # a name that cannot be a topic is said before anything is written
     place = Place(address, state or user_state_path("labwright") / "instruments" / lab / iid, lab, root)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     asyncio.run(_until_signal(iid, build, place))
 
 

@@ -27,6 +27,7 @@ from instruments.messages import (
 from instruments.ordering.directory import STALE_S, AgentsView, Directory, Sighting
 from instruments.ordering.leases import LeaseKeeper
 from instruments.ordering.orders import CONFIRM_S, OnUpdate, OpenJob, Orders
+from instruments.ordering.slots import Slots
 from instruments.topics import Lab
 from instruments.transport import Message, Mirror, Transport
 
@@ -79,7 +80,7 @@ class InstrumentClient:
         self._clock = clock
         self._boot_id = ids.new()
         self._seq = 0
-        self._slots: dict[str, tuple[int, asyncio.Semaphore]] = {}
+        self._slots: dict[str, Slots] = {}
         self._streams: list[Stream[Reading]] = []
         self._directory = Directory(self._topics, clock=clock, sleeper=sleeper, on_status=self._on_presence)
         self._orders = Orders(
@@ -169,6 +170,8 @@ class InstrumentClient:
                 return
             topic = self._topics.parse(message.topic)
             if last.get((topic.iid, topic.name)) != read[1]:  # overlapping subscriptions bring it twice
+                if len(last) >= limit:  # of made-up channels there is no end
+                    last.clear()
                 last[topic.iid, topic.name] = read[1]
                 stream.put(Reading(topic.iid, topic.name, read[1]))
 
@@ -199,7 +202,8 @@ class InstrumentClient:
         """Have one job done, at most once whatever the network does; calling again with the same job adopts it.
 
         Orders to an instrument beyond its concurrency wait here, in the order of the calls. The lease of an
-        instrument that has one is kept until the job has ended.
+        instrument that has one is kept until the job has ended. After a restart, ``adopt`` what runs before ordering
+        more: the instrument refuses as busy what it has no place for, and that job's id is then spent.
 
         Args:
             iid: the instrument.
@@ -223,7 +227,7 @@ class InstrumentClient:
         """
         async with AsyncExitStack() as stack:
             opened = self._listen(stack, iid, job, digest_of(command, parameters), on_update)
-            await stack.enter_async_context(self._slot(iid))
+            await stack.enter_async_context(self._slot(iid).place())
             now = self._clock.now()
             order = Command(
                 job=job,
@@ -259,9 +263,7 @@ class InstrumentClient:
         """
         async with AsyncExitStack() as stack:
             opened = self._listen(stack, iid, job, digest, on_update)
-            slot = self._slot(iid)
-            if not slot.locked():  # it takes up the instrument, but what is waited for runs already
-                await stack.enter_async_context(slot)
+            await stack.enter_async_context(self._slot(iid).seat())
             if (lease_s := self._lease_of(iid)) is not None:
                 await self.renew_lease(iid, lease_s)  # at once: it is as old as the agent that ordered the job
                 await stack.enter_async_context(self._leases.hold(iid, lease_s))
@@ -302,12 +304,15 @@ class InstrumentClient:
         stack.callback(self._orders.close, opened)
         return opened
 
-    def _slot(self, iid: str) -> asyncio.Semaphore:
+    def _slot(self, iid: str) -> Slots:
+        if iid not in self._slots:
+            self._slots[iid] = Slots(lambda: self._size_of(iid))
+        self._slots[iid].look()
+        return self._slots[iid]
+
+    def _size_of(self, iid: str) -> int:
         described = self._directory.descriptions.get(iid)
-        size = described.max_concurrency if described else 1
-        if iid not in self._slots or self._slots[iid][0] != size:
-            self._slots[iid] = size, asyncio.Semaphore(size)
-        return self._slots[iid][1]
+        return described.max_concurrency if described else 1
 
     def _lease_of(self, iid: str) -> float | None:
         described = self._directory.descriptions.get(iid)

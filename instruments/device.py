@@ -1,27 +1,5 @@
 """The device's side of the profile: subclass ``Device``, declare commands, and nothing acts twice.
 
-A furnace in twenty lines::
-
-    class Furnace(Device):
-        kind = "furnace"
-        safe_state = "heater off"
-        lease_s = 60.0
-
-        @command(summary="Sinter one pellet in air")
-        def sinter(
-            self,
-            job: BlockingJob,
-            *,
-            temperature: Annotated[float, Parameter("Cel", 20, 1700)],
-            hold: Annotated[float, Parameter("h", 0.1, 24)],
-            additive: Annotated[str, Choice(("none", "MgO"))],
-        ) -> dict[str, Quantity]:
-            ...  # talk to the controller, which may block; job.progress(0.5); job.sleep(10)
-            return {"peak": Quantity(value=temperature, unit="Cel", std=2.0)}
-
-        async def make_safe(self) -> None:
-            ...  # heater off
-
 The base class describes the instrument, checks types, units and limits, journals each job before acting, reports its
 life, answers queries and echoes, cancels, and makes safe when the agent is gone. It reads no clock but the injected
 one, and waits only by the injected sleeper.
@@ -53,8 +31,8 @@ from instruments.commands import (
 )
 from instruments.driving.heart import Lease, beat_for
 from instruments.driving.job_context import BlockingJob, JobCancelledError, JobContext
-from instruments.driving.job_desk import KEPT_ENDS, LEASE_LOST, NO_JOURNAL, STORAGE, JobDesk
-from instruments.driving.presence import Teller
+from instruments.driving.job_desk import KEPT_ENDS, LEASE_LOST, JobDesk
+from instruments.driving.presence import Rival, Teller
 from instruments.driving.safety import Safety
 from instruments.errors import (
     DeviceFault,
@@ -85,8 +63,6 @@ from instruments.topics import Lab
 from instruments.transport import Message, Transport
 
 __all__ = [
-    "NO_JOURNAL",
-    "STORAGE",
     "BlockingJob",
     "Channel",
     "Choice",
@@ -162,6 +138,7 @@ class Device:
         self._seq = 0
         self._presence: tuple[Presence, str] = ("online", "")
         self._lease = Lease()
+        self._rival = Rival(clock)
         self._status_topic = self._topics.status(iid)
         self._teller = Teller(iid, transport, self._status_topic, present=lambda: self._present, status=self._status)
         self._job_topics = self._topics.job(iid, "_").removesuffix("_")
@@ -218,15 +195,17 @@ class Device:
     async def start(self) -> None:
         """Go on the bus, once in an object's life: settle what a restart interrupted, listen, then announce."""
         self._desk.boot_id, self._seq = self.journal.boot(self._ids.new()), 0
+        self._rival.begin(self.boot_id)
         await self.open()
         try:
             self._transport.set_will(self._status_topic, self._status("offline", "connection lost").to_bytes())
-            if self.journal.unfinished():
-                await self.make_safe()  # before they are settled: the next start would not know that it is needed
+            if self.lease_s is not None or self.journal.unfinished():
+                await self._safety.reach()  # whatever the last run left hot, and before its jobs are settled
             self._desk.settle_past()
             # What the broker kept for us comes as soon as we are connected: somebody must be there to take it.
             await self._transport.subscribe(self._topics.commands_of(self.iid), self._on_command)
             await self._transport.subscribe(self._topics.control(self.iid), self._on_control)
+            await self._transport.subscribe(self._status_topic, self._on_own_status)
             await self._transport.connect()
             # The bus may keep them as running: it was away when they ended, or this process died before it told.
             for state in self.journal.ends(KEPT_ENDS):
@@ -368,6 +347,15 @@ class Device:
         elif control.job is not None:
             await self._desk.control(control.op, control.job)
 
+    async def _on_own_status(self, message: Message) -> None:
+        if message.retained or not message.payload:
+            return
+        try:
+            self._rival.hear(Status.parse(message.payload))
+        except MalformedMessageError as error:
+            self._complaints.add(f"{self.iid}: ignored a status: {error}")
+        self._teller.changed()
+
     # Outgoing ---------------------------------------------------------------------------------------------------------
 
     @property
@@ -375,8 +363,8 @@ class Device:
         state, message = self._presence
         if self._desk.journal_failed:
             return "error", "the job journal cannot be written"
-        if self._safety.fault:
-            return "error", self._safety.fault
+        if fault := self._safety.fault or self._rival.fault:
+            return "error", fault
         return ("busy" if state == "online" and self._desk.busy else state), message
 
     def _next_seq(self) -> int:

@@ -6,11 +6,56 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from instruments.clock import Clock
 from instruments.errors import TransportError
 from instruments.messages import Presence, Status
 from instruments.transport import Transport
 
 _log = logging.getLogger(__name__)
+
+
+RIVAL_S = 30.0
+"""How long another driver's word counts: it repeats itself every ten seconds."""
+
+
+class Rival:
+    """Another driver of the same instrument, as its statuses betray it.
+
+    Two of them keep two journals, so a job could be carried out by each: while both are there, neither takes orders.
+
+    Args:
+        clock: the device's clocks.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._own = self._other = ""
+        self._began = clock.now()
+        self._heard = 0.0
+
+    def begin(self, boot_id: str) -> None:
+        """Say which boot is one's own; what was said before it may be a predecessor's."""
+        self._own, self._began = boot_id, self._clock.now()
+
+    def hear(self, status: Status) -> None:
+        """Take in a status of this instrument that was just published."""
+        if status.boot_id == self._own or status.ts <= self._began:
+            return
+        if status.state == "offline":
+            self._other = "" if status.boot_id == self._other else self._other
+            return
+        if status.boot_id != self._other:
+            _log.error(
+                "another driver of this instrument is on the bus (boot %s): neither takes orders", status.boot_id
+            )
+        self._other, self._heard = status.boot_id, self._clock.elapsed()
+
+    @property
+    def fault(self) -> str:
+        """What to tell people, empty when this driver is alone."""
+        if not self._other or self._clock.elapsed() - self._heard > RIVAL_S:
+            return ""
+        return f"another driver of this instrument is on the bus (boot {self._other}): end one of the two"
 
 
 class Teller:

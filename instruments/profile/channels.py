@@ -112,7 +112,7 @@ _ROWS = (
         "instrument/{iid}/status",
         "instrument",
         "iid",
-        _EVERYONE,
+        _EVERYONE | {"instrument"},
         1,
         True,
         said.Status,

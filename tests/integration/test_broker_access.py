@@ -53,8 +53,8 @@ MAY_WRITE = {
 }
 MAY_READ = {
     "agent": INSIDE,
-    "furnace-1": of_instrument("furnace-1", "cmd/j", "ctl") | PRESENCE,
-    "sem-1": of_instrument("sem-1", "cmd/j", "ctl") | PRESENCE,
+    "furnace-1": of_instrument("furnace-1", "cmd/j", "ctl", "status") | PRESENCE,
+    "sem-1": of_instrument("sem-1", "cmd/j", "ctl", "status") | PRESENCE,
     "anna": FOR_PEOPLE,
     "bob": FOR_PEOPLE,
 }

@@ -236,7 +236,7 @@ def test_an_echo_that_is_missing_while_both_get_back_in_step_is_no_mistake_of_th
         return "Oven" if text == "ID?" else SilenceError("nothing came back")
 
     conversation = talk(FakeLine(respond=respond), identity=identity)
-    with pytest.raises(LineFault, match="no_answer|sent"):
+    with pytest.raises(LineFault, match=r"no_answer|sent"):
         conversation.query("PV?")
     silent = True
     with pytest.raises(LineFault, match="ID") as caught:

@@ -113,6 +113,7 @@ def play(act: Callable[[Bench], Awaitable[None]]) -> None:
         bench = Bench()
         await bench.agent.connect()
         await bench.heater.start()
+        bench.heater.acts.clear()
         try:
             await act(bench)
         finally:
@@ -253,21 +254,65 @@ def test_what_a_restart_interrupted_is_told_although_the_broker_was_away_at_firs
     asyncio.run(run())
 
 
-def test_a_start_whose_safe_state_fails_is_no_end_of_what_was_interrupted() -> None:
-    journal = MemoryJournal()
-    journal.put(JobState(job="j", boot_id="0", seq=3, state="running", ts=START))
+def test_a_start_whose_safe_state_fails_goes_on_trying_and_takes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
 
     async def run() -> None:
-        bench = Bench(journal)
+        bench = Bench()
         bench.heater.fails = 1
-        with pytest.raises(OSError, match="silent"):
-            await bench.heater.start()
-        again = bench.new(bench.bus.transport())
-        await again.start()
-        assert again.acts == ["off"]
-        await again.stop()
+        await bench.agent.connect()
+        await bench.heater.start()
+        assert (bench.status().state, "silent" in bench.status().message) == ("error", True)
+        refused = bench.last(await bench.order("heat"))
+        assert refused is not None
+        assert refused.state == "rejected"
+        await bench.heater.heartbeat()
+        assert bench.heater.acts == ["off"]
+        assert bench.status().state == "online"
+        await bench.heater.stop()
+        await bench.agent.close()
 
     asyncio.run(run())
+
+
+def test_two_drivers_of_one_instrument_see_each_other_and_neither_takes_orders(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+
+    async def act(bench: Bench) -> None:
+        bench.clock.advance(1.0)
+        rival = bench.new(bench.bus.transport())
+        rival.journal = MemoryJournal()
+        await rival.start()
+        bench.clock.advance(1.0)
+        await bench.heater.heartbeat()
+        await rival.heartbeat()
+        await settle()
+        job = await bench.order("heat")
+        assert (bench.heater.acts, rival.acts) == ([], ["off"])
+        end = bench.last(job)
+        assert end is not None
+        assert (end.state, end.error and end.error.kind) == ("rejected", "retryable")
+        assert end.error is not None
+        assert "another driver" in end.error.message
+        await rival.stop()
+        await settle()
+        await bench.order("heat")
+        assert bench.heater.acts == ["on"]
+
+    play(act)
+
+
+def test_what_a_predecessor_said_is_no_rival() -> None:
+    async def act(bench: Bench) -> None:
+        before = Status(state="online", boot_id="0", seq=1, ts=START - timedelta(seconds=1))
+        await bench.agent.publish(TOPICS.status("h"), before.to_bytes())
+        await settle()
+        await bench.order("heat")
+        assert bench.heater.acts == ["on"]
+
+    play(act)
 
 
 def test_a_start_that_fails_after_it_connected_leaves_no_connection() -> None:

@@ -100,6 +100,7 @@ class Kitchen:
     """An oven, a client, and everything that was said, on a bus whose time a test moves."""
 
     client: InstrumentClient
+    at_start: list[str]
 
     def __init__(self, journal: JobJournal | None = None, artefacts: Path | None = None) -> None:
         self.bus, self.clock = LocalBus(), SimClock(START)
@@ -146,6 +147,7 @@ def play(act: Callable[[Kitchen, Oven], Awaitable[None]], kitchen: Kitchen | Non
         oven = Oven("oven", here.bus.transport(), **here.base)
         here.client = InstrumentClient(here.bus.transport(), lab="demo", agent="a", clock=here.clock, ids=here.ids)
         await oven.start()
+        here.at_start, oven.hardware[:] = list(oven.hardware), ["opened"]
         await here.client.start()
         await here.client.wait_for(["oven"])
         await act(here, oven)
@@ -257,12 +259,18 @@ def test_when_the_agent_is_gone_the_oven_ends_its_job_and_makes_itself_safe(capl
     play(act)
 
 
-def test_a_restart_after_an_interrupted_job_makes_safe_before_anything_else() -> None:
+def test_what_heats_is_made_safe_at_each_start_before_anything_else() -> None:
+    async def act(kitchen: Kitchen, oven: Oven) -> None:
+        assert kitchen.at_start == ["opened", "heater off"]
+
+    play(act)
+
+
+def test_a_restart_tells_what_it_interrupted() -> None:
     journal = MemoryJournal()
     journal.put(JobState(job="j", boot_id="earlier", seq=3, state="accepted", ts=START))
 
     async def act(kitchen: Kitchen, oven: Oven) -> None:
-        assert oven.hardware == ["opened", "heater off"]
         end = await kitchen.client.query("oven", "j")
         assert end is not None
         assert (end.state, end.error and end.error.code) == ("failed", "interrupted")
@@ -411,7 +419,7 @@ def test_functions_become_an_instrument_without_a_class() -> None:
         await device.stop()
 
     asyncio.run(run())
-    assert done == ["shake 120", "rest"]
+    assert done == ["rest", "shake 120", "rest"]
 
 
 def test_declarations_that_contradict_themselves_are_refused_where_they_stand() -> None:

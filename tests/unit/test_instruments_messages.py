@@ -83,7 +83,7 @@ payloads = st.one_of(
         elapsed_s=positive,
     ),
     st.builds(Control, op=st.sampled_from(["cancel", "query"]), job=names),
-    st.builds(Control, op=st.just("lease"), lease_s=st.floats(min_value=0.1, max_value=1e6)),
+    st.builds(Control, op=st.just("lease"), lease_s=st.floats(min_value=0.1, max_value=86_400)),
 )
 
 
