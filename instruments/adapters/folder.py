@@ -16,7 +16,6 @@ import logging
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -29,6 +28,7 @@ from instruments import own_thread
 from instruments.adapters.folder_claims import Claims
 from instruments.adapters.folder_scan import Scan, Signature, read_stable
 from instruments.adapters.folder_settings import DAY_S, Settings
+from instruments.adapters.folder_trouble import AwaitsTextError, HangingShareError, Trouble
 from instruments.adapters.folder_view import FolderView, Sighting
 from instruments.adapters.image_scale import ImageMetadata, check_complete, read_metadata
 from instruments.adapters.tiff_tags import IncompleteImageError
@@ -47,7 +47,6 @@ _log = logging.getLogger(__name__)
 
 _SHOWN = 12
 _FIRST_LOOK_S = 10.0
-_RETRY_MOST_S = 60.0
 _SIDECAR_BYTES = 1 << 20
 
 
@@ -82,7 +81,7 @@ class WatchedFolder(Device):
         self._listed_at = self.clock.elapsed()
         self._bell = Bell(self.sleeper)
         self._poller: asyncio.Task[None] | None = None
-        self._later: dict[str, _Trouble] = {}
+        self._later: dict[str, Trouble] = {}
         self._register()
 
     def _register(self) -> None:
@@ -133,7 +132,7 @@ class WatchedFolder(Device):
             path = self._artefacts.parent / f"{self.iid}.claims.sqlite"
         if path is None:
             _log.warning("%s: which files were given to jobs is forgotten at a restart: set claims", self.iid)
-        self._claims = Claims(path)
+        self._claims = await self._apart(partial(Claims, path))
         self._poller = asyncio.create_task(self._poll(), name=f"{self.iid} folder")
 
     @override
@@ -147,7 +146,8 @@ class WatchedFolder(Device):
 
     async def waiting(self) -> float:
         """Number of finished images that no job was given."""
-        return float(len(self._free()))
+        now = self.clock.elapsed()
+        return float(sum(self._is_free(sighting, now) for sighting in self._view.images.values()))
 
     # Looking ----------------------------------------------------------------------------------------------------------
 
@@ -185,7 +185,12 @@ class WatchedFolder(Device):
 
     def _free(self) -> list[Sighting]:
         now = self.clock.elapsed()
-        return [s for s in self._view.by_age() if self._owner(s) is None and not self._view.finished(s, now)]
+        return [s for s in self._view.by_age() if self._is_free(s, now)]
+
+    def _is_free(self, sighting: Sighting, now: float) -> bool:
+        if self._claims is not None and self._claims.claimed(sighting.path, sighting.signature):
+            return False
+        return not self._view.finished(sighting, now)
 
     def _seen(self, sighting: Sighting) -> tuple[Signature | None, ...]:
         """The state of an image and its text file."""
@@ -208,11 +213,12 @@ class WatchedFolder(Device):
         self._hurried = True
         self._bell.ring()
         while True:
-            turn, spent = self._rounds, self.clock.elapsed() - began
+            turn = self._rounds
             if before is None and self._done > asked:
                 before = {} if existing == "yes" else self._view.signatures()
             if before is not None and (result := await self._take(job, sample, before)) is not None:
                 return result
+            spent = self.clock.elapsed() - began  # to try to read a file on a share that hangs took long, too
             # However short the wait, the folder is looked at once.
             left = (wait if before is not None else max(wait, _FIRST_LOOK_S)) - spent
             if left <= 0.0:
@@ -265,12 +271,15 @@ class WatchedFolder(Device):
                     return result
             except IncompleteImageError as error:
                 self._later = {p: t for p, t in self._later.items() if p in self._view.images}
-                self._later[sighting.path] = _Trouble.after(trouble, seen, error, now, self.settings.poll_s)
+                after = self.clock.elapsed()
+                self._later[sighting.path] = Trouble.after(trouble, seen, error, after, self.settings.poll_s)
+                if isinstance(error, HangingShareError):
+                    return None
         return None
 
     async def _hand_over(self, job: JobContext, sighting: Sighting) -> JobResult | None:
         """Read, claim, keep; None when another job was given the same image."""
-        read = await self._apart(partial(_read, self.settings.directory, sighting))
+        read = await self._read(partial(_read, self.settings.directory, sighting))
         data, digest, media_type, metadata = read
         if text := await self._beside(sighting, metadata):
             metadata = await self._apart(partial(read_metadata, data, text))
@@ -295,13 +304,24 @@ class WatchedFolder(Device):
         if aside is None or not 0 < aside.signature.size <= _SIDECAR_BYTES:
             until = sighting.since + self.settings.stable_s + self.settings.sidecar_wait_s
             if self.settings.sidecar == "always":
-                raise _AwaitsTextError("the text file of its name is not there", math.inf)
+                raise AwaitsTextError("the text file of its name is not there", math.inf)
             if own.pixel_size_um is None and not own.note and now < until:
-                raise _AwaitsTextError("it has no scale, and the text file of its name is not there yet", until)
+                raise AwaitsTextError("it has no scale, and the text file of its name is not there yet", until)
             return None
         if reason := self._view.finished(aside, now):
-            raise _AwaitsTextError(f"its text file is not finished: {reason}", aside.since + self.settings.stable_s)
-        return await self._apart(partial(read_stable, self.settings.directory, aside.path, aside.signature))
+            raise AwaitsTextError(f"its text file is not finished: {reason}", aside.since + self.settings.stable_s)
+        return await self._read(partial(read_stable, self.settings.directory, aside.path, aside.signature))
+
+    async def _read(self, function: Callable[[], T]) -> T:
+        """Read a file, but not for ever: a job's wait comes to its end on a share that hangs."""
+        reading = asyncio.ensure_future(self._apart(function))
+        reading.add_done_callback(lambda _reading: self._bell.ring())
+        try:
+            if await self._bell.until(reading.done, self.settings.hang_s):
+                return reading.result()
+            raise HangingShareError(f"it could not be read within {self.settings.hang_s:g} s")
+        finally:
+            reading.cancel()  # the thread is left to itself
 
     async def _apart(self, function: Callable[[], T]) -> T:
         return await own_thread.run(function, name=f"{self.iid} folder")
@@ -343,34 +363,6 @@ class WatchedFolder(Device):
             return f"given to job {owner}"
         trouble = self._later.get(sighting.path)
         return self._view.finished(sighting, now) or (trouble.reason if trouble else "not looked at yet")
-
-
-@dataclass(frozen=True)
-class _Trouble:
-    """Why a file could not be taken, and when it is worth another try: an unchanged one less and less often."""
-
-    seen: tuple[Signature | None, ...]
-    reason: str
-    until: float
-    pause: float
-
-    @classmethod
-    def after(
-        cls, last: _Trouble | None, seen: tuple[Signature | None, ...], error: Exception, now: float, pause: float
-    ) -> _Trouble:
-        if isinstance(error, _AwaitsTextError):
-            return cls(seen, str(error), error.until, pause)
-        again = last is not None and last.seen == seen
-        pause = min(2.0 * last.pause, _RETRY_MOST_S) if last is not None and again else pause
-        return cls(seen, str(error), now + pause, pause)
-
-
-class _AwaitsTextError(IncompleteImageError):
-    """An image waits for its text file, until a certain moment unless that changes before."""
-
-    def __init__(self, message: str, until: float) -> None:
-        super().__init__(message)
-        self.until = until
 
 
 def _read(directory: Path, sighting: Sighting) -> tuple[bytes, str, str, ImageMetadata]:

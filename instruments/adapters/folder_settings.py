@@ -34,7 +34,7 @@ class Settings(BaseModel):
             ``sample`` and, where wanted, ``field`` and ``index``.
         poll_s: time between two looks.
         stable_s: a file is finished when it has not changed for so long, and then is a whole image.
-        hang_s: a listing that takes longer means that the share does not answer.
+        hang_s: a listing, or a file's reading, that takes longer means that the share does not answer.
         wait_s: how long ``acquire`` waits where the order says nothing.
         pixel_size_um: for images that do not say it themselves.
         subdirectories: look into those, too.

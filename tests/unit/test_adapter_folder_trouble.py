@@ -5,9 +5,11 @@ import io
 import os
 import random
 import shutil
+import sqlite3
 import sys
 import threading
 import tomllib
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,11 @@ from PIL import Image
 from pydantic import ValidationError
 from sem_room import SIDECAR, SemRoom, image, run, text, tiff, until, why
 
-from envs.errors import ConfigError
+from envs.errors import ConfigError, JournalError
 from instruments.adapters import folder, folder_scan
 from instruments.adapters.folder import Settings, WatchedFolder, build
-from instruments.adapters.folder_scan import Scan, read_stable
+from instruments.adapters.folder_claims import Claims
+from instruments.adapters.folder_scan import Scan, Signature, read_stable
 from instruments.adapters.folder_view import Sighting
 from instruments.adapters.image_scale import ImageMetadata, read_metadata
 from instruments.adapters.load import read_adapter
@@ -90,6 +93,30 @@ def test_a_share_that_never_answers_keeps_no_driver_from_ending(tmp_path: Path) 
     assert not back.is_set()
     back.set()
     patience.cancel()
+
+
+def test_a_wait_ends_though_a_file_is_read_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    back, reads = threading.Event(), list[str]()
+
+    def hang(_directory: Path, sighting: Sighting) -> Any:
+        reads.append(sighting.path)
+        back.wait(10.0)
+        raise IncompleteImageError("the share is back")
+
+    monkeypatch.setattr(folder, "_read", hang)
+
+    async def story(room: SemRoom) -> None:
+        room.stuck = True
+        task = await room.order(wait=30.0)
+        for field in (1, 2):
+            room.write(f"A1_{field}.tif", tiff(field))
+        message = why(await room.end(task, within=60.0))
+        assert f"{reads[0]} (it could not be read within 20 s)" in message
+        assert room.time.clock.elapsed() < 60.0
+        back.set()
+
+    run(story, tmp_path, hang_s=20.0)
+    assert len(reads) <= 2, "each try leaves a thread to itself"
 
 
 def test_a_text_file_that_comes_after_its_image_is_waited_for(tmp_path: Path) -> None:
@@ -321,15 +348,48 @@ def test_a_writing_process_in_real_time(tmp_path: Path) -> None:
 
 
 def test_two_drivers_never_share_a_table_of_claims(tmp_path: Path) -> None:
-    from envs.errors import JournalError
-    from instruments.adapters.folder_claims import Claims
-    from instruments.adapters.folder_scan import Signature
-
     first = Claims(tmp_path / "claims.sqlite")
     first.take("a", Signature(1, 1), sample="s", sha256="h", job="j")
     with pytest.raises(JournalError, match="claims"):
         Claims(tmp_path / "claims.sqlite")
     first.close()
+
+
+def test_what_a_job_got_is_free_again_once_it_is_released(tmp_path: Path) -> None:
+    first, other = Signature(1, 1), Signature(1, 2)
+    claims = Claims(tmp_path / "claims.sqlite")
+    assert claims.take("a", first, sample="s", sha256="h", job="j")
+    assert claims.take("b", first, sample="s", sha256="i", job="k")
+    assert not claims.take("copy of a", other, sample="s", sha256="h", job="k")
+    assert [claims.job_of(path, s) for path, s in (("a", first), ("copy of a", other), ("b", first))] == ["j", "j", "k"]
+    assert [claims.claimed(path, s) for path, s in (("a", first), ("a", other), ("copy of a", other))] == [1, 0, 1]
+    claims.release("j")
+    assert [claims.job_of(path, s) for path, s in (("a", first), ("copy of a", other), ("b", first))] == [
+        None,
+        None,
+        "k",
+    ]
+    assert [claims.claimed(path, s) for path, s in (("a", first), ("copy of a", other), ("b", first))] == [0, 0, 1]
+    claims.close()
+    again = Claims(tmp_path / "claims.sqlite")
+    assert again.job_of("b", first) == "k"
+    assert again.take("a", first, sample="s", sha256="h", job="l")
+    again.close()
+
+
+def test_a_table_of_claims_from_before_its_index_is_used_on(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "claims.sqlite")) as database:
+        database.execute(
+            "CREATE TABLE claims (path TEXT, size INTEGER, mtime_ns INTEGER, sample TEXT, sha256 TEXT, "
+            "job TEXT NOT NULL, PRIMARY KEY (path, size, mtime_ns), UNIQUE (sample, sha256))"
+        )
+        database.execute("INSERT INTO claims VALUES ('a', 1, 1, 's', 'h', 'j')")
+        database.commit()
+    claims = Claims(tmp_path / "claims.sqlite")
+    assert claims.job_of("a", Signature(1, 1)) == "j"
+    plan = claims._db.execute("EXPLAIN QUERY PLAN DELETE FROM claims WHERE job = 'j'").fetchall()
+    assert "USING INDEX claims_by_job" in plan[0][3]
+    claims.close()
 
 
 def test_the_example_file_is_what_the_settings_say() -> None:
