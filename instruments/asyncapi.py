@@ -18,7 +18,7 @@ from envs.errors import UserError
 from instruments.messages import PROTO
 from instruments.profile.channels import CHANNELS, PARAMETERS, Channel
 from instruments.profile.examples import EXAMPLES
-from instruments.profile.schemas import SIGNED_DECISION, message_schemas, payload_name
+from instruments.profile.schemas import COMMENTS, SIGNED_DECISION, message_schemas, payload_name
 
 COMMAND = "python -m instruments.asyncapi docs"
 """Mends documents that are stale."""
@@ -222,7 +222,8 @@ def documents() -> dict[str, str]:
 def stale(directory: Path) -> list[str]:
     """Paths below a directory whose content is not what the code says: missing, changed, or left over."""
     wanted = documents()
-    paths = {*wanted, *(f"schemas/{path.name}" for path in (directory / "schemas").glob("*.json"))}
+    written = (path for path in (directory / "schemas").glob("*.json") if _is_ours(path))
+    paths = {*wanted, *(f"schemas/{path.name}" for path in written)}
     found = [path for path in sorted(paths) if wanted.get(path) != _text(directory / path)]
     profile = _text(directory / PROFILE)
     if profile is not None and replaced(profile, "topics", table()) != profile:
@@ -230,12 +231,21 @@ def stale(directory: Path) -> list[str]:
     return found
 
 
+def _is_ours(path: Path) -> bool:
+    """Whether an earlier version wrote a schema: somebody else's beside ours is none of our business."""
+    try:
+        found = json.loads(_text(path) or "")
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("$comment") in COMMENTS
+
+
 def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def write(directory: Path) -> list[str]:
-    """Write what is stale, and remove schemas of messages that are no more.
+    """Write what is stale, and remove our schemas of messages that are no more.
 
     Returns:
         The paths that changed.

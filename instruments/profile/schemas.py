@@ -21,6 +21,9 @@ from instruments.profile.decisions import MAX_TOKEN, TOKEN_PATTERN, DecisionHead
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SIGNED_DECISION = "SignedDecision"
 READERS = "Describes what is written: closed, and what is not set is left out. Readers ignore fields they do not know."
+SIGNED = "The header is a DecisionHeader, the signed payload a Decision, both in base64url of their JSON."
+COMMENTS = frozenset({READERS, SIGNED})
+"""What our schemas are known by; words of earlier versions belong here, too, when they change."""
 
 SHARED: Mapping[str, str] = MappingProxyType(
     {
@@ -131,7 +134,7 @@ def _signed_decision() -> dict[str, Any]:
     return {
         "$schema": DIALECT,
         "$id": f"{SIGNED_DECISION}.json",
-        "$comment": "The header is a DecisionHeader, the signed payload a Decision, both in base64url of their JSON.",
+        "$comment": SIGNED,
         "title": SIGNED_DECISION,
         "description": "A person's decision, signed: a compact JWS (RFC 7515) with Ed25519, as bare text.",
         "type": "string",

@@ -77,7 +77,10 @@ def test_writing_mends_what_is_stale_and_nothing_else(tmp_path: Path, capsys: py
     assert stale(tmp_path) == []
     capsys.readouterr()
     (tmp_path / "schemas" / "Command.json").write_text("{}")
-    (tmp_path / "schemas" / "Forgotten.json").write_text("{}")
+    (tmp_path / "schemas" / "Forgotten.json").write_text(json.dumps(SCHEMAS["Status"] | {"title": "Forgotten"}))
+    others = {"theirs.json": '{"$comment": "theirs"}', "list.json": "[1]", "broken.json": "{", "deep.json": "[" * 9999}
+    for name, text in others.items():
+        (tmp_path / "schemas" / name).write_text(text)
     (tmp_path / "asyncapi.json").unlink()
     (tmp_path / "profile.md").write_text("a\n<!-- topics: generated -->\nold\n<!-- topics: end -->\nb\n")
     assert stale(tmp_path) == ["asyncapi.json", "schemas/Command.json", "schemas/Forgotten.json", "profile.md"]
@@ -85,6 +88,7 @@ def test_writing_mends_what_is_stale_and_nothing_else(tmp_path: Path, capsys: py
     assert len(capsys.readouterr().out.split()) == 4
     assert stale(tmp_path) == []
     assert not (tmp_path / "schemas" / "Forgotten.json").exists()
+    assert {name: (tmp_path / "schemas" / name).read_text() for name in others} == others
     assert "instrument/{iid}/desc" in (tmp_path / "profile.md").read_text()
     assert main([str(tmp_path)]) == 0
     assert "all documents are as the code says" in capsys.readouterr().out
