@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
+import re
 from pathlib import Path
 
 from instruments.artefacts import INLINE_LIMIT, ArtefactError, file_artefact, inline_artefact, write_durably
 from instruments.clock import Sleeper
 from instruments.messages import ArtefactRef, UploadTicket
+
+_log = logging.getLogger(__name__)
+
+_LEFT_OVER = re.compile(r"\.[0-9a-f]{64}\.[0-9]+-[0-9]+\.tmp")
 
 
 async def keep_artefact(
@@ -45,6 +51,26 @@ async def keep_artefact(
     raise ArtefactError(
         f"{n_bytes} bytes have no place to go: the order has no upload ticket, and the device no artefact directory"
     )
+
+
+def remove_leftovers(directory: Path) -> int:
+    """Remove what a crash left half written in a device's own directory; for when no driver is at work there.
+
+    Args:
+        directory: of the device; it need not be there.
+
+    Returns:
+        How many files were removed.
+    """
+    removed = 0
+    try:
+        for path in list(directory.iterdir()) if directory.is_dir() else []:
+            if _LEFT_OVER.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+                removed += 1
+    except OSError as error:  # they only take room
+        _log.warning("what a crash left half written in %s cannot be removed: %s", directory, error)
+    return removed
 
 
 def _size(data: bytes | Path) -> int:

@@ -14,6 +14,7 @@ from types import ModuleType
 
 from envs.errors import InstrumentError, UserError
 from instruments.address import BrokerAddress
+from instruments.bulk.keeping import remove_leftovers
 from instruments.clock import Sleeper, SystemClock
 from instruments.declare import Instrument
 from instruments.device import Device
@@ -24,6 +25,8 @@ from instruments.journal import SqliteJournal
 _log = logging.getLogger(__name__)
 
 _LONGEST_WAIT_S = 30.0
+ARTEFACTS = "artefacts"
+"""The directory, in that of a device's state, of its bulk data."""
 
 
 Build = Callable[..., Device]
@@ -73,6 +76,8 @@ async def serve_device(
     place.state.mkdir(parents=True, exist_ok=True)
     journal = SqliteJournal(place.state / "jobs.sqlite")
     try:
+        # Whoever has the journal is the only driver here, so nobody is writing.
+        await asyncio.to_thread(remove_leftovers, place.state / ARTEFACTS)
         device = await _start(iid, build, place, journal, stop=stop, tell=tell, sleeper=sleeper)
         if device is None:
             return
@@ -118,7 +123,7 @@ async def _start(
             clock=SystemClock(),
             ids=SystemIds(),
             journal=journal,
-            artefacts=place.state / "artefacts",
+            artefacts=place.state / ARTEFACTS,
             ca=place.address.tls.ca if place.address.tls else None,
         )
         try:
