@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from agent import core
@@ -52,6 +52,7 @@ class Campaign:
         reader: the CNN.
         store: keeps images and checkpoints.
         sources: where the instruments' bulk data may come from.
+        instruments: ids of those that it may order from.
         clock: simulated; advanced by what each job says it took.
         ids: of jobs.
         observer: for progress.
@@ -67,6 +68,7 @@ class Campaign:
         reader: ImageReader,
         store: ArtefactStore,
         sources: Sources,
+        instruments: Collection[str],
         clock: SimClock,
         ids: Ids,
         observer: Observer,
@@ -78,6 +80,7 @@ class Campaign:
         self._reader = reader
         self._store = store
         self._sources = sources
+        self._instruments = frozenset(instruments)
         self._clock = clock
         self._ids = ids
         self._observer = observer
@@ -160,15 +163,23 @@ class Campaign:
         """Journal the intent; the next thing due is to send it."""
         job = self._ids.new()
         self._fresh.add(job)
-        instrument = _instrument(client, command.order.instrument)
+        instrument = self._instrument(client, command.order.instrument)
         self._commit(
             core.Dispatching(
                 command.experiment, command.step, command.attempt, command.tries, command.order, instrument, job
             )
         )
 
+    def _instrument(self, client: InstrumentClient, kind: str) -> str:
+        """The campaign's own instrument of a kind: whatever else is on the bus belongs to somebody else."""
+        found = sorted(iid for iid in self._instruments if iid in client.instruments)
+        for iid in found:
+            if client.instruments[iid].kind == kind:
+                return iid
+        raise InstrumentError(f"no instrument of kind {kind!r} answers: start one, or check the broker")
+
     async def _send(self, client: InstrumentClient, command: core.SendOrder) -> ev.StepEnded:
-        iid, order = _instrument(client, command.order.instrument), command.order
+        iid, order = self._instrument(client, command.order.instrument), command.order
         known: JobState | None = None
         if command.job not in self._fresh:
             # An intent from before a restart: the instrument says what became of it before anything is sent.
@@ -218,13 +229,6 @@ class Campaign:
     async def _keep(self, ref: ArtefactRef) -> ev.ArtefactRecord:
         digest = self._store.put(await fetch(ref, self._sources), ref.media_type)
         return ev.ArtefactRecord(sha256=digest, media_type=ref.media_type, bytes=ref.bytes)
-
-
-def _instrument(client: InstrumentClient, kind: str) -> str:
-    found = sorted(iid for iid, d in client.instruments.items() if d.kind == kind)
-    if not found:
-        raise InstrumentError(f"no instrument of kind {kind!r} answers: start one, or check the broker")
-    return found[0]
 
 
 def observations(state: core.CampaignState) -> Mapping[str, Observation]:

@@ -127,6 +127,7 @@ def run_campaign(
             reader=CampaignImageReader(store, MicrographReader.load),
             store=store,
             sources=laboratory.sources,
+            instruments=laboratory.instruments,
             clock=clock,
             ids=laboratory.ids,
             observer=observer,

@@ -175,6 +175,13 @@ class VirtualLaboratory:
         """Where the instruments leave their images: nothing else of this machine is read for them."""
         return Sources(directories=[self._lab.images])
 
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        """The ids that a campaign here may order from: a simulation moves nobody's hardware."""
+        from simulators.lab import INSTRUMENTS
+
+        return INSTRUMENTS
+
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[InstrumentClient]:
         """Start the instruments and connect to them: in process, or each over a connection of its own to a broker."""

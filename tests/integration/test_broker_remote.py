@@ -16,6 +16,10 @@ from agent.remote_broker import RemoteBroker, check_broker
 from envs.errors import UserError
 from instruments.broker import LocalBroker, find_mosquitto, local_broker
 from instruments.brokers.access import Access
+from instruments.clock import SystemClock
+from instruments.device import Device
+from instruments.ids import SystemIds
+from instruments.local import LocalBus
 from instruments.messages import Status
 from instruments.mqtt import MqttTransport
 from instruments.topics import Lab
@@ -32,6 +36,10 @@ def broker() -> Iterator[LocalBroker]:
         pytest.skip("Mosquitto is not installed")
     with local_broker(Access.new(LAB, instruments=IIDS, persons=("anna",)), kind="mosquitto") as running:
         yield running
+
+
+class Furnace(Device):
+    kind = "furnace"
 
 
 def presence(state: str) -> bytes:
@@ -127,6 +135,7 @@ def test_a_campaign_is_run_twice_watched_and_continued(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LABWRIGHT_BROKER_PASSWORD", broker.address("agent").password)
     where = ("--broker", broker.address("agent").url)
+    asyncio.run(leave_a_furnace_of_others(broker))
     lines = []
     for out in ("first", "second"):  # the broker remembers the first when the second begins with the same seed
         assert labwright(monkeypatch, *QUICK, *where, "--out", out) == 0
@@ -141,6 +150,19 @@ def test_a_campaign_is_run_twice_watched_and_continued(
     topics = asyncio.run(kept(broker))
     assert {f"{LAB.prefix}/instrument/{iid}/desc" for iid in ("furnace-1", "sem-1", "indenter-1")} <= topics
     assert any("/job/" in topic for topic in topics)
+
+
+async def leave_a_furnace_of_others(broker: LocalBroker) -> None:
+    """One that comes before the virtual one in every list; nobody answers for it, so an order to it would not end."""
+    bus, clock = LocalBus(), SystemClock()
+    furnace = Furnace("a-furnace", bus.transport(), lab=LAB.lab, clock=clock, ids=SystemIds())
+    await furnace.start()
+    transport = MqttTransport(broker.address("agent"), client_id="forger")
+    await transport.connect()
+    await transport.publish(LAB.desc("a-furnace"), furnace.describe().to_bytes(), retain=True)
+    await transport.publish(LAB.status("a-furnace"), presence("online"), retain=True)
+    await transport.close()
+    await furnace.stop()
 
 
 async def kept(broker: LocalBroker) -> set[str]:
