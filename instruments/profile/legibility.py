@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import logging
-from typing import TypeVar
+from typing import Any
 
-from pydantic import BeforeValidator, ValidationError
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, core_schema
 
 MAX_ENTRIES = 1_000
 """Most parameters, results, commands or channels of one message that are read at all."""
 _FAULTS, _FAULT_CHARACTERS, _LINE_CHARACTERS = 5, 200, 500
 _FIRST_COMPLAINTS = 100
-_Entries = TypeVar("_Entries")
 
 
-def _few(given: _Entries) -> _Entries:
-    # Before each is looked at: to complain about fifty thousand bad ones would take a second and 200 MB.
+class _Few:
+    """Before each entry is looked at: to complain about fifty thousand bad ones would take a second and 200 MB."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_counted, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler(core)
+        for choice in schema.get("anyOf", [schema]):
+            if choice.get("type") == "object":
+                choice["maxProperties"] = MAX_ENTRIES
+        return schema
+
+
+def _counted(given: object) -> object:
     if isinstance(given, dict) and len(given) > MAX_ENTRIES:
         raise ValueError(f"{len(given)} entries, at most {MAX_ENTRIES} are read")
     return given
 
 
-Few = BeforeValidator(_few)
+Few = _Few()
 """Of a mapping in a model: one with too many entries is refused before they are looked at."""
 
 

@@ -33,6 +33,7 @@ from instruments.profile import agent_messages
 from instruments.profile import decisions as decision_words
 from instruments.profile.channels import CHANNELS
 from instruments.profile.examples import EXAMPLES
+from instruments.profile.legibility import MAX_ENTRIES
 from instruments.profile.schemas import message_schemas, nested, schema_of
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -232,6 +233,22 @@ def _fault_of(model: type[BaseModel], body: Any) -> str:
     except ValidationError as error:
         return str(error)
     return ""
+
+
+def test_mappings_have_as_many_entries_in_the_schemas_as_are_read() -> None:
+    for n, valid in ((MAX_ENTRIES, True), (MAX_ENTRIES + 1, False)):
+        order = json.loads(EXAMPLES["Command"].to_bytes()) | {"parameters": {f"p{i}": "x" for i in range(n)}}
+        assert VALIDATORS["Command"].is_valid(order) == OLDER["Command"].is_valid(order) == valid
+        said = json.loads(EXAMPLES["Description"].to_bytes())
+        next(iter(said["commands"].values()))["example"] = {f"p{i}": "x" for i in range(n)}
+        assert VALIDATORS["Description"].is_valid(said) == valid
+        for model, data in ((messages.Command, order), (messages.Description, said)):
+            try:
+                model.parse(json.dumps(data).encode())
+            except messages.MalformedMessageError:
+                assert not valid
+            else:
+                assert valid
 
 
 def test_what_people_sign_is_what_the_schema_says() -> None:
