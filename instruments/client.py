@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from envs.errors import UserError
 from instruments.bus.waiting import Stream
 from instruments.clock import Clock, Sleeper
 from instruments.errors import NoAnswerError
@@ -18,6 +19,7 @@ from instruments.messages import (
     Description,
     JobState,
     Presence,
+    Quantity,
     Status,
     Telemetry,
     UploadTicket,
@@ -60,6 +62,7 @@ class InstrumentClient:
         root: first level of all topics.
         sleeper: waits for timeouts; ``instruments.clock.wait_forever`` on an in-process bus, where nothing is lost.
         patience_s: how long an instrument may leave every question about a running job unanswered.
+        judge_clocks: whether instruments' clocks are compared with ``clock``: not where that one is simulated.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class InstrumentClient:
         root: str = "labwright",
         sleeper: Sleeper = asyncio.sleep,
         patience_s: float = PATIENCE_S,
+        judge_clocks: bool = True,
     ) -> None:
         self._transport = transport
         self._topics = Lab(root, lab)
@@ -82,7 +86,9 @@ class InstrumentClient:
         self._seq = 0
         self._slots: dict[str, Slots] = {}
         self._streams: list[Stream[Reading]] = []
-        self._directory = Directory(self._topics, clock=clock, sleeper=sleeper, on_status=self._on_presence)
+        self._directory = Directory(
+            self._topics, clock=clock, sleeper=sleeper, on_status=self._on_presence, judge_clocks=judge_clocks
+        )
         self._orders = Orders(
             send=self._send,
             ask=self._ask,
@@ -134,7 +140,10 @@ class InstrumentClient:
         return self._directory.presence(iid)
 
     def skew(self, iid: str) -> float:
-        """By how many seconds an instrument's clock is ahead of the agent's; 0 where that is no more than 2 s."""
+        """By how many seconds an instrument's clock is ahead of the agent's; 0 where that is no more than 2 s.
+
+        One that is behind is told from a status that was late by the next one, 10 s later.
+        """
         return self._directory.skew(iid)
 
     def open_jobs(self, iid: str) -> Mapping[str, JobState]:
@@ -222,10 +231,12 @@ class InstrumentClient:
         Raises:
             NoAnswerError: when the device confirms nothing after resends and a query, has lost the job, or is away
                 for too long while it does it (then the job may still end, and can be adopted).
-            UserError: when this client is executing the same job already.
+            UserError: when this client is executing the same job already, or a parameter is neither a ``Quantity`` nor
+                a word.
             TransportError: when too many messages wait for a lost connection.
         """
         async with AsyncExitStack() as stack:
+            _check_values(command, parameters)
             opened = self._listen(stack, iid, job, digest_of(command, parameters), on_update)
             await stack.enter_async_context(self._slot(iid).place())
             now = self._clock.now()
@@ -349,3 +360,13 @@ class InstrumentClient:
     def _on_presence(self, iid: str, status: Status, *, back: bool) -> None:
         if back or status.state == "offline":
             self._orders.doubt(iid)
+
+
+def _check_values(command: str, parameters: Mapping[str, Value]) -> None:
+    """Refuse what only a type checker would have told: a bare number has no unit."""
+    for name, value in parameters.items():
+        if not isinstance(value, Quantity | str):
+            raise UserError(
+                f"{command}: {name} = {value!r} is neither a quantity nor a word: give a number with its unit, as "
+                f'Quantity(value={value!r}, unit="...")'
+            )

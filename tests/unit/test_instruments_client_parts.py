@@ -2,18 +2,24 @@
 
 import asyncio
 import logging
+import random
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from envs.errors import UserError
 from instruments.bus.inbox import Arrival, Inbox
 from instruments.bus.routing import Router
 from instruments.bus.waiting import Bell, Stream
+from instruments.client import InstrumentClient
+from instruments.clock import SimClock
 from instruments.errors import NotCommittedError, TransportError
+from instruments.ids import SeededIds
 from instruments.local import LocalBus, LocalTransport
-from instruments.messages import JobError, JobPhase, JobState
+from instruments.messages import JobError, JobPhase, JobState, Quantity
 from instruments.session import CONFLICT, UNKNOWN_JOB, JobTracker
 from instruments.topics import matches
 from instruments.transport import Handler, Message
@@ -169,3 +175,15 @@ def test_an_answer_from_before_the_order_arrived_says_nothing_any_more() -> None
     assert not tracker.unseen
     tracker.offer(state("rejected", 6, code=UNKNOWN_JOB))
     assert tracker.unseen
+
+
+def test_a_bare_number_is_one_clear_error_before_anything_is_sent() -> None:
+    async def order() -> None:
+        bus = LocalBus()
+        clock = SimClock(datetime(2026, 3, 1, tzinfo=UTC))
+        ids = SeededIds(clock, random.Random(1))
+        client = InstrumentClient(bus.transport(), lab="demo", agent="a", clock=clock, ids=ids)
+        await client.execute("pump-1", "dose", {"volume": cast("Quantity", 5)}, job="job-1")
+
+    with pytest.raises(UserError, match=r"dose: volume = 5 is neither a quantity nor a word"):
+        asyncio.run(order())
