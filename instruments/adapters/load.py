@@ -13,8 +13,10 @@ from types import ModuleType
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from typing_extensions import override
 
 from envs.errors import ConfigError
+from instruments.address import without_secrets
 from instruments.device import Device
 from instruments.transport import Transport
 
@@ -26,6 +28,8 @@ ADAPTERS = {
 }
 """Module of each adapter: it has ``Settings`` and ``build(settings, iid, transport, **base)``; imported when used."""
 
+_SECRET = re.compile("passw|secret|token|credential|api_?key", re.IGNORECASE)
+"""Keys whose value is not repeated, also where the key is none that is known."""
 _WORDS = {
     **dict.fromkeys(("int_type", "int_from_float", "int_parsing"), "a whole number"),
     **dict.fromkeys(("float_type", "float_parsing"), "a number"),
@@ -100,16 +104,6 @@ def read_adapter(path: Path) -> AdapterFile:
     return AdapterFile(adapter, iid, settings, source)
 
 
-def load_device(path: Path, transport: Transport, **base: Any) -> Device:
-    """Read a file and build its device; nothing is opened yet.
-
-    Raises:
-        ConfigError: names the file, the key, its value and what is allowed.
-        MissingExtraError: when the adapter needs an extra that is not installed.
-    """
-    return read_adapter(path).build(transport, **base)
-
-
 def _module(adapter: str) -> ModuleType:
     return importlib.import_module(ADAPTERS[adapter])
 
@@ -130,8 +124,10 @@ def _read(path: Path) -> dict[str, Any]:
 def _explain(error: ValidationError, model: type[BaseModel], raw: dict[str, Any], source: str) -> ConfigError:
     """The first fault in the words of the file."""
     first = error.errors()[0]
-    key = ".".join(_in_file(raw, [part for part in first["loc"] if part != "[key]"]))
-    value = None if first["type"] == "missing" else first["input"]
+    key = ".".join(_in_file(raw, [part for part in first["loc"] if part != "[key]"])) or "the file"
+    value = (
+        None if first["type"] == "missing" else _shown(str(first["loc"][-1]) if first["loc"] else "", first["input"])
+    )
     if first["type"] == "extra_forbidden":
         known = _keys_at(model, first["loc"][:-1])
         allowed = f"the keys {', '.join(known)}{_hint(first['loc'][-1], known)}"
@@ -141,6 +137,28 @@ def _explain(error: ValidationError, model: type[BaseModel], raw: dict[str, Any]
     words = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("String should ")
     words = re.sub("^match pattern", "a text that matches", words)
     return ConfigError(key, value, _WORDS.get(first["type"], words), source=source)
+
+
+class _Unshown:
+    """Stands in a message for a value that it does not repeat."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    @override
+    def __repr__(self) -> str:
+        return self._words
+
+
+def _shown(key: str, value: Any) -> Any:
+    """What of a wrong value may be repeated: a message ends in logs, and a file may hold what does not belong there."""
+    if isinstance(value, dict):
+        return _Unshown(f"a table with {', '.join(map(str, value)) or 'nothing'}")
+    if isinstance(value, list):
+        return _Unshown(f"a list of {len(value)}")
+    if _SECRET.search(key):
+        return _Unshown("***")
+    return without_secrets(value) if isinstance(value, str) and "@" in value and "://" in value else value
 
 
 def _in_file(container: Any, location: list[int | str]) -> list[str]:

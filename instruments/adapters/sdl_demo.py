@@ -14,9 +14,9 @@ import asyncio
 import logging
 import re
 from types import MappingProxyType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from typing_extensions import override
 
 from envs.errors import ConfigError, InstrumentError
@@ -63,11 +63,12 @@ class Settings(BaseModel):
     answer_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 60.0
     mongodb: bool = False
 
-    @model_validator(mode="after")
-    def _has_no_secret(self) -> Self:
-        if re.match(r"mqtts?://[^@/]*:[^@/]*@", self.broker):
-            raise ValueError("broker: a password does not belong into this file; name a password_file")
-        return self
+    @field_validator("broker")
+    @classmethod
+    def _has_no_secret(cls, broker: str) -> str:
+        if re.match(r"mqtts?://[^@/]*:.*@", broker, re.IGNORECASE):
+            raise ValueError("mqtts://user@host:port; a password does not belong into this file: name a password_file")
+        return broker
 
 
 class LightDemo(Device):

@@ -6,9 +6,10 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Self
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError, model_validator
 
 from envs.errors import ConfigError, MissingExtraError
 from instruments.adapters import load
@@ -231,3 +232,42 @@ def test_reading_a_file_imports_no_other_adapter_and_no_extra() -> None:
 
 def test_the_file_above_is_toml() -> None:
     assert tomllib.loads(SUPPLY)["adapter"] == "scpi"
+
+
+SECRET = "secretpw"  # noqa: S105 - what must never be shown
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        (f'broker = "mqtt://x:{SECRET}@127.0.0.1"', "broker"),
+        (f'broker = "MQTTS://x:{SECRET}/@host"', "broker"),
+        (f'borker = "mqtt://x:{SECRET}@127.0.0.1"', "borker"),
+        (f'broker = ["mqtt://x:{SECRET}@127.0.0.1"]', "broker"),
+        (f'password = "{SECRET}"', "password"),
+        (f'broker = {{ url = "mqtt://x:{SECRET}@127.0.0.1" }}', "broker"),
+        (f'[access]\npassword = "{SECRET}"', "access"),
+    ],
+)
+def test_a_password_in_a_file_is_named_by_its_key_and_never_shown(tmp_path: Path, line: str, key: str) -> None:
+    path = tmp_path / "rgb.toml"
+    path.write_text(f'adapter = "sdl-demo"\niid = "rgb"\npico_id = "test"\n{line}\n')
+    with pytest.raises(ConfigError) as caught:
+        read_adapter(path)
+    assert caught.value.key == key
+    assert SECRET not in str(caught.value)
+    assert "pico_id = " not in str(caught.value)
+
+
+def test_a_fault_of_a_whole_table_names_what_is_in_it_and_dumps_no_values(tmp_path: Path) -> None:
+    class Whole(BaseModel):
+        first: str
+
+        @model_validator(mode="after")
+        def _never(self) -> Self:
+            raise ValueError("something else")
+
+    with pytest.raises(ValidationError) as wrong:
+        Whole.model_validate({"first": SECRET})
+    told = load._explain(wrong.value, Whole, {"first": SECRET}, "a.toml")
+    assert str(told) == "a.toml: the file = a table with first is not valid; allowed: something else"
