@@ -191,8 +191,9 @@ class VirtualLaboratory:
             connect = self._connections(stack, INSTRUMENTS)
             sleeper = wait_forever if self._broker == "none" else asyncio.sleep
             client = InstrumentClient(
-                connect(AGENT), lab=self._name, agent=AGENT, clock=self._clock, ids=self.ids, sleeper=sleeper
-            )
+                connect(AGENT), lab=self._name, agent=AGENT, clock=self._clock, ids=self.ids, sleeper=sleeper,
+                judge_clocks=False,
+            )  # fmt: skip
             try:
                 await self._lab.start(connect)
                 await client.start()

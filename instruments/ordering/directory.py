@@ -36,6 +36,8 @@ _OPEN_JOBS = 1_000
 """Most jobs of one instrument that are remembered as running: those of which was heard longest ago go first."""
 _INSTRUMENTS = 10_000
 """Most instruments of which anything is remembered: made-up ones must not fill the memory."""
+_APART_S = 5.0
+"""Two statuses this far apart were not queued together: a broker hands out what it kept in one go."""
 
 AgentsView = Presence | Literal["stale", "unknown"]
 _Model = TypeVar("_Model", bound=Payload)
@@ -74,9 +76,12 @@ class Directory:
         clock: gives the age of statuses and the agent's time.
         sleeper: waits for timeouts.
         on_status: called with every new status.
+        judge_clocks: whether instruments' clocks are compared with ``clock``.
     """
 
-    def __init__(self, topics: Lab, *, clock: Clock, sleeper: Sleeper, on_status: OnStatus) -> None:
+    def __init__(
+        self, topics: Lab, *, clock: Clock, sleeper: Sleeper, on_status: OnStatus, judge_clocks: bool = True
+    ) -> None:
         self._topics = topics
         self._clock = clock
         self._sleeper = sleeper
@@ -86,6 +91,8 @@ class Directory:
         self._told: dict[str, AgentsView] = {}
         self._skews: dict[str, float] = {}
         self._skewed: set[str] = set()
+        self._late: dict[str, tuple[float, float]] = {}
+        self._judge_clocks = judge_clocks
         self._running: dict[str, dict[str, JobState]] = {}
         self._bell = Bell(sleeper)
         self._watchers: list[Stream[Sighting]] = []
@@ -197,10 +204,25 @@ class Directory:
         self._bell.ring()
 
     def _compare_clocks(self, iid: str, status: Status) -> None:
+        if not self._judge_clocks:
+            return
         skew = (status.ts - self._clock.now()).total_seconds()
         if abs(skew) <= MAX_SKEW_S:
+            self._late.pop(iid, None)
             self._skews.pop(iid, None)
-            return
+        elif skew > 0.0 or self._late_again(iid, skew):  # nothing comes from the future, however long it was kept
+            self._flag(iid, skew)
+
+    def _late_again(self, iid: str, skew: float) -> bool:
+        """Whether an earlier status was as late: one alone may have waited for us at the broker, or on the way."""
+        now = self._clock.elapsed()
+        before = self._late.get(iid)
+        if before is not None and abs(before[0] - skew) <= MAX_SKEW_S:
+            return now - before[1] >= _APART_S
+        self._late[iid] = (skew, now)
+        return False
+
+    def _flag(self, iid: str, skew: float) -> None:
         self._skews[iid] = skew
         if iid not in self._skewed:
             self._skewed.add(iid)

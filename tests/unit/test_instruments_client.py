@@ -313,8 +313,10 @@ def test_clocks_that_differ_are_flagged_with_one_warning(caplog: pytest.LogCaptu
             await room.status(seq=seq, ahead_s=7.25)
         assert room.client.skew("oven-1") == pytest.approx(7.25)
         await room.status(seq=103, ahead_s=-3.0)
+        room.timer.clock.advance(10.0)
+        await room.status(seq=104, ahead_s=-3.0)
         assert room.client.skew("oven-1") == pytest.approx(-3.0)
-        await room.status(seq=104)
+        await room.status(seq=105)
         assert room.client.skew("oven-1") == 0.0
 
     with caplog.at_level(logging.WARNING):
@@ -322,6 +324,41 @@ def test_clocks_that_differ_are_flagged_with_one_warning(caplog: pytest.LogCaptu
     assert [r.getMessage() for r in caplog.records if "clock" in r.getMessage()] == [
         "oven-1: its clock is 7.2 s ahead of the agent's: set one of them, or have both follow a time server"
     ]
+
+
+def test_statuses_that_waited_at_the_broker_say_nothing_of_clocks(caplog: pytest.LogCaptureFixture) -> None:
+    """A persistent session brings them without the retained flag, all at once, and then the next heartbeat."""
+
+    async def act(room: Room) -> None:
+        for seq, late_s in ((100, 16.8), (101, 7.2), (102, 6.8)):
+            await room.status(seq=seq, ahead_s=-late_s, retain=False)
+        room.timer.clock.advance(3.2)
+        await room.status(seq=103)
+        room.timer.clock.advance(60.0)
+        await room.status(seq=104, ahead_s=-6.8)  # one alone, late on its way
+        room.timer.clock.advance(10.0)
+        await room.status(seq=105)
+        assert room.client.skew("oven-1") == 0.0
+
+    with caplog.at_level(logging.WARNING):
+        play(act)
+    assert not [r for r in caplog.records if "clock" in r.getMessage()]
+
+
+def test_an_agent_on_a_simulated_clock_judges_nobodys(caplog: pytest.LogCaptureFixture) -> None:
+    async def act(room: Room) -> None:
+        calm = InstrumentClient(
+            room.bus.transport(), lab="demo", agent="calm", clock=SimClock(START - timedelta(days=300)), ids=room.ids,
+            sleeper=wait_forever, judge_clocks=False,
+        )  # fmt: skip
+        await calm.start()
+        await room.status(seq=100)
+        assert calm.skew("oven-1") == 0.0
+        await calm.close()
+
+    with caplog.at_level(logging.WARNING):
+        play(act)
+    assert not [r for r in caplog.records if "clock" in r.getMessage()]
 
 
 def test_what_the_bus_kept_and_a_last_will_say_nothing_of_clocks() -> None:
