@@ -118,6 +118,26 @@ def instrument_list(
         print_instruments(found, lab)
 
 
+@instrument_app.command("forget")
+def instrument_forget(
+    iid: Annotated[str, typer.Argument(help="The instrument's id, as in its topics.")],
+    broker: BrokerUrl,
+    lab: LabName = DEFAULT_LAB,
+    root: RootName = DEFAULT_ROOT,
+    ca: CaFile = None,
+    cert: CertFile = None,
+    key: KeyFile = None,
+) -> None:
+    """Clear what the broker keeps of an instrument that has left for good: description, status, states of jobs.
+
+    One that is online is left alone: exit code 2.
+    """
+    from agent.instrument_forget import forget_instrument
+
+    n = forget_instrument(iid, broker_address(broker, ca=ca, cert=cert, key=key), lab=lab, root=root)
+    typer.echo(f"{iid} is forgotten: {n} topic{'s' if n != 1 else ''} cleared.")
+
+
 @instrument_app.command("check")
 def instrument_check(
     iid: Annotated[str, typer.Argument(help="The instrument's id, as in its topics.")],
