@@ -14,7 +14,7 @@ from typing import Any
 
 from envs.crystals import CrystalLibrary, ceramics
 from instruments.adapters import sdl_demo as sdl
-from instruments.adapters.load import load_device
+from instruments.adapters.load import read_adapter
 from instruments.clock import SystemClock
 from instruments.device import Device
 from instruments.ids import SystemIds
@@ -103,7 +103,7 @@ def published(bench: Bench, name: str, **changes: str) -> Path:
 
 
 def scpi(bench: Bench, iid: str) -> Device:
-    return load_device(published(bench, "scpi.toml"), bench.connect(iid), **bench.base)
+    return read_adapter(published(bench, "scpi.toml")).build(bench.connect(iid), **bench.base)
 
 
 def folder(bench: Bench, iid: str) -> Device:
@@ -111,7 +111,7 @@ def folder(bench: Bench, iid: str) -> Device:
     exports.mkdir(exist_ok=True)
     file = bench.directory / "folder.toml"
     file.write_text(f'adapter = "folder"\niid = "{iid}"\nkind = "sem"\ndirectory = "{exports}"\n')
-    return load_device(file, bench.connect(iid), **bench.base)
+    return read_adapter(file).build(bench.connect(iid), **bench.base)
 
 
 async def controller(bench: Bench) -> None:
@@ -125,7 +125,7 @@ async def controller(bench: Bench) -> None:
 def serial(bench: Bench, iid: str) -> Device:
     # A pseudo-terminal knows no parity.
     changes = {"/dev/ttyUSB0": str(bench.directory / "tty"), '"even"': '"none"'}
-    return load_device(published(bench, "serial.toml", **changes), bench.connect(iid), **bench.base)
+    return read_adapter(published(bench, "serial.toml", **changes)).build(bench.connect(iid), **bench.base)
 
 
 async def pico(bench: Bench) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from instruments.adapters.load import load_device
+from instruments.adapters.load import read_adapter
 from instruments.adapters.text_protocol import TextInstrument
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
@@ -164,7 +164,7 @@ async def shop(
     bus, clock = LocalBus(), SimClock(datetime(2026, 3, 1, tzinfo=UTC))
     ids = SeededIds(clock, random.Random(1))
     base = {"sleeper": soon, **base}
-    device = load_device(file, bus.transport(), lab="demo", clock=clock, ids=ids, journal=journal, **base)
+    device = read_adapter(file).build(bus.transport(), lab="demo", clock=clock, ids=ids, journal=journal, **base)
     assert isinstance(device, TextInstrument)
     client = InstrumentClient(bus.transport(), lab="demo", agent="a", clock=clock, ids=ids, sleeper=wait_forever)
     await device.start()

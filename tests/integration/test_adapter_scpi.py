@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from instruments.adapters.load import load_device
+from instruments.adapters.load import read_adapter
 from instruments.adapters.scpi import Settings, VisaLine
 from instruments.adapters.text_line import LineLostError, SilenceError
 from instruments.adapters.text_protocol import TextInstrument
@@ -88,7 +88,7 @@ async def shop(tmp_path: Path, sent: list[str], *edits: tuple[str, str], **base:
     bus, clock = LocalBus(), SimClock(datetime(2026, 3, 1, tzinfo=UTC))
     ids = SeededIds(clock, random.Random(1))
     base = {"sleeper": lambda _: asyncio.sleep(0.002), **base}
-    device = load_device(tmp_path / "supply.toml", bus.transport(), lab="demo", clock=clock, ids=ids, **base)
+    device = read_adapter(tmp_path / "supply.toml").build(bus.transport(), lab="demo", clock=clock, ids=ids, **base)
     assert isinstance(device, TextInstrument)
     client = InstrumentClient(bus.transport(), lab="demo", agent="a", clock=clock, ids=ids, sleeper=wait_forever)
     await device.start()
@@ -324,7 +324,9 @@ def test_a_screenshot_of_any_bytes_becomes_an_artefact(tmp_path: Path, scope: in
         bus, clock = LocalBus(), SimClock(datetime(2026, 3, 1, tzinfo=UTC))
         ids = SeededIds(clock, random.Random(1))
         client = InstrumentClient(bus.transport(), lab="demo", agent="a", clock=clock, ids=ids, sleeper=wait_forever)
-        device = load_device(file, bus.transport(), lab="demo", clock=clock, ids=ids, artefacts=tmp_path / "kept")
+        device = read_adapter(file).build(
+            bus.transport(), lab="demo", clock=clock, ids=ids, artefacts=tmp_path / "kept"
+        )
         await device.start()
         await client.start()
         await client.wait_for(["supply-1"])
