@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from instruments.driving.driver_check import check_function
 from instruments.driving.parameters import Choice, Parameter, ParameterRule, Text
 from instruments.messages import (
     ArtefactRef,
@@ -183,11 +184,12 @@ def command(
         example: parameters with which it may be carried out at any time without harm or cost; for checks.
 
     Raises:
-        ValueError: when the example is not what the command takes.
+        ValueError: when the example is not what the command takes, or the method does not take what the rules say.
     """
 
     def declare(function: _Function) -> _Function:
         rules = annotated_rules(function) if parameters is None else dict(parameters)
+        check_function(function.__name__, function, rules, method=True)
         function.__dict__[_MARK] = CommandSpec(
             function.__name__,
             summary,

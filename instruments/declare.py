@@ -15,8 +15,6 @@ def off() -> None:
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -24,6 +22,8 @@ from typing_extensions import override
 
 from instruments.commands import Channel, CommandSpec, Function, ParameterRule, Returns, annotated_rules
 from instruments.device import Device
+from instruments.driving import hooks
+from instruments.driving.driver_check import check_function
 from instruments.messages import Value
 from instruments.transport import Transport
 
@@ -77,11 +77,16 @@ class Instrument:
         cancellable: bool = True,
         example: Mapping[str, Value] | None = None,
     ) -> Callable[[_Function], _Function]:
-        """Declare a function ``f(job, **parameters)`` as a command; as ``instruments.commands.command``."""
+        """Declare a function ``f(job, **parameters)`` as a command; as ``instruments.commands.command``.
+
+        Raises:
+            ValueError: when the function does not take what the rules say, or the example is not what they allow.
+        """
 
         def declare(function: _Function) -> _Function:
             rules = annotated_rules(function) if parameters is None else dict(parameters)
             name = function.__name__
+            check_function(name, function, rules)
             spec = CommandSpec(name, summary, rules, dict(results or {}), duration_s, cancellable, example)
             self._commands.append((spec, function))
             return function
@@ -116,10 +121,8 @@ class Instrument:
         class Declared(Device):
             @override
             async def make_safe(self) -> None:
-                if safe is not None and inspect.iscoroutinefunction(safe):
-                    await safe()
-                elif safe is not None:
-                    await asyncio.to_thread(safe)
+                if safe is not None:
+                    await hooks.call(safe)
 
         for name, value in {**self._looks, "channels": dict(self._channels)}.items():
             setattr(Declared, name, value)

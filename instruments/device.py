@@ -29,6 +29,8 @@ from instruments.commands import (
     command,
     declared_commands,
 )
+from instruments.driving import hooks
+from instruments.driving.driver_check import check_function
 from instruments.driving.heart import Lease, beat_for
 from instruments.driving.job_context import BlockingJob, JobCancelledError, JobContext
 from instruments.driving.job_desk import KEPT_ENDS, LEASE_LOST, JobDesk
@@ -101,6 +103,9 @@ class Device:
         artefacts: directory for bulk data when an order brings no upload ticket.
         ca: PEM file of the authority that signed the certificate of the agent's store, instead of the system's.
         sleeper: waits.
+
+    Attributes:
+        heard_itself: set once the bus has brought a status of this run back.
     """
 
     kind: ClassVar[str] = "instrument"
@@ -140,7 +145,7 @@ class Device:
         self._lease = Lease()
         self._rival = Rival(clock)
         self._status_topic = self._topics.status(iid)
-        self._teller = Teller(iid, transport, self._status_topic, present=lambda: self._present, status=self._status)
+        self._teller = Teller(iid, transport, self._status_topic, present=lambda: self.presence, status=self._status)
         self._job_topics = self._topics.job(iid, "_").removesuffix("_")
         self._untold: dict[str, JobState] = {}
         self._complaints = Complaints(_log)
@@ -154,8 +159,9 @@ class Device:
             changed=self._teller.changed,
             slots=self.max_concurrency,
         )
-        self._safety = Safety(iid, self._desk, self.make_safe, sleeper=sleeper)
+        self._safety = Safety(iid, self._desk, lambda: hooks.call(self.make_safe), sleeper=sleeper)
         self._leaving = False
+        self.heard_itself = asyncio.Event()
         for name, spec in declared_commands(type(self)).items():
             self.register(spec, getattr(self, name))
         transport.on_reconnect(self.announce)
@@ -173,13 +179,14 @@ class Device:
             function: carries it out: ``async def f(job, **parameters)``, or ``def``, which runs in a worker thread.
 
         Raises:
-            ValueError: when there is a command of that name.
+            ValueError: when there is a command of that name, or the function does not take what the spec says.
         """
         if spec.name in self._desk.commands:
             raise ValueError(f"{self.iid} has two commands {spec.name}")
+        check_function(spec.name, function, spec.parameters)
         self._desk.commands[spec.name] = (spec, function)
 
-    # For drivers to override ------------------------------------------------------------------------------------------
+    # For drivers to override, also by plain def, which then runs in a thread ------------------------------------------
 
     async def open(self) -> None:
         """Reach the hardware; called by ``start`` before anything is told to anybody."""
@@ -196,7 +203,7 @@ class Device:
         """Go on the bus, once in an object's life: settle what a restart interrupted, listen, then announce."""
         self._desk.boot_id, self._seq = self.journal.boot(self._ids.new()), 0
         self._rival.begin(self.boot_id)
-        await self.open()
+        await hooks.call(self.open)
         try:
             self._transport.set_will(self._status_topic, self._status("offline", "connection lost").to_bytes())
             if self.lease_s is not None or self.journal.unfinished():
@@ -213,7 +220,7 @@ class Device:
             await self.announce()
         except BaseException:
             await self._transport.close()
-            await self.shut()
+            await hooks.call(self.shut)
             raise
 
     async def run(self) -> None:
@@ -232,7 +239,7 @@ class Device:
                 await self._transport.publish(self._status_topic, goodbye.to_bytes(), retain=True)
         finally:
             await self._transport.close()
-            await self.shut()
+            await hooks.call(self.shut)
 
     async def announce(self) -> None:
         """Publish description, status and the jobs that run, retained; also after every reconnection."""
@@ -325,7 +332,7 @@ class Device:
         await self._desk.order(order, unavailable=self._unavailable)
 
     def _unavailable(self) -> JobError | None:
-        presence, why = self._present
+        presence, why = self.presence
         if self._safety.owed:
             presence, why = "error", self._safety.fault or "it is made safe"
         if presence in {"online", "busy"}:
@@ -348,18 +355,24 @@ class Device:
             await self._desk.control(control.op, control.job)
 
     async def _on_own_status(self, message: Message) -> None:
-        if message.retained or not message.payload:
+        if not message.payload:
             return
         try:
-            self._rival.hear(Status.parse(message.payload))
+            status = Status.parse(message.payload)
         except MalformedMessageError as error:
             self._complaints.add(f"{self.iid}: ignored a status: {error}")
+            return
+        if status.boot_id == self.boot_id:
+            self.heard_itself.set()  # whoever may read it sees this instrument
+        elif not message.retained:
+            self._rival.hear(status)
         self._teller.changed()
 
     # Outgoing ---------------------------------------------------------------------------------------------------------
 
     @property
-    def _present(self) -> tuple[Presence, str]:
+    def presence(self) -> tuple[Presence, str]:
+        """How it is present now, with the reason."""
         state, message = self._presence
         if self._desk.journal_failed:
             return "error", "the job journal cannot be written"
