@@ -46,7 +46,7 @@ class NoAnswerError(InstrumentError):
 
     Attributes:
         iid: the instrument.
-        job: the job.
+        job: the job; empty where none was asked after.
         seen: False when the device itself says that it has never seen the job, None when it said nothing at all.
     """
 
@@ -54,7 +54,7 @@ class NoAnswerError(InstrumentError):
         self.iid = iid
         self.job = job
         self.seen = seen
-        super().__init__(f"{iid}, job {job}: {message}")
+        super().__init__(f"{iid}, job {job}: {message}" if job else f"{iid}: {message}")
 
 
 class TransportError(InstrumentError):

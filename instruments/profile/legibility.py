@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 MAX_ENTRIES = 1_000
 """Most parameters, results, commands or channels of one message that are read at all."""
 _FAULTS, _FAULT_CHARACTERS, _LINE_CHARACTERS = 5, 200, 500
 _FIRST_COMPLAINTS = 100
+_IN_MESSAGES = {
+    "Value error, ": "",
+    "Assertion failed, ": "",
+    " after validation": "",
+    **dict.fromkeys(("Input should", "String should", "List should", "Tuple should", "Dictionary should"), "it should"),
+    "valid dictionary": "valid object",
+    "valid tuple": "valid list",
+}
+"""Pydantic's words about Python, to those about messages and files."""
+_OF_PYTHON = re.compile("|".join(map(re.escape, _IN_MESSAGES)))
 
 
 class _Few:
@@ -38,10 +49,16 @@ Few = _Few()
 """Of a mapping in a model: one with too many entries is refused before they are looked at."""
 
 
+def fault_of(fault: ErrorDetails) -> str:
+    """What is wrong, without the words that are about Python."""
+    return _OF_PYTHON.sub(lambda found: _IN_MESSAGES[found.group()], fault["msg"])
+
+
 def faults_of(error: ValidationError) -> str:
-    """What is wrong, each with its key, in one line; of many and of long ones only the beginning."""
+    """What is wrong, each with its key where it has one, in one line; of many and of long ones only the beginning."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
-    texts = [clipped(f"{'.'.join(map(str, e['loc']))}: {e['msg']}", _FAULT_CHARACTERS) for e in found[:_FAULTS]]
+    told = [(".".join(map(str, fault["loc"])), fault_of(fault)) for fault in found[:_FAULTS]]
+    texts = [clipped(f"{where}: {what}" if where else what, _FAULT_CHARACTERS) for where, what in told]
     return "; ".join(texts + ([f"and {len(found) - _FAULTS} more"] if len(found) > _FAULTS else []))
 
 
