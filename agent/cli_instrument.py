@@ -167,7 +167,9 @@ def instrument_check(
     ] = None,
     timeout: Annotated[float, typer.Option(min=1.0, metavar="SECONDS", help="How long a job may take.")] = 120.0,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the heartbeat, which takes up to 24 s.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one line of JSON; the table goes to standard error.")
+    ] = False,
     ca: CaFile = None,
     cert: CertFile = None,
     key: KeyFile = None,
@@ -176,7 +178,8 @@ def instrument_check(
 
     Only commands that declare an example are carried out: each once, the shortest and the longest a few times more.
     Orders a little beyond the limits of these commands are sent, and must be refused.
-    Exit code 0 when no rule failed, 1 when one did, 2 when there is no such broker or device.
+    Exit code 0 when no rule failed, 1 when one did or the broker failed, 2 when the device is not there or offline, or
+    this user may not order.
     """
     from agent.instrument_check import check, print_report, read_parameters, restarter
     from instruments.conformance.evidence import Options

@@ -16,28 +16,27 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from agent.instrument_look import Look
 from envs.errors import UserError
 from instruments.address import BrokerAddress
 from instruments.clock import SystemClock
 from instruments.conformance.evidence import Options
 from instruments.conformance.report import Report
 from instruments.conformance.run import check_device
-from instruments.errors import TransportError
 from instruments.ids import SystemIds
 from instruments.messages import Value
 from instruments.mqtt import MqttTransport
+from instruments.profile.legibility import fault_of
+from instruments.topics import Lab
 from instruments.transport import Transport
-
-
-class NoBrokerError(UserError):
-    """The address given is none of a broker that takes us."""
 
 
 def check(iid: str, address: BrokerAddress, *, lab: str, root: str, options: Options) -> Report:
     """Try every rule of the profile on one device at a broker.
 
     Raises:
-        UserError: no broker is there or it refuses, the device is not on the bus, or it has no such command.
+        TransportError: no broker is there, or it refuses.
+        UserError: the device is not on the bus or offline, it has no such command, or this user may not order.
     """
     ids, clock = SystemIds(), SystemClock()
     name = f"check-{ids.new()}"
@@ -49,6 +48,7 @@ def check(iid: str, address: BrokerAddress, *, lab: str, root: str, options: Opt
     console = Console(stderr=True)
 
     async def work() -> Report:
+        await _look_first(iid, address, Lab(root, lab), connect(f"{name}-look"), f"{name}-look")
         async with _uploads(address, options) as complete:
             return await check_device(
                 iid,
@@ -62,11 +62,32 @@ def check(iid: str, address: BrokerAddress, *, lab: str, root: str, options: Opt
                 tell=lambda rule: status.update(f"{rule.id}  {escape(rule.demand)}"),
             )
 
+    with console.status(f"looking for {iid}") as status:
+        return asyncio.run(work())
+
+
+async def _look_first(iid: str, address: BrokerAddress, topics: Lab, transport: Transport, name: str) -> None:
+    """See that what the rules will find is the device's own doing.
+
+    Raises:
+        TransportError: no broker is there, or it refuses.
+        UserError: the device is offline, or this user may not order.
+    """
+    topics.desc(iid)  # a name that cannot be a topic is said before anything is asked
+    await transport.connect()
     try:
-        with console.status(f"looking for {iid}") as status:
-            return asyncio.run(work())
-    except TransportError as error:
-        raise NoBrokerError(f"{error}; check --broker {address.url}") from error
+        look = Look(transport, topics, iid, name)
+        await look.around()
+    finally:
+        await transport.close()
+    if look.offline:
+        raise UserError(f"{iid} is offline: start it, and check it then")
+    if not look.may_order:
+        who = f"the user {address.username!r}" if address.username else "a user without a name"
+        raise UserError(
+            f"{who} may not order in the laboratory {topics.lab!r} at {address.url}: nothing that is sent to "
+            f"instruments there is passed on; log in as an agent, and see that --lab and --root are right"
+        )
 
 
 @asynccontextmanager
@@ -87,10 +108,10 @@ async def _uploads(address: BrokerAddress, options: Options) -> AsyncIterator[Op
 
 
 def print_report(report: Report, address: BrokerAddress, *, lab: str, as_json: bool) -> None:
-    """Print the table, and a line of JSON at the end when asked for."""
+    """Print the table; with JSON that alone is on standard output, and the table on standard error."""
     from instruments.conformance.table import show
 
-    show(report, place=f"{address.url}, lab {lab}")
+    show(report, place=f"{address.url}, lab {lab}", console=Console(stderr=as_json))
     if as_json:
         print(report.to_json())  # noqa: T201
 
@@ -107,7 +128,8 @@ def read_parameters(text: str) -> Mapping[str, Value]:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if part not in {"Quantity", "str"})
-        raise UserError(f"--parameters: {where}: {first['msg']}; write quantities as {_FORM}") from error
+        where = f"--parameters: {where}" if where else "--parameters"
+        raise UserError(f"{where}: {fault_of(first)}; write quantities as {_FORM}") from error
     except ValueError as error:
         raise UserError(f"--parameters is not JSON: {error}; write {_FORM}") from error
 

@@ -27,7 +27,7 @@ class Look:
     Attributes:
         kept: what the broker retains of it, by topic.
         answered: it presented itself when told to, or of itself.
-        may_order: this user's messages to instruments are passed on.
+        may_order: this user's messages to instruments are passed on: one came back, or the instrument obeyed one.
     """
 
     def __init__(self, transport: Transport, topics: Lab, iid: str, name: str) -> None:
@@ -50,7 +50,7 @@ class Look:
         # To itself, too: a broker that forbids a message takes it all the same, and passes it on to nobody.
         for iid in (self.iid, self._name):
             await self._transport.publish(self._topics.control(iid), Control(op="republish").to_bytes())
-        await self.within(ANSWER_S, lambda: self.may_order or self.answered or self.offline)
+        await self.within(ANSWER_S, lambda: self.may_order or self.offline)
         await self._quiet()
         await self.within(ANSWER_S, lambda: self.answered or self.offline or not (self.kept and self.may_order))
 
@@ -105,6 +105,8 @@ class Look:
             self.kept[message.topic] = message.payload
             if not message.retained and message.topic == self._topics.status(self.iid):
                 self.answered = not self.offline
+            if not message.retained and message.topic == self._topics.desc(self.iid):
+                self.may_order = True  # heartbeats bring statuses alone
         else:
             self._cleared.add(message.topic)
         self._news.set()

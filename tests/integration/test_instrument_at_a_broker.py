@@ -15,6 +15,7 @@ from instruments.broker import LocalBroker, find_mosquitto, local_broker
 from instruments.brokers.access import Access
 from instruments.clock import SystemClock
 from instruments.device import Device, JobContext, command
+from instruments.errors import TransportError
 from instruments.ids import SystemIds
 from instruments.messages import Presence, Status
 from instruments.mqtt import MqttTransport
@@ -107,3 +108,39 @@ def test_one_whose_broker_died_with_it_is_forgotten_too(broker: LocalBroker) -> 
     """Its last status says online, but it does not answer."""
     say(broker, "online")
     assert "psu is forgotten: 1 topic cleared." in labwright(broker, "agent", "forget", "psu").output
+
+
+# Checking -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_check_of_one_that_is_offline_says_so_at_once(broker: LocalBroker) -> None:
+    say(broker, "offline")
+    assert refusal(labwright(broker, "agent", "check", "psu")) == "psu is offline: start it, and check it then"
+    labwright(broker, "agent", "forget", "psu")
+    assert "psu is not on the bus" in refusal(labwright(broker, "agent", "check", "psu"))
+
+
+def test_a_user_who_may_not_order_is_told_instead_of_blaming_the_device(broker: LocalBroker) -> None:
+    async def act(_supply: Supply) -> None:
+        for user in ("anna", "psu", "other"):
+            told = await asyncio.to_thread(labwright, broker, user, "check", "psu")
+            assert f"the user '{user}' may not order in the laboratory 'lab'" in refusal(told)
+
+    with_supply(broker, act)
+
+
+def test_json_is_alone_on_standard_output(broker: LocalBroker) -> None:
+    async def act(_supply: Supply) -> None:
+        told = await asyncio.to_thread(labwright, broker, "agent", "check", "psu", "--quick", "--json")
+        assert json.loads(told.stdout)["failed"] == 0
+        assert "the profile demands" in told.stderr
+
+    with_supply(broker, act)
+
+
+@pytest.mark.parametrize("command", [["list"], ["check", "psu"], ["forget", "psu"]])
+def test_a_wrong_password_is_the_same_failure_for_all(broker: LocalBroker, command: list[str]) -> None:
+    url = broker.address("agent").url_with_password.replace(broker.address("agent").password, "wrong")
+    told = CliRunner().invoke(app, ["instrument", *command, "--broker", url])
+    assert isinstance(told.exception, TransportError), told.output  # main() makes it exit code 1
+    assert "wrong" not in str(told.exception)
