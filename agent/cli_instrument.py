@@ -153,14 +153,6 @@ def instrument_check(
     parameters: Annotated[
         str | None, typer.Option(metavar="JSON", show_default="its example", help="Parameters of that command.")
     ] = None,
-    every_command: Annotated[
-        bool,
-        typer.Option(
-            "--every-command",
-            help="Probe the parameters and limits of commands without an example, too. DANGEROUS on a device that does "
-            "not check its limits: it acts beyond them.",
-        ),
-    ] = False,
     restart: Annotated[
         str | None,
         typer.Option(metavar="SHELL_COMMAND", help="Restarts the device; without it restarts are not tried."),
@@ -189,7 +181,6 @@ def instrument_check(
     options = Options(
         command=command,
         parameters=None if parameters is None else read_parameters(parameters),
-        every_command=every_command,
         quick=quick,
         job_s=timeout,
         restart=None if restart is None else restarter(restart),
@@ -197,5 +188,5 @@ def instrument_check(
     address = broker_address(broker, ca=ca, cert=cert, key=key)
     report = check(iid, address, lab=lab, root=root, options=options)
     print_report(report, address, lab=lab, as_json=as_json)
-    if not report.conforms:
+    if report.failed:
         raise typer.Exit(1)

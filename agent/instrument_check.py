@@ -20,7 +20,7 @@ from agent.instrument_look import Look
 from envs.errors import UserError
 from instruments.address import BrokerAddress
 from instruments.clock import SystemClock
-from instruments.conformance.evidence import Options
+from instruments.conformance.evidence import RESTART_S, Options
 from instruments.conformance.report import Report
 from instruments.conformance.run import check_device
 from instruments.ids import SystemIds
@@ -137,12 +137,29 @@ def read_parameters(text: str) -> Mapping[str, Value]:
 _FORM = '\'{"temperature": {"value": 200, "unit": "Cel"}, "sample": "blank"}\''
 
 
-def restarter(command: str) -> Callable[[], Awaitable[None]]:
-    """Runs a shell command that restarts the device; it may return before the device is back."""
+def restarter(command: str, *, within_s: float = RESTART_S) -> Callable[[], Awaitable[None]]:
+    """Runs a shell command that restarts the device; it may return before the device is back, but it must return.
+
+    Args:
+        command: for the shell.
+        within_s: how long it may take, in seconds; then it is ended.
+    """
 
     async def restart() -> None:
         child = await asyncio.create_subprocess_shell(command, stdin=asyncio.subprocess.DEVNULL)
-        if code := await child.wait():
+        try:
+            async with asyncio.timeout(within_s):
+                code = await child.wait()
+        except TimeoutError as error:
+            raise UserError(
+                f"--restart: {command!r} had not ended after {within_s:g} s: have it return once the restart is on its "
+                "way, with what stays running in the background"
+            ) from error
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+        if code:
             raise UserError(f"--restart: {command!r} ended with exit code {code}: the device was not restarted")
 
     return restart

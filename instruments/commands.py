@@ -32,6 +32,12 @@ _MARK = "_labwright_command"
 class Returns:
     """One thing that a command gives: a quantity in ``unit``, bulk data of ``media_type``, or a word (neither).
 
+    Args:
+        unit: UCUM code, of a quantity.
+        media_type: of bulk data.
+        summary: one line for people.
+        optional: whether the command may succeed without it, as where it is not always known.
+
     Raises:
         UnitError: when the unit is no UCUM code.
         ValueError: when both are given.
@@ -40,6 +46,7 @@ class Returns:
     unit: str | None = None
     media_type: str | None = None
     summary: str = ""
+    optional: bool = False
 
     def __post_init__(self) -> None:
         if self.unit is not None and self.media_type is not None:
@@ -49,7 +56,9 @@ class Returns:
 
     def describe(self) -> ResultDescription:
         """As it stands in the instrument's description."""
-        return ResultDescription(summary=self.summary, unit=self.unit, media_type=self.media_type)
+        return ResultDescription(
+            summary=self.summary, unit=self.unit, media_type=self.media_type, optional=self.optional
+        )
 
 
 @dataclass(frozen=True)

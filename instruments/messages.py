@@ -141,11 +141,13 @@ class ResultDescription(Payload):
         summary: what it is, in a line.
         unit: UCUM code, of a quantity.
         media_type: of bulk data.
+        optional: whether a success may come without it, as where it is not always known.
     """
 
     summary: str = ""
     unit: Unit | None = None
     media_type: MediaType | None = None
+    optional: bool = False
 
 
 class ChannelDescription(Payload):

@@ -92,17 +92,17 @@ class WatchedFolder(Device):
         }
         results = {
             "image": Returns(media_type="image/tiff", summary="the file as it is; PNG or JPEG where that was exported"),
-            "sidecar": Returns(media_type="text/plain", summary="the text file beside it, where there is one"),
-            "pixel_size": Returns(unit="um", summary="edge of a pixel, where it is known"),
+            "sidecar": Returns(media_type="text/plain", summary="the text file beside it", optional=True),
+            "pixel_size": Returns(unit="um", summary="edge of a pixel, where it is known", optional=True),
             "scale_source": Returns(summary="where the pixel size is known from, or none"),
-            "scale_note": Returns(summary="why a pixel size was not believed"),
+            "scale_note": Returns(summary="why a pixel size was not believed", optional=True),
             "sample": Returns(),
-            "field": Returns(summary="from the file's name, where it tells"),
-            "index": Returns(summary="from the file's name, where it tells"),
+            "field": Returns(summary="from the file's name, where it tells", optional=True),
+            "index": Returns(summary="from the file's name, where it tells", optional=True),
             "file": Returns(summary="path below the folder"),
-            "voltage": Returns(unit="kV", summary="acceleration voltage, where it is known"),
-            "magnification": Returns(unit="1", summary="as the microscope states it for its own display"),
-            "detector": Returns(summary="the signal's name, where it is known"),
+            "voltage": Returns(unit="kV", summary="acceleration voltage, where it is known", optional=True),
+            "magnification": Returns(unit="1", summary="as the microscope states it for its display", optional=True),
+            "detector": Returns(summary="the signal's name, where it is known", optional=True),
         }
         take = "Wait for the next finished image of a sample and hand it over"
         self.register(CommandSpec("acquire", take, parameters, results, self.settings.wait_s), self.acquire)

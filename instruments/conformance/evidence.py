@@ -17,6 +17,8 @@ SLOW_S = 0.5
 """A job of this length can be caught while it runs."""
 HEARTBEAT_S = 12.0
 """A status comes every 10 s; so much later at the latest."""
+RESTART_S = 60.0
+"""How long a restart may take when nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,6 @@ class Options:
     Attributes:
         command: the one command to carry out; by default those that declare an example.
         parameters: of that command; by default its example.
-        every_command: probe parameters and limits of commands without an example, too. A device that does not check
-            its limits then acts beyond them.
         quick: leave out what takes long: the heartbeat.
         job_s: how long a job may take.
         answer_s: how long a device may take to answer.
@@ -40,13 +40,12 @@ class Options:
 
     command: str | None = None
     parameters: Mapping[str, Value] | None = None
-    every_command: bool = False
     quick: bool = False
     job_s: float = 120.0
     answer_s: float = 5.0
     settle_s: float = 0.1
     restart: Callable[[], Awaitable[None]] | None = None
-    restart_s: float = 60.0
+    restart_s: float = RESTART_S
     ticket: Callable[[str], UploadTicket] | None = None
     sources: Sources = field(default_factory=lambda: Sources(origins=None))
 

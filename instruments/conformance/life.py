@@ -153,7 +153,7 @@ def success(life: Life) -> str:
 
 
 def declared_results(life: Life) -> str:
-    """Every result is declared, and has its declared unit or media type."""
+    """Every result is declared, has its declared unit or media type, and is there unless it is optional."""
     values, artefacts = _result(life)
     declared = life.trial.described.results
     if not declared:
@@ -162,8 +162,11 @@ def declared_results(life: Life) -> str:
         raise BrokenRuleError(f"not declared: {', '.join(extra)}", "Declare each result with its unit or media type.")
     for name in values.keys() | artefacts.keys():
         _check_kind(name, declared[name], values.get(name), artefacts.get(name))
-    # Some results are there only where they are known: a description does not say which.
     missing = sorted(declared.keys() - values.keys() - artefacts.keys())
+    if owed := [name for name in missing if not declared[name].optional]:
+        raise BrokenRuleError(
+            f"declared, but not there: {', '.join(owed)}", "Give it, or declare it with optional: true."
+        )
     return f"{len(declared) - len(missing)} results" + (f"; not this time: {', '.join(missing)}" if missing else "")
 
 
@@ -280,9 +283,11 @@ LIFE = Theme(
         rule("JOB-7", "Progress", "progress is from 0 to 1 and never goes back.")(_each(progress_forward)),
         rule("JOB-8", "Elapsed time", "elapsed_s never goes back.")(_each(time_forward)),
         rule("JOB-9", "Success", "An example can be carried out at any time.")(_each(success)),
-        rule("JOB-10", "Results", "Every result is declared, and comes in its declared unit or media type.")(
-            _each(declared_results)
-        ),
+        rule(
+            "JOB-10",
+            "Results",
+            "Every result is declared, comes in its declared unit or media type, and is missing only where optional.",
+        )(_each(declared_results)),
         fetchable,
         inline,
         kept,

@@ -1,7 +1,7 @@
 """Rules about parameters: what is missing, unknown, in another unit or beyond limits is rejected, never acted upon.
 
 Each order here differs from one that may be carried out in one point only, and by little. All the same a device that
-checks nothing acts on it: so these rules try only commands that declare an example, unless all are asked for.
+checks nothing acts on it: so these rules try only commands that may be carried out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from instruments.conformance.describing import parameters_of, quantity_of
 from instruments.conformance.evidence import Trial, plain, reason
 from instruments.conformance.examination import Examination
 from instruments.conformance.rules import BrokenRuleError, Check, Theme, UntriedRuleError, rule
-from instruments.messages import Quantity, Value
+from instruments.messages import Quantity
 from instruments.units import UnitError, convert
 
 Wrong = tuple[str, Mapping[str, Any]]
@@ -22,43 +22,6 @@ _BEYOND = 0.01
 """How far beyond a limit, as a share of the span: clearly, and as little as possible."""
 _PREFIXES = ("k", "M", "G", "m", "u", "n")
 _FOREIGN = ("m", "kg", "V")
-
-
-def probed(exam: Examination) -> list[Trial]:
-    """The commands whose parameters are probed.
-
-    Raises:
-        UntriedRuleError: there are none.
-    """
-    try:
-        found = exam.trials()
-    except UntriedRuleError:
-        if not exam.options.every_command or exam.unavailable():
-            raise
-        found = []
-    if exam.options.every_command:
-        there = {t.command for t in found}
-        rest = ((n, d) for n, d in exam.description.commands.items() if n not in there)
-        found += [Trial(n, made_up(d.parameters), d) for n, d in rest]
-    return found
-
-
-def made_up(schema: Mapping[str, Any]) -> dict[str, Value]:
-    """Parameters that obey a schema: the middle between the limits, the first choice, a short text."""
-    found: dict[str, Value] = {}
-    for name, part in parameters_of(schema).items():
-        if (quantity := quantity_of(part)) is not None:
-            low, high = _limits(quantity[1])
-            found[name] = Quantity(value=0.5 * (low + high), unit=quantity[0] or "1")
-        else:
-            options = part.get("enum")
-            found[name] = str(options[0]) if isinstance(options, list) and options else "conformance"
-    return found
-
-
-def _limits(number: Mapping[str, Any]) -> tuple[float, float]:
-    low, high = _number(number.get("minimum")) or 0.0, _number(number.get("maximum"))
-    return low, low + 1.0 if high is None else high
 
 
 def _number(limit: object) -> float | None:
@@ -180,7 +143,7 @@ def _rejects(variants: Callable[[Trial], Iterator[Wrong]], advice: str, *, silen
 
     async def check(exam: Examination) -> str:
         seen: list[str] = []
-        for trial in probed(exam):
+        for trial in exam.trials():
             for what, parameters in variants(trial):
                 told = f"{trial.command}, {what}"
                 job = exam.new_job(told)

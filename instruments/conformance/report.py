@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Verdict = Literal["passed", "failed", "skipped"]
+_JOBS = "JOB-"
+"""How the ids of rules about a job's life begin."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,11 @@ class Report:
         return tuple(f.rule for f in self.by("failed"))
 
     @property
-    def conforms(self) -> bool:
-        """Whether no rule failed; rules that could not be tried do not count."""
-        return not self.failed
+    def conforms(self) -> bool | None:
+        """Whether the device keeps the profile in what could be tried; None when no job was tried."""
+        if self.failed:
+            return False
+        return True if any(f.rule.startswith(_JOBS) for f in self.by("passed")) else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""

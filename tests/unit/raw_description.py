@@ -49,7 +49,12 @@ def description(boot: str, flaws: frozenset[str]) -> dict[str, Any]:
     weigh = {
         "summary": "Press and weigh",
         "parameters": _schema({**WEIGH, "force": force}),
-        "results": {"weight": {"unit": "g"}, "trace": {"media_type": "text/plain"}, "verdict": {}},
+        "results": {
+            "weight": {"unit": "g"},
+            "trace": {"media_type": "text/plain"},
+            "verdict": {},
+            "mood": {"optional": True},
+        },
         "duration_s": 1.0,
         "example": {**EXAMPLE, "force": {"value": 10.0, "unit": force["properties"]["unit"]["const"]}},
     }

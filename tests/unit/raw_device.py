@@ -274,9 +274,14 @@ class RawDevice:
         values: dict[str, Any] = {
             "weight": {"value": 3.0, "unit": "kg" if self.has("result in another unit") else "g"},
             "verdict": "good",
+            "mood": "calm",
         }
         if self.has("result undeclared"):
             values["taste"] = "salty"
+        if self.has("result missing"):
+            del values["verdict"]
+        if self.has("optional result missing"):
+            del values["mood"]
         where = f"data:text/plain;base64,{base64.b64encode(data).decode()}"
         if self.has("artefact in no place"):
             where = "file:///" + "x" * 300

@@ -113,6 +113,8 @@ FLAWS: dict[str, set[str]] = {
     "fails its example": {"JOB-9"},
     "result in another unit": {"JOB-10"},
     "result undeclared": {"JOB-10"},
+    "result missing": {"JOB-10"},
+    "optional result missing": set(),
     "another media type": {"JOB-10"},
     "artefact hash wrong": {"JOB-11"},
     "artefact in no place": {"JOB-11"},
