@@ -96,11 +96,9 @@ def _read(ref: ArtefactRef, sources: Sources, opened: Opened) -> bytes:
             f"cannot fetch {ref.uri[:_SHOWN]}: s3: URIs are not supported; "
             "let the device upload to the ticket of its order, or give an https: URI signed in advance"
         )
-    raise _unknown(ref, "http: and https: URIs are known")
-
-
-def _unknown(ref: ArtefactRef, servers: str) -> ArtefactError:
-    return ArtefactError(f"cannot fetch {ref.uri[:_SHOWN]}: only local file: and base64 data: URIs are read, {servers}")
+    raise ArtefactError(
+        f"cannot fetch {ref.uri[:_SHOWN]}: only local file:, base64 data:, http: and https: URIs are read"
+    )
 
 
 # Files ----------------------------------------------------------------------------------------------------------------
@@ -127,7 +125,10 @@ def _read_http(ref: ArtefactRef, sources: Sources, opened: Opened) -> bytes:
     if sources.own is not None and _below(ref.uri, sources.own[0]):
         return _read_own(ref, *sources.own)
     if sources.origins is not None and not any(_below(ref.uri, origin) for origin in sources.origins):
-        raise _unknown(ref, f"{', '.join(sources.origins)} are asked" if sources.origins else "no server is asked")
+        others = f": it names {', '.join(sources.origins)}" if sources.origins else ""
+        raise ArtefactError(
+            f"cannot fetch {ref.uri[:_SHOWN]}: a server is asked only when it is named in Sources(origins=...){others}"
+        )
     connection, path = connect(ref.uri, ca=sources.ca, timeout_s=sources.timeout_s)
     opened(connection)
     headers = {"Authorization": f"Bearer {sources.token}"} if sources.token and sources.origins is not None else {}
