@@ -6,9 +6,10 @@ from typing import Literal
 
 import pytest
 from instrument_bench import Bench, Make, Play
+from patience import require_broker
 
 from instruments.address import BrokerAddress
-from instruments.broker import embedded_broker, find_mosquitto
+from instruments.broker import embedded_broker
 from instruments.local import LocalBus, LocalTransport
 from instruments.mqtt import MqttTransport
 
@@ -24,10 +25,7 @@ def bus(request: pytest.FixtureRequest) -> Iterator[BrokerAddress | None]:
     if kind == "local":
         yield None
         return
-    if kind == "mosquitto" and find_mosquitto() is None:
-        pytest.skip("Mosquitto is not installed")
-    if kind == "amqtt":
-        pytest.importorskip("amqtt", reason="amqtt is not installed")
+    require_broker(kind)
     with embedded_broker(kind) as address:
         yield address
 

@@ -102,13 +102,6 @@ class Bench:
         ).to_bytes()
 
 
-async def until(true: Callable[[], bool]) -> None:
-    """Wait for something that the bus will bring about."""
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - any condition, on any bus
-            await asyncio.sleep(0.002)
-
-
 def cut(transport: Transport) -> Awaitable[None]:
     """Lose a connection without a word, as a pulled cable does."""
     if isinstance(transport, LocalTransport):

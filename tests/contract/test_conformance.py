@@ -11,12 +11,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from conformance_subjects import LAB, SUBJECTS, Bench
+from patience import require_broker
 from typer.testing import CliRunner, Result
 
 from agent.cli import app
 from envs.errors import UserError
 from instruments.address import BrokerAddress
-from instruments.broker import embedded_broker, find_mosquitto
+from instruments.broker import embedded_broker
 from instruments.clock import SystemClock
 from instruments.conformance.evidence import Options
 from instruments.conformance.report import Report
@@ -97,10 +98,7 @@ def reports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         bus = LocalBus()
         yield asyncio.run(check_all(lambda _: bus.transport()))
         return
-    if request.param == "mosquitto" and find_mosquitto() is None:
-        pytest.skip("Mosquitto is not installed")
-    if request.param == "amqtt":
-        pytest.importorskip("amqtt", reason="amqtt is not installed")
+    require_broker(request.param)
     with embedded_broker(request.param) as address:
         yield asyncio.run(check_all(lambda name: MqttTransport(address, client_id=name)))
 
@@ -136,8 +134,7 @@ def check(mosquitto: BrokerAddress, *arguments: str) -> Result:
 
 @pytest.fixture(scope="module")
 def mosquitto() -> Iterator[BrokerAddress]:
-    if find_mosquitto() is None:
-        pytest.skip("Mosquitto is not installed")
+    require_broker("mosquitto")
     with embedded_broker("mosquitto") as address:
         yield address
 

@@ -1,7 +1,8 @@
 """One suite for every bus: what the port promises holds in process, on Mosquitto and on amqtt alike."""
 
 import pytest
-from instrument_bench import Bench, Play, cut, until
+from instrument_bench import Bench, Play, cut
+from patience import until
 
 from envs.errors import InstrumentError
 from instruments.errors import NotCommittedError, TopicError, TransportError

@@ -4,7 +4,8 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from instrument_bench import HOT, START, Bench, Play, cut, until
+from instrument_bench import HOT, START, Bench, Play, cut
+from patience import until
 
 from instruments.errors import NoAnswerError
 from instruments.journal import MemoryJournal

@@ -6,7 +6,7 @@ import random
 import select
 import threading
 import tty
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -142,12 +142,6 @@ class Shop:
 
 async def soon(_seconds: float) -> None:
     await asyncio.sleep(0)
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - any condition
-            await asyncio.sleep(0.002)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ import os
 import random
 import socketserver
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import until
 from typing_extensions import override
 
 from instruments.adapters.load import read_adapter
@@ -54,12 +55,6 @@ class Shop:
 
     def acts(self, word: str) -> list[str]:
         return [line for line in self.sent if line.startswith(word) and "?" not in line]
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - any condition
-            await asyncio.sleep(0.002)
 
 
 @pytest.fixture

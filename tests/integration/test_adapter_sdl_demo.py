@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from patience import require_broker, until
 from picow import PicoW, counts
 from pydantic import ValidationError
 
@@ -20,7 +21,7 @@ from instruments.adapters.sdl_demo import LightDemo, Settings, build
 from instruments.adapters.sdl_demo_messages import Experiment
 from instruments.address import BrokerAddress
 from instruments.artefacts import read_artefact
-from instruments.broker import embedded_broker, find_mosquitto
+from instruments.broker import embedded_broker
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
 from instruments.ids import SeededIds
@@ -90,8 +91,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def mosquitto() -> Iterator[BrokerAddress]:
-    if find_mosquitto() is None:
-        pytest.skip("Mosquitto is not installed")
+    require_broker("mosquitto")
     with embedded_broker("mosquitto") as address:
         yield address
 
@@ -106,12 +106,6 @@ def run(story: Story) -> None:
             await story(bench)
 
     asyncio.run(scene())
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - anything that a bus brings about
-            await asyncio.sleep(0.001)
 
 
 def value(state: JobState, name: str) -> float:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from furnace_bench import FIRE, Controller, shop, until
+from furnace_bench import FIRE, Controller, shop
+from patience import until
 
 from instruments.journal import MemoryJournal
 from instruments.messages import Quantity, Telemetry

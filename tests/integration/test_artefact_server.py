@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from patience import until
 
 from envs.errors import ConfigError
 from instruments.bulk.endpoint import Limits
@@ -82,12 +83,6 @@ async def raw(server: ArtefactServer, *sent: bytes, eof: bool = False) -> bytes:
         await listening
     writer.close()
     return bytes(answer)
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5.0):
-        while not happened():  # noqa: ASYNC110 - seen from outside, through the disk
-            await asyncio.sleep(0.001)
 
 
 def entries(directory: Path) -> list[str]:

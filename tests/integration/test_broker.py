@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from patience import require_broker
 
 from envs.errors import ConfigError, MissingExtraError, UserError
 from instruments import broker
@@ -39,10 +40,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(params=["mosquitto", "amqtt"])
 def kind(request: pytest.FixtureRequest) -> Kind:
-    if request.param == "mosquitto" and find_mosquitto() is None:
-        pytest.skip("Mosquitto is not installed")
-    if request.param == "amqtt":
-        pytest.importorskip("amqtt", reason="amqtt is not installed")
+    require_broker(request.param)
     chosen: Kind = request.param
     return chosen
 
@@ -189,8 +187,7 @@ def test_a_directory_that_was_given_is_kept(kind: Kind, tmp_path: Path) -> None:
 
 
 def test_mosquitto_keeps_retained_messages_over_its_restart(tmp_path: Path) -> None:
-    if find_mosquitto() is None:
-        pytest.skip("Mosquitto is not installed")
+    require_broker("mosquitto")
 
     async def leave(address: BrokerAddress) -> None:
         transport = MqttTransport(address, client_id="writer")
@@ -322,8 +319,7 @@ async def heard_by_agent(running: LocalBroker, address: BrokerAddress) -> list[s
 
 @pytest.mark.parametrize("ask", [True, False], ids=["certificates", "passwords"])
 def test_beyond_this_machine_there_is_tls_and_the_same_rights(tmp_path: Path, ask: bool) -> None:
-    if find_mosquitto() is None:
-        pytest.skip("Mosquitto is not installed")
+    require_broker("mosquitto")
     listener = certified(tmp_path, ask=ask)
     ca = tmp_path / "authority.pem"
 

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+from patience import require_broker
 from typing_extensions import override
 
 from envs.errors import UserError
 from instruments.address import BrokerAddress
-from instruments.broker import LocalBroker, find_mosquitto, local_broker
+from instruments.broker import LocalBroker, local_broker
 from instruments.brokers.access import Access, BrokerUser
 from instruments.mqtt import MqttTransport
 from instruments.topics import Lab
@@ -70,8 +71,7 @@ class Watched(Access):
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[LocalBroker]:
-    if find_mosquitto() is None:
-        pytest.skip("Mosquitto is not installed")
+    require_broker("mosquitto")
     named = Access.new(LAB, instruments=("furnace-1", "sem-1"), persons=("anna", "bob"))
     access = Watched((*named.users, BrokerUser.new("watcher", "agent")), LAB)
     with local_broker(access, kind="mosquitto") as running:

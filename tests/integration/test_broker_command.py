@@ -15,15 +15,15 @@ from typing import Any
 import psutil
 import pytest
 import typer.main
+from patience import needs_mosquitto
 
 from agent import broker_run
 from agent.cli import app, main
 from instruments.address import BrokerAddress
-from instruments.broker import find_mosquitto, free_port
+from instruments.broker import free_port
 from instruments.brokers.probe import lets_in
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-mosquitto = pytest.mark.skipif(find_mosquitto() is None, reason="Mosquitto is not installed")
 CODE = "from agent.cli import main; main()"
 
 
@@ -77,7 +77,7 @@ def enters(url: str) -> bool:
     return lets_in(BrokerAddress.from_url(url))
 
 
-@mosquitto
+@needs_mosquitto
 def test_users_port_and_passwords_are_there_again_the_next_time(tmp_path: Path) -> None:
     port = str(free_port())
     with running(tmp_path, "--port", port, "--instrument", "furnace-1", "--person", "anna", "--lab", "east") as first:
@@ -94,7 +94,7 @@ def test_users_port_and_passwords_are_there_again_the_next_time(tmp_path: Path) 
         assert all(map(enters, urls(second).values()))
 
 
-@mosquitto
+@needs_mosquitto
 def test_users_come_and_go_while_it_runs(tmp_path: Path, labwright: Labwright) -> None:
     with running(tmp_path, "--port", str(free_port()), "--person", "anna") as line:
         code, out, err = labwright("--dir", tmp_path, "--person", "bob", "--remove", "anna", "--json")
@@ -118,7 +118,7 @@ def test_users_come_and_go_while_it_runs(tmp_path: Path, labwright: Labwright) -
         assert (code, "has no user 'nobody'" in err) == (2, True)
 
 
-@mosquitto
+@needs_mosquitto
 def test_what_it_prints_can_be_typed(tmp_path: Path) -> None:
     with running(tmp_path, "--port", str(free_port()), "--instrument", "furnace-1", "--person", "anna") as line:
         pass
@@ -214,7 +214,7 @@ def test_a_damaged_file_of_credentials_is_said_and_left_as_it_is(
     assert file.read_text() == text
 
 
-@mosquitto
+@needs_mosquitto
 def test_a_taken_port_is_refused_when_asked_for_and_passed_over_otherwise(
     tmp_path: Path, labwright: Labwright, monkeypatch: pytest.MonkeyPatch
 ) -> None:

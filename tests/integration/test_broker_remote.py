@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from patience import require_broker
 
 from agent import remote_broker
 from agent.cli import main
 from agent.remote_broker import RemoteBroker, check_broker
 from envs.errors import UserError
-from instruments.broker import LocalBroker, find_mosquitto, local_broker
+from instruments.broker import LocalBroker, local_broker
 from instruments.brokers.access import Access
 from instruments.clock import SystemClock
 from instruments.device import Device
@@ -32,8 +33,7 @@ QUICK = ("--experiments", "1", "--compare", "none", "--strategy", "random", "--j
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[LocalBroker]:
-    if find_mosquitto() is None:
-        pytest.skip("Mosquitto is not installed")
+    require_broker("mosquitto")
     with local_broker(Access.new(LAB, instruments=IIDS, persons=("anna",)), kind="mosquitto") as running:
         yield running
 

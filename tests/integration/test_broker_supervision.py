@@ -10,10 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from patience import needs_mosquitto
 
 from envs.errors import ConfigError, UserError
 from instruments import broker as broker_module
-from instruments.broker import LocalBroker, find_mosquitto, free_port, local_broker
+from instruments.broker import LocalBroker, free_port, local_broker
 from instruments.brokers.access import Access, BrokerUser
 from instruments.brokers.child import Restarts
 from instruments.brokers.probe import lets_in
@@ -23,7 +24,6 @@ from instruments.topics import Lab
 from instruments.transport import Message
 
 LAB = Lab("labwright", "lab")
-mosquitto = pytest.mark.skipif(find_mosquitto() is None, reason="Mosquitto is not installed")
 
 
 def access() -> Access:
@@ -45,7 +45,7 @@ def within(seconds: float, true: Callable[[], bool]) -> bool:
     return True
 
 
-@mosquitto
+@needs_mosquitto
 def test_killed_it_is_back_with_what_it_kept_and_so_are_its_clients(tmp_path: Path) -> None:
     async def watch(broker: LocalBroker) -> None:
         heard: set[bytes] = set()
@@ -90,7 +90,7 @@ def test_killed_it_is_back_with_what_it_kept_and_so_are_its_clients(tmp_path: Pa
         asyncio.run(watch(running))
 
 
-@mosquitto
+@needs_mosquitto
 def test_it_ends_with_its_supervisor_however_that_ends() -> None:
     with local_broker(access(), kind="mosquitto") as broker:
         supervisor, server = processes(broker)
@@ -103,7 +103,7 @@ def test_it_ends_with_its_supervisor_however_that_ends() -> None:
     assert not lets_in(broker.address())
 
 
-@mosquitto
+@needs_mosquitto
 def test_who_is_taken_out_is_disconnected_and_others_stay() -> None:
     async def attempt(broker: LocalBroker) -> None:
         stays = MqttTransport(broker.address("furnace-1"), client_id="stays")
@@ -132,7 +132,7 @@ def test_amqtt_takes_no_users_while_it_runs_and_listens_here_alone(tmp_path: Pat
         assert "every user may do everything" in broker_module.BANNER
 
 
-@mosquitto
+@needs_mosquitto
 def test_a_taken_port_is_said_at_once(tmp_path: Path) -> None:
     with (
         local_broker(access(), kind="mosquitto", directory=tmp_path / "one") as first,
@@ -143,7 +143,7 @@ def test_a_taken_port_is_said_at_once(tmp_path: Path) -> None:
     assert not (tmp_path / "two").exists()
 
 
-@mosquitto
+@needs_mosquitto
 def test_a_chosen_port_is_kept_over_a_restart(tmp_path: Path) -> None:
     port, users = free_port(), access()
     for _ in range(2):

@@ -7,12 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from instruments.broker import find_mosquitto
+from patience import needs_mosquitto
 
 ROOT = Path(__file__).parent.parent.parent
-pytestmark = pytest.mark.skipif(find_mosquitto() is None, reason="Mosquitto is not installed")
+pytestmark = needs_mosquitto
 
 
 def run(name: str, **environment: str) -> tuple[int, dict[str, Any], str]:

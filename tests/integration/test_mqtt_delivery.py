@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from patience import require_broker, until
 
 from instruments.address import BrokerAddress
 from instruments.broker import find_mosquitto
@@ -60,19 +61,12 @@ class Mosquitto:
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    if find_mosquitto() is None:
-        pytest.skip("Mosquitto is not installed")
+    require_broker("mosquitto")
     before = set(threading.enumerate())
     broker = Mosquitto(tmp_path)
     yield broker
     broker.stop()
     assert {thread for thread in threading.enumerate() if "asyncio" not in thread.name} <= before
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not true():  # noqa: ASYNC110 - the other side of a real network
-            await asyncio.sleep(0.005)
 
 
 SUBSCRIBER = """

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from patience import until
 from PIL import Image
 
 from instruments.adapters.folder import Settings, build
@@ -74,12 +75,6 @@ class Time:
             first[2].set_result(None)
             await asyncio.sleep(0.001)
         self.clock.advance(max(0.0, end - self.clock.elapsed()))
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - anything that a thread brings about
-            await asyncio.sleep(0.0005)
 
 
 @dataclass

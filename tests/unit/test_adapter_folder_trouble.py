@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import until
 from PIL import Image
 from pydantic import ValidationError
-from sem_room import SIDECAR, SemRoom, image, run, text, tiff, until, why
+from sem_room import SIDECAR, SemRoom, image, run, text, tiff, why
 
 from envs.errors import ConfigError, JournalError
 from instruments.adapters import folder, folder_scan

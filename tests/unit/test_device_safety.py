@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import until
 from typing_extensions import override
 
 from envs.errors import InstrumentError
@@ -100,12 +101,6 @@ class Bench:
 async def settle() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not true():  # noqa: ASYNC110 - a worker thread is waited for
-            await asyncio.sleep(0.001)
 
 
 def play(act: Callable[[Bench], Awaitable[None]]) -> None:
