@@ -132,7 +132,7 @@ def test_a_wrong_command_is_the_users_mistake() -> None:
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("{", "is not JSON"), ("[]", "valid dictionary"), ('{"force": 3}', "force"), ('{"force": {"value": 3}}', "unit")],
+    [("{", "is not JSON"), ("[]", "valid object"), ('{"force": 3}', "force"), ('{"force": {"value": 3}}', "unit")],
 )
 def test_parameters_that_are_none_are_explained(text: str, word: str) -> None:
     with pytest.raises(UserError, match=word) as caught:
