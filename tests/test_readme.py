@@ -16,6 +16,8 @@ import typer.main
 from agent.cli import app, main
 from agent.config import parse_config
 from agent.wiring import build_problem
+from instruments.artefacts import INLINE_LIMIT
+from instruments.broker import find_mosquitto
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text()
@@ -119,17 +121,73 @@ def test_the_message_of_a_wrong_file_is_the_one_that_is_shown(
     assert capsys.readouterr().err in blocks(README, "")
 
 
-def test_the_example_instrument_works_as_printed(tmp_path: Path) -> None:
-    example, on_a_network = blocks((REPOSITORY / "docs" / "instruments.md").read_text(), "python")
-    code = example + on_a_network
+def run_guide(tail: str, directory: Path) -> list[str]:
+    """What the programs of the guide print, joined together, with a line of a test's own at the end."""
+    code = "".join(blocks((REPOSITORY / "docs" / "instruments.md").read_text(), "python")) + tail
     done = subprocess.run(  # noqa: S603 - our own script
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False, cwd=directory
     )
     assert done.returncode == 0, done.stderr
-    succeeded, failed, rejected = done.stdout.splitlines()
+    return done.stdout.splitlines()
+
+
+def test_the_example_instrument_works_as_printed(tmp_path: Path) -> None:
+    succeeded, failed, rejected = run_guide("", tmp_path)
     assert succeeded.startswith("succeeded")
     assert failed.startswith("failed the pellet had melted")
     assert rejected.startswith("rejected temperature = 2500")
+
+
+AT_A_BROKER = """
+
+from instruments.broker import local_broker
+from instruments.brokers.access import Access
+from instruments.topics import Lab
+
+
+async def with_a_furnace(broker) -> None:
+    furnace = Furnace(
+        "furnace-1", MqttTransport(broker.address("furnace-1"), client_id="furnace-1"), lab="demo",
+        clock=SystemClock(), ids=SystemIds(),
+    )
+    await furnace.start()
+    beating = asyncio.create_task(furnace.run())
+    earlier = InstrumentClient(
+        MqttTransport(broker.address("agent"), client_id="earlier"), lab="demo", agent="agent", clock=SystemClock(),
+        ids=SystemIds(),
+    )
+    await earlier.start()
+    await earlier.wait_for(["furnace-1"])
+    warm = {"temperature": Quantity(value=900, unit="Cel"), "hold": Quantity(value=15, unit="h")}
+    order = asyncio.create_task(earlier.execute("furnace-1", "sinter", warm, job="earlier-job"))
+    while "earlier-job" not in earlier.open_jobs("furnace-1"):
+        await asyncio.sleep(0.01)
+    order.cancel()
+    await earlier.close()
+    await at_the_broker(broker.address("agent"))
+    beating.cancel()
+    await asyncio.gather(order, beating, return_exceptions=True)
+    await furnace.stop()
+
+
+access = Access.new(Lab("labwright", "demo"), agents=("agent",), instruments=("furnace-1",))
+with local_broker(access, kind="mosquitto") as broker:
+    asyncio.run(with_a_furnace(broker))
+"""
+
+
+def test_the_example_agent_works_as_printed(tmp_path: Path) -> None:
+    if find_mosquitto() is None:
+        pytest.skip("Mosquitto is not installed")
+    printed = run_guide(AT_A_BROKER, tmp_path)
+    assert "sighting furnace-1 appeared busy" in printed
+    assert "adopted earlier-job succeeded" in printed
+    assert "reading temperature 21.5 Cel" in printed
+    assert any(line.startswith("update ") and line.endswith(" running 0.5") for line in printed)
+    fetched = next(int(line.split()[1]) for line in printed if line.startswith("fetched "))
+    assert fetched > INLINE_LIMIT, "or it would not have come by the ticket"
+    assert list((tmp_path / "artefacts").rglob("*.csv"))
+    assert "cancelled: cancelled" in printed
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda p: str(p.name))
