@@ -76,9 +76,6 @@ class TextInstrument(Device):
             self._met(await asyncio.to_thread(self._talk.open))
         except LineFault as error:
             self._begin_mending(str(error))
-        else:
-            if self._unsafe:
-                await self.make_safe()
 
     @override
     async def start(self) -> None:
@@ -103,7 +100,10 @@ class TextInstrument(Device):
 
     @override
     async def make_safe(self) -> None:
-        if self._settings.safe_state is not None:
+        if self._settings.safe_state is None:
+            return
+        self._unsafe = True
+        if self._trouble is None:  # else none, or another instrument, would be told: ours is made safe when it is back
             await asyncio.to_thread(self._go_safe)
 
     # In worker threads ------------------------------------------------------------------------------------------------
