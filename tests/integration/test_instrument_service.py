@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
-from envs.errors import UserError
+from envs.errors import InstrumentError, UserError
 from instruments.adapters.load import read_adapter
 from instruments.address import BrokerAddress
-from instruments.broker import embedded_broker, find_mosquitto
+from instruments.broker import embedded_broker, find_mosquitto, free_port, local_broker
+from instruments.brokers.access import Access
 from instruments.bulk.fetch import Sources, fetch
 from instruments.bulk.server import serve_artefacts
 from instruments.bulk.store import ArtefactStore
@@ -24,11 +26,13 @@ from instruments.bulk.tickets import Tickets
 from instruments.client import InstrumentClient
 from instruments.clock import SystemClock
 from instruments.device import Device
-from instruments.driving.serve import driver_in
+from instruments.driving import serve
+from instruments.driving.serve import Place, driver_in, serve_device
 from instruments.driving.starter import STARTERS, write_starter
 from instruments.ids import SystemIds
 from instruments.messages import JobState, Quantity
 from instruments.mqtt import MqttTransport
+from instruments.topics import Lab
 
 LABWRIGHT = (sys.executable, "-c", "from agent.cli import main; main()")
 CAMERA = """
@@ -155,6 +159,61 @@ def test_two_drivers_of_one_instrument_are_refused(tmp_path: Path, broker: Broke
         )
     assert second.returncode == 1
     assert "does another driver of this instrument run?" in second.stderr
+
+
+def test_two_drivers_with_a_state_each_say_so_once_and_take_no_orders(tmp_path: Path, broker: BrokerAddress) -> None:
+    file = write_starter("hot-plate", "python", tmp_path)
+    with (
+        running(file, broker, tmp_path / "one", "hot-plate") as one,
+        running(file, broker, tmp_path / "two", "hot-plate") as two,
+    ):
+        for process in (one, two):
+            assert process.stdout is not None
+            assert "takes no orders: another driver of this instrument is on the bus" in process.stdout.readline()
+        two.send_signal(signal.SIGTERM)
+        two.wait(20)
+        assert two.stdout is not None
+        assert two.stdout.read() == ""
+        assert one.stdout is not None
+        assert one.stdout.readline() == "hot-plate is online again\n"
+
+
+@pytest.mark.skipif(find_mosquitto() is None, reason="only Mosquitto has an access list")
+@pytest.mark.parametrize(("iid", "lab"), [("plate-1", "elsewhere"), ("plate-2", "lab")])
+def test_an_instrument_that_nobody_can_see_is_not_said_to_be_online(
+    iid: str, lab: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "ECHO_S", 0.3)
+    build, told = driver_in(write_starter("plate-1", "python", tmp_path)), list[str]()
+    access = Access.new(Lab("labwright", "lab"), instruments=("plate-1", "plate-2"))
+    with local_broker(access, kind="mosquitto", directory=tmp_path / "broker", port=free_port()) as broker:
+        place = Place(broker.address("plate-1"), tmp_path / "state", lab)
+        topic = rf"'plate-1' says on labwright/v1/{lab}/instrument/{iid}/status"
+        with pytest.raises(InstrumentError, match=topic):
+            asyncio.run(serve_device(iid, build, place, stop=asyncio.Event(), tell=told.append))
+    assert told == []
+
+
+def test_an_instrument_in_error_is_not_said_to_be_online(tmp_path: Path, broker: BrokerAddress) -> None:
+    class Broken(Device):
+        @override
+        async def open(self) -> None:
+            self._presence = ("error", "the lamp is burnt out")
+
+    async def live() -> None:
+        stop = asyncio.Event()
+
+        def tell(line: str) -> None:
+            told.append(line)
+            stop.set()
+
+        await serve_device("lamp-1", Broken, Place(broker, tmp_path / "state", "lab"), stop=stop, tell=tell)
+
+    told: list[str] = []
+    asyncio.run(live())
+    assert len(told) == 1
+    assert "is on the bus" in told[0]
+    assert "but in error: the lamp is burnt out" in told[0]
 
 
 @pytest.mark.parametrize("starter", STARTERS)
