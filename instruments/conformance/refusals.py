@@ -11,17 +11,25 @@ from instruments.conformance.rules import BrokenRuleError, Theme, UntriedRuleErr
 from instruments.messages import Value, digest_of
 from instruments.session import UNKNOWN_JOB, is_unknown
 
+UNKNOWN_COMMAND = "unknown_command"
 _HUGE = 300 * 1024
 _DEEP = 20_000
 
 
-@rule("REF-1", "Unknown command", "An order of a command that does not exist is rejected.")
+@rule("REF-1", "Unknown command", f"An order of a command that does not exist is rejected as {UNKNOWN_COMMAND}.")
 async def unknown_command(exam: Examination) -> str:
     """With the digest of what was ordered."""
     job = exam.new_job("an unknown command")
     state = await exam.rejected(job, exam.order(job, NOT_A_COMMAND, {}))
     if state.digest not in {"", digest_of(NOT_A_COMMAND, {})}:
         raise BrokenRuleError("the rejection has the digest of something else", "See Command.digest in the profile.")
+    if state.error is None or state.error.code != UNKNOWN_COMMAND:
+        if away := exam.unavailable():
+            raise UntriedRuleError(f"the device is in {away}: it was rejected as {reason(state)}")
+        raise BrokenRuleError(
+            f"it was rejected as {reason(state)}",
+            f"Look at the command first, and reject with the code {UNKNOWN_COMMAND}.",
+        )
     return reason(state)
 
 

@@ -44,12 +44,14 @@ class Report:
         about: what it says of itself: kind, serial, driver, boot_id; empty when it says nothing.
         findings: in the order of the rules.
         seconds: how long it took.
+        away: the presence in which it took no orders at the end, with its reason; empty when it did take them.
     """
 
     iid: str
     about: Mapping[str, str]
     findings: tuple[Finding, ...]
     seconds: float = field(default=0.0, compare=False)
+    away: str = ""
 
     def by(self, verdict: Verdict) -> tuple[Finding, ...]:
         """The findings of one verdict."""
@@ -74,6 +76,7 @@ class Report:
             "iid": self.iid,
             **self.about,
             "conforms": self.conforms,
+            "away": self.away,
             **counts,
             "seconds": round(self.seconds, 3),
             "rules": [

@@ -93,7 +93,7 @@ async def check_device(
         await exam.tidy()
     finally:
         await probe.close()
-    return Report(iid, _about(exam), tuple(findings), clock.elapsed() - began)
+    return Report(iid, _about(exam), tuple(findings), clock.elapsed() - began, exam.unavailable())
 
 
 async def _find(exam: Examination) -> None:

@@ -86,7 +86,10 @@ def _summary(report: Report) -> Text:
     counts = [(len(report.by(verdict)), word.lower(), style) for verdict, (word, style) in _MARKS.items()]
     line = Text(", ").join(Text(f"{n} {word}", style=style if n else "dim") for n, word, style in counts)
     line.append(f" in {report.seconds:.1f} s. ")
-    if report.conforms is None:
+    if report.conforms is None and report.away:
+        line.append(f"{report.iid} is in {printable(report.away)} and took no orders", style="bold yellow")
+        line.append(": whether it keeps the profile is not known. Check it again when it is online.")
+    elif report.conforms is None:
         line.append(f"{report.iid} keeps the profile in what could be tried", style="bold yellow")
         line.append("; no job was carried out: give an example or --command.")
     elif report.conforms:

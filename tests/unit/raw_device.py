@@ -98,6 +98,8 @@ class RawDevice:
 
     async def say_status(self) -> None:
         status = self.status("busy" if self.live else "online")
+        if self.has("in error"):
+            status |= {"state": "error", "message": "the pan is off"}
         if self.has("status seq stands"):
             status["seq"] = 7
         if self.has("status invalid"):
@@ -164,7 +166,7 @@ class RawDevice:
                 retain = self.has("conflict retained")
                 await self.refuse(job, "conflict", "another order", wrong, retain=retain)
             return
-        why = self.objection(order)
+        why = ("error", "the pan is off") if self.has("in error") else self.objection(order)
         if why is not None:
             state = {"state": "rejected", "digest": digest, "error": {"code": why[0], "message": why[1]}}
             await (self.refuse(job, *why, digest) if self.has("forgets rejections") else self.tell(job, state))
@@ -208,7 +210,7 @@ class RawDevice:
             return "expired", "too late"
         wanted = {"weigh": WEIGH, "cook": {}}.get(order["command"])
         if wanted is None:
-            return "unknown_command", order["command"]
+            return "what" if self.has("another code for an unknown command") else "unknown_command", order["command"]
         given = order["parameters"]
         if (wanted.keys() - given.keys() and not self.has("missing accepted")) or (
             given.keys() - wanted.keys() and not self.has("unknown accepted")

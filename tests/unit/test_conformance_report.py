@@ -90,6 +90,17 @@ def test_rules_without_an_example_are_left_and_said_why() -> None:
     assert devices[0].acts == [], "nothing was carried out"
 
 
+def test_a_device_in_error_is_not_told_to_keep_the_profile() -> None:
+    report, _ = examine(["in error"], restart=False)
+    skipped = {f.rule: f.seen for f in report.by("skipped")}
+    assert skipped["REF-1"] == "the device is in error (the pan is off): it was rejected as error: the pan is off"
+    assert (report.failed, report.conforms, report.away) == ((), None, "error (the pan is off)")
+    assert json.loads(report.to_json())["away"] == "error (the pan is off)"
+    last = drawn(report, 200).splitlines()[-1]
+    assert "scale-7 is in error (the pan is off) and took no orders: whether it keeps the profile is not known" in last
+    assert "keeps the profile in" not in last
+
+
 def test_a_command_is_named_with_its_parameters() -> None:
     parameters = read_parameters('{"force": {"value": 20, "unit": "N"}, "mode": "slow", "label": "mine"}')
     assert parameters["force"] == Quantity(value=20, unit="N")

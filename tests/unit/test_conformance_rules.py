@@ -83,6 +83,8 @@ FLAWS: dict[str, set[str]] = {
     "example breaks schema": {"DES-4", "JOB-1", "JOB-9"},
     "limits upside down": {"DES-3", "DES-4"},
     # Refusals
+    "another code for an unknown command": {"REF-1"},
+    "in error": set(),
     "forgets rejections": {"REF-2"},
     "dies on garbage": {"REF-3"},
     "dies on bytes": {"REF-4"},
