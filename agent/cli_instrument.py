@@ -42,10 +42,12 @@ def instrument_new(
     directory: Annotated[Path, typer.Option("--dir", help="Where to write it.")] = Path(),
 ) -> None:
     """Write a commented starting file that works as it stands."""
-    from instruments.driving.starter import write_starter
+    from instruments.driving.starter import SIMULATED, write_starter
 
     path = write_starter(name, starter.value, directory)
     todo = "Fill in what is marked HERE" if starter is StarterName.PYTHON else "Set what your instrument needs"
+    if starter is StarterName.SCPI:
+        typer.echo(f"{directory / SIMULATED} is written: a simulated instrument, to try the settings with.")
     typer.echo(f"{path} is written. {todo}, then:")
     typer.echo(f"  labwright instrument run {path} --broker URL")
     typer.echo(f"  labwright instrument check {name} --broker URL")

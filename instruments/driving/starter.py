@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 from importlib import resources
@@ -13,7 +14,7 @@ STARTERS = ("python", "folder", "scpi", "serial", "sdl-demo")
 """What a new instrument can be made from."""
 SIMULATED = "scpi-sim.yaml"
 """What the SCPI starting file talks to until it is given a real instrument."""
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 
 
 def write_starter(name: str, starter: str, directory: Path) -> Path:
@@ -31,16 +32,14 @@ def write_starter(name: str, starter: str, directory: Path) -> Path:
         UserError: when the name cannot be an instrument's id, the starter is not known, or the file is there already.
     """
     if not _NAME.fullmatch(name):
-        raise UserError(
-            f"{name!r} cannot be an instrument's id: a letter, then up to 63 of letters, digits, '_' and '-'"
-        )
+        raise UserError(f"{name!r} cannot be an instrument's id: use 1 to 64 of letters, digits, '_', '.' and '-'")
     if starter not in STARTERS:
         raise UserError(f"{starter!r} is no starting file: one of {', '.join(STARTERS)}")
     path = directory / f"{name}.{'py' if starter == 'python' else 'toml'}"
     shelf = resources.files("instruments") / "starters"
     if starter == "python":
         text = (shelf / "python.txt").read_text(encoding="utf-8")
-        for mark, word in {"@IID@": name, "@FILE@": path.name, "@CLASS@": _class_name(name)}.items():
+        for mark, word in {"@IID@": name, "@FILE@": path.name, "@CLASS@": _class_name(name, text)}.items():
             text = text.replace(mark, word)
     else:
         text = (shelf / f"{starter}.toml").read_text(encoding="utf-8")
@@ -59,6 +58,11 @@ def write_starter(name: str, starter: str, directory: Path) -> Path:
     return path
 
 
-def _class_name(name: str) -> str:
-    made = "".join(part[:1].upper() + part[1:] for part in re.split(r"[_\-]", name) if part)
-    return f"{made}Device" if keyword.iskeyword(made) or made == "Device" else made
+def _class_name(name: str, text: str) -> str:
+    """A name for the class that hides nothing which the file imports or Python has."""
+    made = "".join(part[:1].upper() + part[1:] for part in re.split(r"[_.\-]", name) if part)
+    made = made if made.isidentifier() else f"Instrument{made}"
+    taken = {*re.findall(r"\w+", text), *keyword.kwlist, *dir(builtins)}
+    while made in taken:
+        made += "Device"
+    return made

@@ -25,6 +25,7 @@ from instruments.bulk.store import ArtefactStore
 from instruments.bulk.tickets import Tickets
 from instruments.client import InstrumentClient
 from instruments.clock import SystemClock
+from instruments.commands import declared_commands
 from instruments.device import Device
 from instruments.driving import serve
 from instruments.driving.serve import Place, driver_in, serve_device
@@ -227,7 +228,24 @@ def test_each_starting_file_is_written_once_and_reads_well(starter: str, tmp_pat
         write_starter("thing-1", starter, tmp_path)
 
 
-@pytest.mark.parametrize(("name", "starter"), [("1st", "python"), ("a/b", "python"), ("a", "perl"), ("", "python")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("quantity", "parameter", "command", "choice", "returns", "device", "retryable-fault", "none", "ROOM"),
+        *("1st", "2.4-ghz", "a.b", "-", "_", "..", "Zeiss.Merlin-2", "instrument", "annotated", "exception"),
+    ],
+)
+def test_each_name_of_an_instrument_makes_a_driver_that_loads(name: str, tmp_path: Path) -> None:
+    path = write_starter(name, "python", tmp_path)
+    assert path.stem == name
+    build = driver_in(path)
+    assert isinstance(build, type)
+    assert issubclass(build, Device)
+    assert list(declared_commands(build)) == ["heat"]
+    assert build.channels["temperature"].unit == "Cel"
+
+
+@pytest.mark.parametrize(("name", "starter"), [("a b", "python"), ("a/b", "python"), ("a", "perl"), ("", "python")])
 def test_names_that_no_topic_takes_are_refused_before_anything_is_written(
     name: str, starter: str, tmp_path: Path
 ) -> None:
