@@ -24,6 +24,7 @@ from instruments.brokers.access import Access, BrokerUser
 from instruments.brokers.config import TlsListener
 from instruments.brokers.probe import lets_in
 from instruments.brokers.store import BrokerStore, StoredBroker
+from instruments.errors import TopicError
 from instruments.profile.channels import Party
 from instruments.topics import Lab
 
@@ -101,7 +102,7 @@ def _listener(request: Request) -> TlsListener | None:
 
 
 def _serve(request: Request, store: BrokerStore, tls: TlsListener | None, console: Console) -> None:
-    kind = request.kind or choose_kind()
+    kind = request.kind or choose_kind("labwright broker")
     known = store.load()
     lab = Lab(ROOT, request.lab or (known.lab if known else DEFAULT_LAB))
     access = Access(known.access.users, lab) if known else Access((BrokerUser.new(AGENT, "agent"),), lab)
@@ -117,7 +118,12 @@ def _serve(request: Request, store: BrokerStore, tls: TlsListener | None, consol
             console.print(f"[bold yellow]{BANNER}[/]")
         console.print("[dim]Stop it with Ctrl-C.[/]")
         _watch(broker, store, seen, stop, console)
-    console.print("\nThe broker has stopped; passwords and retained messages are kept.")
+    kept = (
+        "passwords are kept, retained messages are not"
+        if kind == "amqtt"
+        else "passwords and retained messages are kept"
+    )
+    console.print(f"\nThe broker has stopped; {kept}.")
 
 
 def _with_users(access: Access, request: Request) -> Access:
@@ -129,7 +135,10 @@ def _with_users(access: Access, request: Request) -> Access:
     for role, name in request.users():
         known = next((user for user in access.users if user.name == name), None)
         if known is None:
-            access = access.with_user(BrokerUser.new(name, role))
+            try:
+                access = access.with_user(BrokerUser.new(name, role))
+            except TopicError as error:
+                raise UserError(f"--{role} {name!r}: {error}") from error
         elif known.role != role:
             raise UserError(f"--{role} {name}: this name is the {known.role}'s already, choose another")
     return access

@@ -50,8 +50,11 @@ def find_mosquitto() -> str | None:
     return shutil.which("mosquitto") or shutil.which("mosquitto", path=_SYSTEM_PATHS)
 
 
-def choose_kind() -> Kind:
+def choose_kind(command: str = "--broker embedded") -> Kind:
     """Which broker ``embedded_broker`` would start.
+
+    Args:
+        command: what needs it, for the error.
 
     Raises:
         MissingExtraError: when neither Mosquitto nor amqtt is installed.
@@ -59,7 +62,7 @@ def choose_kind() -> Kind:
     if find_mosquitto() is not None:
         return "mosquitto"
     if importlib.util.find_spec("amqtt") is None:
-        raise MissingExtraError("--broker embedded", "lab", "neither Mosquitto nor amqtt")
+        raise MissingExtraError(command, "lab", "neither Mosquitto nor amqtt")
     return "amqtt"
 
 
@@ -209,7 +212,7 @@ def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 def _check_installed(kind: Kind) -> None:
     if kind == "amqtt" and importlib.util.find_spec("amqtt") is None:
-        raise MissingExtraError("--broker embedded", "lab", "amqtt")
+        raise MissingExtraError("--kind amqtt", "lab", "amqtt")
     if kind == "mosquitto" and find_mosquitto() is None:
         raise TransportError("Mosquitto is not installed, neither on PATH nor in the system's own directories")
 

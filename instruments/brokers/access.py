@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from envs.errors import ConfigError, UserError
+from instruments.errors import TopicError
 from instruments.profile.channels import CHANNELS, Identity, Party
 from instruments.topics import DecisionTopic, Lab
 
@@ -71,7 +72,12 @@ class Access:
         for user in self.users:
             if names.count(user.name) > 1:
                 raise ConfigError("broker.users", user.name, "names that differ: an instrument and a person, too")
-            place = Lab("users", user.name)  # a name stands in topics and in files: the same characters
+            try:
+                place = Lab("users", user.name)  # a name stands in topics and in files: the same characters
+            except TopicError as error:
+                raise TopicError(
+                    f"{user.name!r} cannot be the name of a user: use 1 to 64 of letters, digits, '_', '.' and '-'"
+                ) from error
             if user.role == "person":
                 DecisionTopic(place, user.name, "any")
 

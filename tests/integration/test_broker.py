@@ -362,7 +362,7 @@ def test_a_listener_with_certificates_that_do_not_belong_together_is_refused(tmp
 def test_without_any_broker_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker, "find_mosquitto", lambda: None)
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-    with pytest.raises(MissingExtraError, match=r"labwright\[lab\]"):
-        choose_kind()
-    with pytest.raises(MissingExtraError, match="amqtt"), embedded_broker("amqtt"):
+    with pytest.raises(MissingExtraError, match=r"'labwright broker' needs.*labwright\[lab\]"):
+        choose_kind("labwright broker")
+    with pytest.raises(MissingExtraError, match="'--kind amqtt' needs"), embedded_broker("amqtt"):
         pass

@@ -155,6 +155,7 @@ def test_amqtt_runs_with_its_banner(tmp_path: Path) -> None:
             printed += (line := command.stdout.readline())
             assert line
         command.send_signal(signal.SIGINT)
+        assert b"stopped; passwords are kept, retained messages are not" in command.stdout.read()
         assert command.wait(20) == 0
     assert b"DEVELOPMENT BROKER" in printed
     assert b"labwright simulate --broker mqtt://agent:" in printed
@@ -169,8 +170,8 @@ def test_amqtt_runs_with_its_banner(tmp_path: Path) -> None:
             ["--bind", "192.0.2.1", "--tls-cert", __file__, "--tls-key", __file__],
             ["PEM certificate and its unencrypted"],
         ),
-        (["--instrument", "a/b"], ["'a/b' cannot be a topic level"]),
-        (["--person", "-x-"], ["cannot be a person's name"]),
+        (["--instrument", "a b"], ["--instrument 'a b'", "use 1 to 64 of letters, digits, '_', '.' and '-'"]),
+        (["--person", "-x-"], ["--person '-x-'", "cannot be a person's name"]),
         (["--person", "x", "--instrument", "x"], ["this name is the instrument's already"]),
         (["--lab", "a b"], ["'a b' cannot be a topic level"]),
         (["--remove", "nobody"], ["no user 'nobody'"]),
