@@ -124,7 +124,7 @@ def test_the_examples_are_good_and_say_how_to_try_them(name: str) -> None:
         ("period_s = 5.0", "period_s = 5.0\npattern = 'V=.*'", "channels.voltage.pattern", "with a group"),
         ("period_s = 5.0", "period_s = 5.0\nlease_s = 60", "channels.voltage.lease_s", "above the first [table]"),
         ("period_s = 5.0", "period_s = 5.0\nscale = 0", "channels.voltage.scale", "would lose the number"),
-        ('writes = ["OUTP OFF"]', "writes = []", "safe_state.writes", "at least 1"),
+        ('writes = ["OUTP OFF"]', "writes = []", "safe_state.writes", "at least one entry"),
         ('writes = ["OUTP OFF"]', 'writes = ["OUTP\\rOFF"]', "safe_state.writes.0", "no line end"),
         ('writes = ["OUTP OFF"]', 'writes = ["OUTP µ"]', "safe_state.writes.0", "letters of the encoding ascii"),
         ('writes = ["OUTP OFF"]', 'writes = ["A"]\nverify = "B?"', "safe_state.expect", "both of verify and expect"),
