@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationInfo, field_validator
 from typing_extensions import override
 
-from envs.errors import MissingExtraError
+from envs.errors import ConfigError, MissingExtraError
 from instruments.adapters.text_line import Line, LineLostError, SilenceError
 from instruments.adapters.text_protocol import TextInstrument, build_text_instrument
 from instruments.adapters.text_settings import TextInstrumentSettings
@@ -62,11 +64,17 @@ def build(settings: Settings, iid: str, transport: Transport, **base: Any) -> Te
 
     Raises:
         MissingExtraError: when PyVISA or the chosen backend is not installed.
+        ConfigError: when the file of a simulated instrument is not there.
     """
     backend = {"py": "pyvisa_py", "sim": "pyvisa_sim"}.get(settings.visa_library.rpartition("@")[2], "pyvisa")
     for module in ("pyvisa", backend):
         if importlib.util.find_spec(module) is None:
             raise MissingExtraError("adapter scpi", "test" if module == "pyvisa_sim" else "visa", module)
+    simulated, at, kind = settings.visa_library.rpartition("@")
+    if at and kind == "sim" and simulated and not Path(simulated).is_file():
+        raise ConfigError("visa_library", settings.visa_library, f"a file that is there: {simulated} is not")
+    # The backend's tracebacks at each try of an instrument that is away say what the adapter says in a line.
+    logging.getLogger("pyvisa").setLevel(logging.CRITICAL)
     return build_text_instrument(settings, VisaLine(settings), iid, transport, **base)
 
 
@@ -197,4 +205,9 @@ def _timed_out(error: Exception) -> bool:
 
 
 def _said(error: Exception) -> str:
-    return str(error).strip() or type(error).__name__
+    """An error in one line; PyVISA-sim puts a whole traceback into its own, escaped, whose last line says why."""
+    lines = [line.strip(" '\"") for line in re.split(r"\n|\\n", str(error))]
+    lines = [line for line in lines if line]
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if any("Traceback" in line for line in lines) else " ".join(lines)

@@ -179,9 +179,12 @@ class TextInstrument(Device):
 
     async def _open_again(self, why: str) -> None:
         """Try with growing pauses until the instrument answers, and is safe where that was wanted."""
-        pause = self._settings.reconnect_s
+        pause, told = self._settings.reconnect_s, ""
         while True:
-            _log.warning("%s: %s; trying again in %g s", self.iid, why, pause)
+            if why != told:
+                longest = self._settings.reconnect_max_s
+                _log.warning("%s: %s; trying again, at most %g s apart", self.iid, why, longest)
+            told = why
             await self.set_presence("error", why)
             await self.sleeper(pause)
             try:
