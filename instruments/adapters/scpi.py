@@ -206,8 +206,7 @@ def _timed_out(error: Exception) -> bool:
 
 def _said(error: Exception) -> str:
     """An error in one line; PyVISA-sim puts a whole traceback into its own, escaped, whose last line says why."""
-    lines = [line.strip(" '\"") for line in re.split(r"\n|\\n", str(error))]
-    lines = [line for line in lines if line]
+    lines = [line for line in map(str.strip, re.split(r"\n|\\n", str(error))) if line.strip("'\"")]
     if not lines:
         return type(error).__name__
     return lines[-1] if any("Traceback" in line for line in lines) else " ".join(lines)
