@@ -16,13 +16,13 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from agent.instrument_look import Look
+from agent.instrument_look import ANSWER_S, Look
 from envs.errors import UserError
 from instruments.address import BrokerAddress
 from instruments.clock import SystemClock
 from instruments.conformance.evidence import RESTART_S, Options
 from instruments.conformance.report import Report
-from instruments.conformance.run import check_device
+from instruments.conformance.run import AbsentDeviceError, check_device
 from instruments.ids import SystemIds
 from instruments.messages import Value
 from instruments.mqtt import MqttTransport
@@ -71,15 +71,20 @@ async def _look_first(iid: str, address: BrokerAddress, topics: Lab, transport: 
 
     Raises:
         TransportError: no broker is there, or it refuses.
-        UserError: the device is offline, or this user may not order.
+        UserError: the device is not on the bus or offline, or this user may not order.
     """
     topics.desc(iid)  # a name that cannot be a topic is said before anything is asked
     await transport.connect()
     try:
         look = Look(transport, topics, iid, name)
         await look.around()
+        # One that forgets the retained flag may answer all the same.
+        there = not look.may_order or await look.within(ANSWER_S, lambda: bool(look.kept))
+        others = () if there else await look.others()
     finally:
         await transport.close()
+    if not there:
+        raise AbsentDeviceError(iid, others)
     if look.offline:
         raise UserError(f"{iid} is offline: start it, and check it then")
     if not look.may_order:

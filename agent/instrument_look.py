@@ -54,6 +54,18 @@ class Look:
         await self._quiet()
         await self.within(ANSWER_S, lambda: self.answered or self.offline or not (self.kept and self.may_order))
 
+    async def others(self) -> tuple[str, ...]:
+        """The instruments of which the broker keeps a description."""
+        found: set[str] = set()
+
+        async def note(message: Message) -> None:
+            if message.payload:
+                found.add(self._topics.parse(message.topic).iid)
+
+        await self._transport.subscribe(self._topics.every("desc"), note)
+        await asyncio.sleep(QUIET_S)
+        return tuple(sorted(found))
+
     @property
     def status(self) -> Status | None:
         """The last status, None where there is none that can be read."""
