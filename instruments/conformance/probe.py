@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from instruments.clock import Clock, Sleeper
 from instruments.messages import Description, JobState, MalformedMessageError, Payload, Status, Telemetry
@@ -15,6 +15,8 @@ from instruments.topics import Lab
 from instruments.transport import Message, Transport
 
 _Model = TypeVar("_Model", bound=Payload)
+_FIRST_S = 2.0
+"""How long what the bus keeps may take to come."""
 Connect = Callable[[str], Transport]
 """Gives a connection of its own, not yet connected, for a name."""
 
@@ -78,8 +80,17 @@ class Probe:
         # Jobs first: what is said about one must not be missed by a subscription that is still on its way.
         await listen(topics.job(iid, "x").removesuffix("x") + "+", self._keeper(JobState, self._on_job))
         await listen(topics.telemetry(iid, "x").removesuffix("x") + "+", self._keeper(Telemetry, self.readings.append))
-        await listen(topics.status(iid), self._keeper(Status, self.statuses.append))
-        await listen(topics.desc(iid), self._keeper(Description, self.descriptions.append))
+        known: list[tuple[str, list[Any], Callable[[Message], Awaitable[None]]]] = [
+            (topics.status(iid), self.statuses, self._keeper(Status, self.statuses.append)),
+            (topics.desc(iid), self.descriptions, self._keeper(Description, self.descriptions.append)),
+        ]
+        for topic, _, note in known:
+            await listen(topic, note)
+        await self.until(lambda: all(heard for _, heard, _ in known), _FIRST_S)
+        for topic, heard, note in known:
+            if not heard:  # a development broker under load may lose what it keeps on the way to a newcomer
+                for message in await self.retained(topic, _FIRST_S):
+                    await note(message)
 
     async def close(self) -> None:
         """Leave."""
