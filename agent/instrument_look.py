@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from instruments.bus.waiting import Bell
 from instruments.messages import Control, MalformedMessageError, Status
 from instruments.topics import Lab
 from instruments.transport import Message, Transport
@@ -39,7 +40,7 @@ class Look:
         self._topics = topics
         self._name = name
         self._cleared: set[str] = set()
-        self._news = asyncio.Event()
+        self._news = Bell(asyncio.sleep)
 
     async def around(self) -> None:
         """Listen to it, and tell it to present itself; returns as soon as it is known how it is present."""
@@ -93,14 +94,7 @@ class Look:
 
     async def within(self, seconds: float, true: Callable[[], bool]) -> bool:
         """Wait until something is true of what was heard; False when it is not after so many seconds."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not true():
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await self._news.until(true, seconds)
 
     async def _quiet(self) -> None:
         n = -1
@@ -110,7 +104,7 @@ class Look:
 
     async def _on_echo(self, _message: Message) -> None:
         self.may_order = True
-        self._news.set()
+        self._news.ring()
 
     async def _on_message(self, message: Message) -> None:
         if message.payload:
@@ -121,4 +115,4 @@ class Look:
                 self.may_order = True  # heartbeats bring statuses alone
         else:
             self._cleared.add(message.topic)
-        self._news.set()
+        self._news.ring()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from envs.errors import UserError
 from instruments.address import BrokerAddress
+from instruments.bus.waiting import Bell
 from instruments.ids import SystemIds
 from instruments.messages import Control, MalformedMessageError, Status
 from instruments.mqtt import MqttTransport
@@ -84,7 +85,7 @@ class _Look:
         self._said: set[str] = set()
         self._answered: set[str] = set()
         self._echoed = False
-        self._news = asyncio.Event()
+        self._news = Bell(asyncio.sleep)
 
     async def around(self, iids: list[str], name: str) -> list[str]:
         """Which instruments answer; a retained status alone may be of one that died together with the broker."""
@@ -94,29 +95,19 @@ class _Look:
         # To itself: a broker that forbids a message takes it all the same, and passes it on to nobody.
         for iid in [*iids, name]:
             await self._transport.publish(self._topics.control(iid), Control(op="republish").to_bytes())
-        if not await self._within(ANSWER_S, lambda: self._echoed):
+        if not await self._news.until(lambda: self._echoed, ANSWER_S):
             raise UserError(
                 f"the broker at {self._broker.address.url} passes nothing on below {self._topics.prefix}/ "
                 "for this user: is --lab right, and may the user read and write there?"
             )
         # Some brokers send retained messages a little after they have granted a subscription.
-        await self._within(RETAINED_S, lambda: bool(self._said | self._answered))
-        await self._within(ANSWER_S, lambda: self._said <= self._answered)
+        await self._news.until(lambda: bool(self._said | self._answered), RETAINED_S)
+        await self._news.until(lambda: self._said <= self._answered, ANSWER_S)
         return sorted(self._answered)
-
-    async def _within(self, seconds: float, true: Callable[[], bool]) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                while not true():
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def _on_echo(self, _message: Message) -> None:
         self._echoed = True
-        self._news.set()
+        self._news.ring()
 
     async def _on_status(self, message: Message) -> None:
         try:
@@ -125,4 +116,4 @@ class _Look:
             return
         if online:
             (self._said if message.retained else self._answered).add(self._topics.parse(message.topic).iid)
-        self._news.set()
+        self._news.ring()

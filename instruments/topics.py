@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import Literal, cast, get_args
+from typing import ClassVar, Literal, cast, get_args
 
 from typing_extensions import override
 
@@ -30,6 +30,7 @@ def _check(what: str, level: str) -> str:
 
 @dataclass(frozen=True)
 class _Topic:
+    _key: ClassVar[str] = ""
     lab: Lab
 
     def __post_init__(self) -> None:
@@ -40,7 +41,7 @@ class _Topic:
     @property
     def row(self) -> channels.Channel:
         """What the profile says of this channel: who writes, delivery, message."""
-        raise NotImplementedError
+        return CHANNELS[self._key]
 
     @property
     def levels(self) -> dict[str, str]:
@@ -105,12 +106,8 @@ class CampaignTopic(_Topic):
         TopicError: when the id cannot be a topic level.
     """
 
+    _key: ClassVar[str] = "campaign"
     cid: str
-
-    @property
-    @override
-    def row(self) -> channels.Channel:
-        return CHANNELS["campaign"]
 
 
 @dataclass(frozen=True)
@@ -121,12 +118,8 @@ class ProposalTopic(_Topic):
         TopicError: when the id cannot be a topic level.
     """
 
+    _key: ClassVar[str] = "proposal"
     pid: str
-
-    @property
-    @override
-    def row(self) -> channels.Channel:
-        return CHANNELS["proposal"]
 
 
 @dataclass(frozen=True)
@@ -137,6 +130,7 @@ class DecisionTopic(_Topic):
         TopicError: when the name cannot be a person's or the id cannot be a topic level.
     """
 
+    _key: ClassVar[str] = "decision"
     user: str
     pid: str
 
@@ -145,11 +139,6 @@ class DecisionTopic(_Topic):
         super().__post_init__()
         if not _PERSON.fullmatch(self.user):
             raise TopicError(f"{self.user!r} cannot be a person's name: a letter or digit stands first and last")
-
-    @property
-    @override
-    def row(self) -> channels.Channel:
-        return CHANNELS["decision"]
 
 
 @dataclass(frozen=True)
@@ -160,12 +149,8 @@ class OutcomeTopic(_Topic):
         TopicError: when the id cannot be a topic level.
     """
 
+    _key: ClassVar[str] = "outcome"
     pid: str
-
-    @property
-    @override
-    def row(self) -> channels.Channel:
-        return CHANNELS["outcome"]
 
 
 @dataclass(frozen=True)
