@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,9 @@ from envs.crystals import CrystalLibrary, ceramics
 from instruments.adapters import sdl_demo as sdl
 from instruments.adapters.load import read_adapter
 from instruments.clock import SystemClock
+from instruments.conformance.evidence import Options
+from instruments.conformance.report import Report
+from instruments.conformance.run import check_device
 from instruments.device import Device
 from instruments.ids import SystemIds
 from instruments.journal import MemoryJournal
@@ -152,3 +155,44 @@ SUBJECTS: dict[str, Subject] = {
     "folder": Subject(folder),
 }
 """By instrument id."""
+
+
+class Living:
+    """A device that runs, beats and reads, and can be restarted."""
+
+    def __init__(self, make: Callable[[], Device]) -> None:
+        self._make = make
+
+    async def start(self) -> None:
+        self._device = self._make()
+        await self._device.start()
+        self._running = asyncio.create_task(self._device.run())
+
+    async def stop(self) -> None:
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+        await self._device.stop()
+
+    async def restart(self) -> None:
+        await self.stop()
+        await self.start()
+
+
+@asynccontextmanager
+async def living(iid: str, bench: Bench) -> AsyncIterator[Living]:
+    subject = SUBJECTS[iid]
+    async with bench.stack:
+        if subject.double is not None:
+            await subject.double(bench)
+        device = Living(lambda: subject.make(bench, iid))
+        await device.start()
+        bench.stack.push_async_callback(device.stop)
+        yield device
+
+
+async def examine(iid: str, bench: Bench) -> Report:
+    async with living(iid, bench) as device:
+        options = Options(settle_s=0.02, restart=device.restart)
+        return await check_device(
+            iid, bench.connect, lab=LAB, clock=SystemClock(), ids=SystemIds(), options=options, name=f"check-{iid}"
+        )

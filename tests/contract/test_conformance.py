@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from conformance_subjects import LAB, SUBJECTS, Bench
+from conformance_subjects import LAB, SUBJECTS, Bench, examine, living
 from patience import require_broker
 from typer.testing import CliRunner, Result
 
@@ -18,12 +17,8 @@ from agent.cli import app
 from envs.errors import UserError
 from instruments.address import BrokerAddress
 from instruments.broker import embedded_broker
-from instruments.clock import SystemClock
-from instruments.conformance.evidence import Options
 from instruments.conformance.report import Report
-from instruments.conformance.run import check_device
 from instruments.device import Device, JobContext, JobResult, Returns, command
-from instruments.ids import SystemIds
 from instruments.local import LocalBus
 from instruments.mqtt import MqttTransport
 from instruments.transport import Transport
@@ -40,47 +35,6 @@ class Scope(Device):
     @command(summary="Record", results={"trace": Returns(media_type="application/octet-stream")}, example={})
     async def record(self, job: JobContext) -> JobResult:
         return JobResult(artefacts={"trace": await job.keep(bytes(200_000), "application/octet-stream")})
-
-
-class Living:
-    """A device that runs, beats and reads, and can be restarted."""
-
-    def __init__(self, make: Callable[[], Device]) -> None:
-        self._make = make
-
-    async def start(self) -> None:
-        self._device = self._make()
-        await self._device.start()
-        self._running = asyncio.create_task(self._device.run())
-
-    async def stop(self) -> None:
-        self._running.cancel()
-        await asyncio.gather(self._running, return_exceptions=True)
-        await self._device.stop()
-
-    async def restart(self) -> None:
-        await self.stop()
-        await self.start()
-
-
-@asynccontextmanager
-async def living(iid: str, bench: Bench) -> AsyncIterator[Living]:
-    subject = SUBJECTS[iid]
-    async with bench.stack:
-        if subject.double is not None:
-            await subject.double(bench)
-        device = Living(lambda: subject.make(bench, iid))
-        await device.start()
-        bench.stack.push_async_callback(device.stop)
-        yield device
-
-
-async def examine(iid: str, bench: Bench) -> Report:
-    async with living(iid, bench) as device:
-        options = Options(settle_s=0.02, restart=device.restart)
-        return await check_device(
-            iid, bench.connect, lab=LAB, clock=SystemClock(), ids=SystemIds(), options=options, name=f"check-{iid}"
-        )
 
 
 @pytest.fixture(scope="module", params=["local", "mosquitto", "amqtt"])
