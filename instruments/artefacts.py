@@ -1,4 +1,4 @@
-"""Bulk data by reference: made by devices, fetched and verified by agents."""
+"""Bulk data by reference, as devices make it; ``bulk.fetch`` is the agent's side."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ import base64
 import hashlib
 import os
 import threading
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from envs.errors import InstrumentError
 from instruments.messages import ArtefactRef
-
-if TYPE_CHECKING:
-    from instruments.bulk.fetch import Sources
 
 INLINE_LIMIT = 64 * 1024
 """Most bytes that travel inside a message."""
@@ -87,19 +82,3 @@ def file_artefact(path: Path, media_type: str) -> ArtefactRef:
     except OSError as error:
         raise ArtefactError(f"{path} cannot be read: {error}") from error
     return ArtefactRef(uri=path.resolve().as_uri(), sha256=digest, bytes=n_bytes, media_type=media_type)
-
-
-def read_artefact(ref: ArtefactRef, *, allowed: Sequence[Path] | None = None, sources: Sources | None = None) -> bytes:
-    """Fetch what a reference points to, and verify it.
-
-    Args:
-        ref: with a ``file``, ``data``, ``http`` or ``https`` URI.
-        allowed: directories below which ``file:`` URIs are read; any file when None.
-        sources: everything that may be allowed or not, in place of ``allowed``.
-
-    Raises:
-        ArtefactError: when the scheme is unknown, the place not allowed, the data cannot be read, or the hash differs.
-    """
-    from instruments.bulk.fetch import Sources, read
-
-    return read(ref, sources or Sources(directories=allowed))

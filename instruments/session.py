@@ -30,8 +30,6 @@ from types import MappingProxyType
 from envs.errors import InstrumentError
 from instruments.messages import Command, JobError, JobPhase, JobState
 
-TERMINAL: frozenset[JobPhase] = frozenset({"rejected", "succeeded", "failed", "cancelled"})
-
 _ENDS: frozenset[JobPhase] = frozenset({"failed", "cancelled"})
 DEVICE_STEPS: Mapping[JobPhase | None, frozenset[JobPhase]] = MappingProxyType(
     {

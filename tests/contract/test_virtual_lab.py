@@ -14,7 +14,7 @@ import pytest
 from envs.crystals import CrystalLibrary, ceramics
 from envs.design import Design
 from envs.errors import JournalError
-from instruments.artefacts import read_artefact
+from instruments.bulk.fetch import read as read_artefact
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
 from instruments.ids import SeededIds

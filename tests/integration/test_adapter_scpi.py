@@ -21,7 +21,7 @@ from instruments.adapters.scpi import Settings, VisaLine
 from instruments.adapters.text_line import LineLostError, SilenceError
 from instruments.adapters.text_protocol import TextInstrument
 from instruments.adapters.text_template import ReplyError
-from instruments.artefacts import read_artefact
+from instruments.bulk.fetch import read as read_artefact
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
 from instruments.ids import SeededIds

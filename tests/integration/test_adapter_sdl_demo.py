@@ -20,8 +20,8 @@ from envs.errors import ConfigError
 from instruments.adapters.sdl_demo import LightDemo, Settings, build
 from instruments.adapters.sdl_demo_messages import Experiment
 from instruments.address import BrokerAddress
-from instruments.artefacts import read_artefact
 from instruments.broker import embedded_broker
+from instruments.bulk.fetch import read as read_artefact
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
 from instruments.ids import SeededIds

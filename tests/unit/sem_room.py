@@ -15,7 +15,7 @@ from patience import until
 from PIL import Image
 
 from instruments.adapters.folder import Settings, build
-from instruments.artefacts import read_artefact
+from instruments.bulk.fetch import read as read_artefact
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
 from instruments.ids import SeededIds

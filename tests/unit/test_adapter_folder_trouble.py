@@ -29,7 +29,7 @@ from instruments.adapters.folder_view import Sighting
 from instruments.adapters.image_scale import ImageMetadata, read_metadata
 from instruments.adapters.load import read_adapter
 from instruments.adapters.tiff_tags import IncompleteImageError
-from instruments.artefacts import read_artefact
+from instruments.bulk.fetch import read as read_artefact
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
 from instruments.ids import SeededIds

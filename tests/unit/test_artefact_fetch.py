@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from instruments.artefacts import ArtefactError, file_artefact, inline_artefact, read_artefact
+from instruments.artefacts import ArtefactError, file_artefact, inline_artefact
 from instruments.bulk.fetch import Sources, fetch, read
+from instruments.bulk.fetch import read as read_artefact
 from instruments.bulk.http import connect
 from instruments.bulk.store import ArtefactStore
 from instruments.messages import ArtefactRef
@@ -32,14 +33,14 @@ def exported(tmp_path: Path) -> Path:
 def test_a_file_below_an_allowed_directory_is_read(tmp_path: Path, exported: Path) -> None:
     given = file_artefact(exported, "image/tiff")
     assert read_artefact(given) == b"pixels"
-    assert read_artefact(given, allowed=[tmp_path / "other", tmp_path / "exports"]) == b"pixels"
+    assert read_artefact(given, Sources(directories=[tmp_path / "other", tmp_path / "exports"])) == b"pixels"
     assert asyncio.run(fetch(given, Sources(directories=[tmp_path]))) == b"pixels"
 
 
 def test_a_file_elsewhere_is_not_read(tmp_path: Path, exported: Path) -> None:
     for allowed in ([], [tmp_path / "exports" / "a"], [tmp_path / "export"], [exported.parent / "deeper"]):
         with pytest.raises(ArtefactError, match="in no directory that instruments' files come from"):
-            read_artefact(file_artefact(exported, "image/tiff"), allowed=allowed)
+            read_artefact(file_artefact(exported, "image/tiff"), Sources(directories=allowed))
 
 
 @pytest.mark.parametrize(
@@ -60,14 +61,14 @@ def test_no_way_leads_out_of_an_allowed_directory(tmp_path: Path, uri: str) -> N
     (exports / "link").symlink_to("/etc/passwd")
     (exports / "folder").symlink_to("/etc")
     with pytest.raises(ArtefactError, match="in no directory"):
-        read_artefact(ref(uri.format(exports=exports)), allowed=[exports])
+        read_artefact(ref(uri.format(exports=exports)), Sources(directories=[exports]))
 
 
 def test_an_allowed_directory_may_itself_be_a_link(tmp_path: Path, exported: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "exports")
     through = ref((link / exported.relative_to(tmp_path / "exports")).as_uri())
-    assert read_artefact(through, allowed=[link]) == b"pixels"
+    assert read_artefact(through, Sources(directories=[link])) == b"pixels"
 
 
 def test_neither_a_pipe_nor_a_directory_nor_an_endless_device_is_read(tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_more_than_the_limit_is_not_even_opened(tmp_path: Path) -> None:
 
 def test_inline_data_are_verified() -> None:
     good = inline_artefact(b"pixels", "image/tiff")
-    assert read_artefact(good, allowed=[]) == b"pixels"
+    assert read_artefact(good, Sources(directories=[])) == b"pixels"
     for bad in ({"sha256": "0" * 64}, {"bytes": 7}, {"uri": "data:image/tiff;base64,!!!!"}):
         with pytest.raises(ArtefactError):
             read_artefact(good.model_copy(update=bad))

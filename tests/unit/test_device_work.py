@@ -11,7 +11,8 @@ from typing import Annotated
 import pytest
 from kitchen import START, Kitchen, Oven, hot, play
 
-from instruments.artefacts import INLINE_LIMIT, read_artefact
+from instruments.artefacts import INLINE_LIMIT
+from instruments.bulk.fetch import read as read_artefact
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock
 from instruments.declare import Instrument

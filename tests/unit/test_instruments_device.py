@@ -11,7 +11,8 @@ import pytest
 from typing_extensions import override
 
 from envs.errors import InstrumentError, JournalError, UserError
-from instruments.artefacts import inline_artefact, read_artefact
+from instruments.artefacts import inline_artefact
+from instruments.bulk.fetch import read as read_artefact
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, Sleeper, wait_forever
 from instruments.device import (

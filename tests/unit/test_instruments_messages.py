@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from instruments.artefacts import ArtefactError, file_artefact, inline_artefact, read_artefact
+from instruments.artefacts import ArtefactError, file_artefact, inline_artefact
+from instruments.bulk.fetch import read as read_artefact
 from instruments.messages import (
     ArtefactRef,
     Command,
