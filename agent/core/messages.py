@@ -1,0 +1,199 @@
+"""What comes into the core, and what it answers with: events to be journaled, and effects to be carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from agent import events as ev
+from agent.rules.recipe import Order
+
+Mode = Literal["live", "virtual", "shadow", "dry-run"]
+"""Whether orders reach instruments: in ``live`` and ``virtual`` they do."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One entry of the outbox: what the world has to be told. Entries of one kind and key are one entry.
+
+    Args:
+        kind: ``order`` (send the job), ``cancel`` (have it ended), ``proposal``, ``outcome`` or ``campaign`` (say again
+            how it stands).
+        key: id of the job, the proposal or the campaign.
+    """
+
+    kind: Literal["order", "cancel", "proposal", "outcome", "campaign"]
+    key: str
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What follows from a message.
+
+    Args:
+        events: what happened, to be journaled in one transaction.
+        effects: what has to be told, written in the same transaction.
+        skipped: a refusal was not recorded one by one, because its sender had so many.
+    """
+
+    events: Sequence[ev.Event] = ()
+    effects: Sequence[Effect] = ()
+    skipped: bool = False
+
+
+# ---- What comes in
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The planner's answer: a round's proposals, each with what is to be recorded of it."""
+
+    round: ev.RoundPlanned
+    proposals: Sequence[ev.ProposalMade]
+    refused: Sequence[ev.ProposalRefused] = ()
+
+
+@dataclass(frozen=True)
+class DecisionArrived:
+    """A signed decision came.
+
+    Args:
+        user: whom the topic names.
+        proposal: that the topic names.
+        token: as it came.
+        wall: the machine's own time: ages of signatures are judged by it.
+    """
+
+    user: str
+    proposal: str
+    token: str
+    wall: datetime
+
+
+@dataclass(frozen=True)
+class RequestArrived:
+    """A signed request came; ``request`` is the id that the topic names."""
+
+    user: str
+    request: str
+    token: str
+    wall: datetime
+
+
+@dataclass(frozen=True)
+class Dispatching:
+    """The shell is about to send an order: journal the intent first."""
+
+    experiment: str
+    step: str
+    attempt: int
+    tries: int
+    order: Order
+    instrument: str
+    job: str
+
+
+@dataclass(frozen=True)
+class Holding:
+    """An order that is due cannot be sent now, and why; an empty ``code`` says that it can again."""
+
+    experiment: str
+    step: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What became of a job cannot be told from here."""
+
+    experiment: str
+    job: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time went by; ``skipped`` counts refusals that were not recorded, by sender."""
+
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+
+Message = (
+    ev.AgentStarted
+    | ev.AgentStopped
+    | ev.LabStopped
+    | ev.CampaignCreated
+    | ev.CampaignChanged
+    | ev.CampaignPhaseChanged
+    | ev.PlanFailed
+    | ev.StepEnded
+    | ev.ImageRead
+    | Planned
+    | DecisionArrived
+    | RequestArrived
+    | Dispatching
+    | Holding
+    | Lost
+    | Tick
+)
+
+# ---- What is due
+
+
+@dataclass(frozen=True)
+class PlanRound:
+    """Ask the planner of a campaign for ``n`` proposals."""
+
+    campaign: str
+    round: int
+    n: int
+
+
+@dataclass(frozen=True)
+class SendOrder:
+    """Send an order to an instrument; ``job`` is set when its intent is journaled, and then it is asked first."""
+
+    experiment: str
+    step: str
+    attempt: int
+    tries: int
+    order: Order
+    instrument: str
+    job: str
+
+
+@dataclass(frozen=True)
+class ReadImage:
+    """Let the CNN read an image."""
+
+    experiment: str
+    attempt: int
+    image: ev.ArtefactRecord
+    pixel_size: float
+
+
+Command = PlanRound | SendOrder | ReadImage | Holding
+
+
+@dataclass(frozen=True)
+class InstrumentView:
+    """An instrument as it looks from here at this moment.
+
+    Args:
+        kind: its capability.
+        places: jobs that it takes at once.
+        code: why nothing can be sent to it now, such as ``instrument_stale``; empty when it is ready.
+        reason: the same for people.
+    """
+
+    kind: str
+    places: int = 1
+    code: str = ""
+    reason: str = ""
+
+
+World = Mapping[str, InstrumentView]
+"""The instruments in sight, by id."""
