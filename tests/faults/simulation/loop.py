@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import heapq
 from asyncio import base_events
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,18 @@ class _Jump:
         return []
 
 
+class _Timer(asyncio.TimerHandle):
+    """One that lets those go first that were set before it for the same time."""
+
+    number = 0
+
+    @override
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, _Timer):
+            return NotImplemented
+        return (self._when, self.number) < (other._when, other.number)  # type: ignore[attr-defined]
+
+
 class VirtualLoop(base_events.BaseEventLoop):
     """Ready callbacks run in the order of their registration, timers in the order of their times.
 
@@ -54,6 +67,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         self._selector = _Jump(self)
         self._now = 0.0
         self._limit_s = limit_s
+        self._n_timers = 0
         self._owned: dict[str, dict[asyncio.Task[Any], None]] = {}
         self.failures: list[str] = []
         self.set_task_factory(self._make_task)
@@ -72,6 +86,23 @@ class VirtualLoop(base_events.BaseEventLoop):
     def tasks_of(self, name: str) -> list[asyncio.Task[Any]]:
         """The tasks of one process that have not ended, in the order in which they were begun."""
         return [task for task in self._owned.get(name, ()) if not task.done()]
+
+    @override
+    def call_at(
+        self, when: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        timer = _Timer(when, callback, args, self, context)
+        self._n_timers += 1
+        timer.number = self._n_timers
+        heapq.heappush(self._scheduled, timer)
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
+
+    @override
+    def call_later(
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
 
     @override
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
