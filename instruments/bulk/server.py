@@ -1,7 +1,7 @@
 """The agent's upload endpoint: devices PUT bulk data here, by the ticket that comes with an order.
 
-``artefact_app`` is the ASGI application, for a server that has other things to offer too; ``serve_artefacts`` runs it
-alone, inside the running event loop::
+``artefact_app`` is the ASGI application, for a server that has other things to offer too (``serve_app`` runs any);
+``serve_artefacts`` runs it alone, inside the running event loop::
 
     tickets = Tickets(secrets.token_bytes(32), SystemClock())
     async with serve_artefacts(ArtefactStore(directory), tickets) as server:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp
     from uvicorn import Server
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -136,28 +137,64 @@ async def serve_artefacts(
         MissingExtraError: Starlette or uvicorn is not installed.
         TransportError: the server does not start.
     """
-    limits = limits or Limits()
-    _check_tls(host, certificate, key)
     app = artefact_app(store, tickets, admits=admits, limits=limits)
-    server = _server(app, limits, certificate, key)
-    with _listen(host, port) as listening:
-        task = asyncio.create_task(server.serve([listening]), name="artefact endpoint")
+    async with serve_app(
+        app, host=host, port=port, public_host=public_host, certificate=certificate, key=key, limits=limits
+    ) as base:
+        yield ArtefactServer(base, store, tickets)
+
+
+@contextlib.asynccontextmanager
+async def serve_app(
+    app: ASGIApp,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    public_host: str = "",
+    certificate: Path | None = None,
+    key: Path | None = None,
+    limits: Limits | None = None,
+    section: str = "artefacts",
+    plain: bool = False,
+) -> AsyncIterator[str]:
+    """Serve an application as ``serve_artefacts`` does, and give its address without a path.
+
+    Args:
+        app: what is served.
+        host: address to listen on.
+        port: 0 takes a free one.
+        public_host: the name by which others reach this machine, where it is not ``host``.
+        certificate: PEM file of the server's certificate chain; needed unless ``host`` is this machine's own.
+        key: PEM file of its private key.
+        limits: of clients.
+        section: of the configuration, which errors name.
+        plain: listen without TLS beyond this machine too: only what somebody asked for in so many words.
+
+    Raises:
+        ConfigError: TLS is missing or cannot be used, or the host cannot be listened on.
+        MissingExtraError: uvicorn is not installed.
+        TransportError: the server does not start.
+    """
+    limits = limits or Limits()
+    _check_tls(host, certificate, key, section, plain=plain)
+    server = _server(app, limits, certificate, key, section)
+    with _listen(host, port, section) as listening:
+        task = asyncio.create_task(server.serve([listening]), name="HTTP server")
         try:
             await _started(server, task)
             name = public_host or host
             shown = f"[{name}]" if ":" in name else name
-            base = f"{'https' if certificate else 'http'}://{shown}:{listening.getsockname()[1]}"
-            yield ArtefactServer(base, store, tickets)
+            yield f"{'https' if certificate else 'http'}://{shown}:{listening.getsockname()[1]}"
         finally:
             await _stop(server, task, limits.stop_s)
 
 
-def _check_tls(host: str, certificate: Path | None, key: Path | None) -> None:
+def _check_tls(host: str, certificate: Path | None, key: Path | None, section: str, *, plain: bool) -> None:
     if (certificate is None) != (key is None):
-        raise ConfigError("artefacts.certificate", certificate, "a certificate and its key come together")
-    if certificate is None and not _on_loopback(host):
+        raise ConfigError(f"{section}.certificate", certificate, "a certificate and its key come together")
+    if certificate is None and not plain and not _on_loopback(host):
         allowed = f"a PEM file: TLS is required to listen on {host}, which other machines reach"
-        raise ConfigError("artefacts.certificate", None, allowed)
+        raise ConfigError(f"{section}.certificate", None, allowed)
 
 
 def _on_loopback(host: str) -> bool:
@@ -168,18 +205,18 @@ def _on_loopback(host: str) -> bool:
 
 
 @contextlib.contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
+def _listen(host: str, port: int, section: str) -> Iterator[socket.socket]:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         where = f"{host}:{port}"
-        raise ConfigError("artefacts.host", where, f"an address of this machine with a free port ({error})") from error
+        raise ConfigError(f"{section}.host", where, f"an address of this machine with a free port ({error})") from error
     with listening:
         yield listening
 
 
-def _server(app: Starlette, limits: Limits, certificate: Path | None, key: Path | None) -> Server:
+def _server(app: ASGIApp, limits: Limits, certificate: Path | None, key: Path | None, section: str) -> Server:
     try:
         import uvicorn
     except ImportError as error:
@@ -210,7 +247,7 @@ def _server(app: Starlette, limits: Limits, certificate: Path | None, key: Path 
         config.load()
     except (OSError, ssl.SSLError) as error:
         allowed = f"PEM files of a certificate and its key ({error})"
-        raise ConfigError("artefacts.certificate", str(certificate), allowed) from error
+        raise ConfigError(f"{section}.certificate", str(certificate), allowed) from error
     return Quiet(config)
 
 
@@ -297,7 +334,7 @@ async def _started(server: Server, task: asyncio.Task[None]) -> None:
     async with asyncio.timeout(_START_S):
         while not server.started:
             if task.done():
-                raise TransportError(f"the artefact endpoint does not start: {task.exception() or 'it ended'}")
+                raise TransportError(f"the HTTP server does not start: {task.exception() or 'it ended'}")
             await asyncio.sleep(0.001)
 
 
