@@ -1,13 +1,18 @@
-"""A campaign's configuration: TOML in, validated settings out, one clear message when a value is wrong."""
+"""A campaign's configuration: TOML in, validated settings out, clear messages when values are wrong.
+
+``Section``, ``read_toml`` and ``explain`` serve every configuration file.
+"""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing_extensions import override
 
 from envs.errors import ConfigError, UserError
 from envs.objective import FLAGSHIP
@@ -17,17 +22,56 @@ WORDS = {
     **dict.fromkeys(("float_type", "float_parsing"), "a number"),
     "finite_number": "a finite number",
     "string_type": "a text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
     "string_pattern_mismatch": "letters, digits, spaces and any of _ . : -",
 }
 """Pydantic's kinds of error whose own words are about Python, to what is allowed."""
 
 
-class _Section(BaseModel):
-    # Strict: true is no number, and "12" is none either.
+class SeveralConfigError(ConfigError):
+    """Several things are wrong in one file; ``key``, ``value`` and ``allowed`` are those of the first.
+
+    Attributes:
+        errors: all of them.
+    """
+
+    def __init__(self, errors: Sequence[ConfigError]) -> None:
+        first = errors[0]
+        super().__init__(first.key, first.value, first.allowed, source=first.source)
+        self.errors = tuple(errors)
+        self.args = ("\n".join(str(error) for error in errors),)
+
+    @override
+    def at(self, source: str) -> SeveralConfigError:
+        return SeveralConfigError([error.at(source) for error in self.errors])
+
+
+class MissingKeyError(ConfigError):
+    """A key that must be there is not."""
+
+    def __init__(self, key: str, *, source: str = "") -> None:
+        super().__init__(key, None, "this key must be there", source=source)
+        self.args = (f"{source}: {key} is missing" if source else f"{key} is missing",)
+
+    @override
+    def at(self, source: str) -> MissingKeyError:
+        return MissingKeyError(self.key, source=source)
+
+
+def together(errors: Sequence[ConfigError]) -> ConfigError:
+    """One error that says all of them; there is at least one."""
+    return errors[0] if len(errors) == 1 else SeveralConfigError(errors)
+
+
+class Section(BaseModel):
+    """A table of a configuration file. Strict: true is no number, and "12" is none either."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
-class CampaignSection(_Section):
+class CampaignSection(Section):
     """Budget, strategy and seed.
 
     ``experiments`` counts the starting ones; ``labelled`` is the share of the library whose moduli the learner knows.
@@ -42,7 +86,7 @@ class CampaignSection(_Section):
     labelled: Annotated[float, Field(ge=0.05, le=1.0)] = 0.25
 
 
-class RecipeSection(_Section):
+class RecipeSection(Section):
     """The recipe: load in N and number of indents, images before giving up, tries of a step."""
 
     indent_load: Annotated[float, Field(ge=0.5, le=100.0)] = 9.8
@@ -51,7 +95,7 @@ class RecipeSection(_Section):
     max_tries: Annotated[int, Field(ge=1, le=10)] = 3
 
 
-class CampaignConfig(_Section):
+class CampaignConfig(Section):
     """All of a campaign's settings; ``space`` and ``objective`` are read by the problem itself."""
 
     campaign: CampaignSection = CampaignSection()
@@ -71,7 +115,7 @@ def load_config(path: Path | None, **overrides: object) -> CampaignConfig:
         UserError: the file cannot be read or is no TOML.
         ConfigError: a key is unknown or a value outside its limits.
     """
-    raw = {} if path is None else _read(path)
+    raw = {} if path is None else read_toml(path)
     given = {k: v for k, v in overrides.items() if v is not None}
     if given:
         table = raw.get("campaign", {})
@@ -85,15 +129,20 @@ def parse_config(raw: dict[str, Any], *, source: str = "") -> CampaignConfig:
     """Validate what a TOML file holds.
 
     Raises:
-        ConfigError: a key is unknown or a value outside its limits; names the key, the value and what is allowed.
+        ConfigError: keys are unknown or values outside their limits; names each key, its value and what is allowed.
     """
     try:
         return CampaignConfig.model_validate(raw)
     except ValidationError as error:
-        raise _explain(error, source) from error
+        raise explain(error, CampaignConfig, source) from error
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file holds.
+
+    Raises:
+        UserError: the file cannot be read or is no TOML.
+    """
     try:
         with path.open("rb") as handle:
             return tomllib.load(handle)
@@ -105,27 +154,61 @@ def _read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not valid TOML: {error}") from error
 
 
-def _explain(error: ValidationError, source: str) -> ConfigError:
-    first = error.errors()[0]
-    location = [str(part) for part in first["loc"]]
-    key = ".".join(location)
-    if first["type"] == "extra_forbidden":
-        known = _keys_at(location[:-1])
-        close = difflib.get_close_matches(location[-1], known, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        return ConfigError(key, first["input"], f"the keys {', '.join(known)}{hint}", source=source)
-    if first["type"] in {"model_type", "dict_type"}:
-        return ConfigError(key, first["input"], f"a table [{key}]", source=source)
-    allowed = WORDS.get(first["type"]) or first["msg"].removeprefix("Input should be ").removeprefix(
-        "String should have "
-    )
-    return ConfigError(key, first["input"], allowed, source=source)
+def explain(error: ValidationError, model: type[BaseModel], source: str, *, below: str = "") -> ConfigError:
+    """Everything that is wrong, in words.
+
+    Args:
+        error: of the validation.
+        model: that was validated against; its fields are the keys that are allowed.
+        source: name of the file.
+        below: dotted path of the table that was validated, where it was not the whole file.
+    """
+    return together([_explained(dict(one), model, source, below) for one in error.errors(include_url=False)])
 
 
-def _keys_at(location: list[str]) -> list[str]:
-    model: type[BaseModel] = CampaignConfig
+def _explained(one: dict[str, Any], model: type[BaseModel], source: str, below: str) -> ConfigError:
+    location, kind, value = one["loc"], one["type"], one["input"]
+    key = dotted(location, below)
+    if kind == "extra_forbidden":
+        known = _keys_at(model, location[:-1])
+        return ConfigError(
+            key, value, f"the keys {', '.join(known)}{did_you_mean(str(location[-1]), known)}", source=source
+        )
+    if kind == "missing":
+        return MissingKeyError(key, source=source)
+    if kind in {"model_type", "dict_type"}:
+        form = f"tables [[{dotted(location[:-1], below)}]]" if isinstance(location[-1], int) else f"a table [{key}]"
+        return ConfigError(key, value, form, source=source)
+    words = one["msg"]
+    for opening in ("Input should be ", "String should have ", "Value error, "):
+        words = words.removeprefix(opening)
+    return ConfigError(key, value, WORDS.get(kind) or words, source=source)
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """A hint in brackets where a word is nearly one that is known; else nothing."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def dotted(location: Sequence[int | str], below: str = "") -> str:
+    """A place in a file, such as ``campaign[0].recipe.max_tries``."""
+    text = below
     for part in location:
-        annotation = model.model_fields[part].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _keys_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    for part in location:
+        if isinstance(part, str) and part in model.model_fields:
+            model = next(_models(model.model_fields[part].annotation), model)
     return list(model.model_fields)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The tables that a field may hold, lists and alternatives opened."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
