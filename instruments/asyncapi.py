@@ -18,7 +18,7 @@ from envs.errors import UserError
 from instruments.messages import PROTO
 from instruments.profile.channels import CHANNELS, PARAMETERS, Channel
 from instruments.profile.examples import EXAMPLES
-from instruments.profile.schemas import COMMENTS, SIGNED_DECISION, message_schemas, payload_name
+from instruments.profile.schemas import COMMENTS, SIGNED, message_schemas, payload_name, signed_name
 
 COMMAND = "python -m instruments.asyncapi docs"
 """Mends documents that are stale."""
@@ -30,6 +30,7 @@ _REPLIES = {
     "ctl": "job",
     "proposal": "decision",
     "decision": "outcome",
+    "request": "agentEvent",
 }
 _CORRELATED = {"Command": "job", "JobState": "job", "Proposal": "proposal", "Outcome": "proposal"}
 _LOCATIONS = {"job": "job", "cid": "campaign"}
@@ -161,11 +162,12 @@ def _message(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         job = f"{{root}}/v1/{{lab}}/{CHANNELS['job'].address}"
         data = {"type": "string", "description": "The job's id, again."}
         message["bindings"] = {"mqtt": {"responseTopic": job, "correlationData": data, "bindingVersion": _MQTT}}
-    if name == SIGNED_DECISION:
-        message["x-jose"] = {
-            "header": {"$ref": "./schemas/DecisionHeader.json"},
-            "claims": {"$ref": "./schemas/Decision.json"},
-        }
+    for claims, header in SIGNED.items():
+        if name == signed_name(claims):
+            message["x-jose"] = {
+                "header": {"$ref": f"./schemas/{header.__name__}.json"},
+                "claims": {"$ref": f"./schemas/{claims}.json"},
+            }
     if name in EXAMPLES:
         payload = json.loads(EXAMPLES[name].to_bytes())
         message["examples"] = [{"name": name[0].lower() + name[1:], "payload": payload}]

@@ -28,6 +28,11 @@ def _check(what: str, level: str) -> str:
     return level
 
 
+def _check_person(name: str) -> None:
+    if not _PERSON.fullmatch(name):
+        raise TopicError(f"{name!r} cannot be a person's name: a letter or digit stands first and last")
+
+
 @dataclass(frozen=True)
 class _Topic:
     _key: ClassVar[str] = ""
@@ -60,6 +65,7 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         "pid": "proposal id",
         "user": "person's name",
         "aid": "agent id",
+        "rid": "request id",
         "channel": "channel",
     }
 )
@@ -137,8 +143,25 @@ class DecisionTopic(_Topic):
     @override
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not _PERSON.fullmatch(self.user):
-            raise TopicError(f"{self.user!r} cannot be a person's name: a letter or digit stands first and last")
+        _check_person(self.user)
+
+
+@dataclass(frozen=True)
+class RequestTopic(_Topic):
+    """Where one person asks for something.
+
+    Raises:
+        TopicError: when the name cannot be a person's or the id cannot be a topic level.
+    """
+
+    _key: ClassVar[str] = "request"
+    user: str
+    rid: str
+
+    @override
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_person(self.user)
 
 
 @dataclass(frozen=True)
@@ -176,7 +199,7 @@ class AgentTopic(_Topic):
         return CHANNELS["agentStatus" if self.channel == "status" else "agentEvent"]
 
 
-Topic = InstrumentTopic | CampaignTopic | ProposalTopic | DecisionTopic | OutcomeTopic | AgentTopic
+Topic = InstrumentTopic | CampaignTopic | ProposalTopic | DecisionTopic | RequestTopic | OutcomeTopic | AgentTopic
 
 
 @dataclass(frozen=True)
@@ -234,6 +257,10 @@ class Lab:
     def decision(self, user: str, pid: str) -> str:
         """One person's decision about one proposal."""
         return str(DecisionTopic(self, user, pid))
+
+    def request(self, user: str, rid: str) -> str:
+        """One person's request."""
+        return str(RequestTopic(self, user, rid))
 
     def outcome(self, pid: str) -> str:
         """What became of a proposal."""
@@ -314,6 +341,7 @@ _BUILDERS: Mapping[str, Callable[[Lab, Mapping[str, str]], Topic]] = MappingProx
         "campaign": lambda lab, levels: CampaignTopic(lab, **levels),
         "proposal": lambda lab, levels: ProposalTopic(lab, **levels),
         "decision": lambda lab, levels: DecisionTopic(lab, **levels),
+        "request": lambda lab, levels: RequestTopic(lab, **levels),
         "outcome": lambda lab, levels: OutcomeTopic(lab, **levels),
         "agentStatus": lambda lab, levels: AgentTopic(lab, levels["aid"], "status"),
         "agentEvent": lambda lab, levels: AgentTopic(lab, levels["aid"], "event"),

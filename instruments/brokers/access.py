@@ -1,7 +1,8 @@
 """Who may do what at a broker of ours: users with passwords, and the access list that Mosquitto enforces.
 
 Rights follow the profile's table of channels: an instrument writes what is its own to say and reads what is said to it,
-a person reads what people need to know and writes decisions of their own, an agent works in all of its lab's tree.
+a person reads what people need to know and writes decisions and requests of their own, an agent works in all of its
+lab's tree.
 Nobody does anything else.
 """
 

@@ -351,11 +351,11 @@ class Reference(Payload):
     """What an event is about.
 
     Attributes:
-        kind: what has this id.
-        id: of the thing.
+        kind: what has this id. A decision and a request are named where the event answers them.
+        id: of the thing; of a decision and a request the first 32 hexadecimal digits of the SHA-256 of what was sent.
     """
 
-    kind: Literal["campaign", "proposal", "experiment", "job", "instrument", "artefact"]
+    kind: Literal["campaign", "proposal", "experiment", "job", "instrument", "artefact", "decision", "request"]
     id: Name
 
 

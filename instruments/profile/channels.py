@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from instruments import messages as said
 from instruments.profile import agent_messages as told
 from instruments.profile.decisions import Decision
+from instruments.profile.requests import Request
 
 Party = Literal["agent", "instrument", "person"]
 """Who is on the bus: agents, instruments, and people (their dashboards act for them)."""
@@ -33,6 +34,7 @@ PARAMETERS: Mapping[str, str] = MappingProxyType(
         "cid": "The campaign's id",
         "pid": "The proposal's id",
         "user": "The person's name, with a letter or digit first and last",
+        "rid": "The request's id, the first 32 hexadecimal digits of its SHA-256",
         "aid": "The agent's id",
     }
 )
@@ -203,6 +205,19 @@ _ROWS = (
         False,
         Decision,
         "A person's signed decision about a proposal",
+        "never: it counts once",
+        signed=True,
+    ),
+    Channel(
+        "request",
+        "request/{user}/{rid}",
+        "person",
+        "user",
+        frozenset({"agent"}),
+        1,
+        False,
+        Request,
+        "What a person asks for, signed; an agent's event with this id is the answer",
         "never: it counts once",
         signed=True,
     ),

@@ -17,12 +17,20 @@ from pydantic import BaseModel
 
 from instruments.profile.channels import CHANNELS
 from instruments.profile.decisions import MAX_TOKEN, TOKEN_PATTERN, DecisionHeader
+from instruments.profile.requests import RequestHeader
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-SIGNED_DECISION = "SignedDecision"
+SIGNED: Mapping[str, type[BaseModel]] = MappingProxyType({"Decision": DecisionHeader, "Request": RequestHeader})
+"""The headers of what people sign, by the name of its claims."""
 READERS = "Describes what is written: closed, and what is not set is left out. Readers ignore fields they do not know."
-SIGNED = "The header is a DecisionHeader, the signed payload a Decision, both in base64url of their JSON."
-COMMENTS = frozenset({READERS, SIGNED})
+
+
+def _comment(claims: str) -> str:
+    header = SIGNED[claims].__name__
+    return f"The header is a {header}, the signed payload a {claims}, both in base64url of their JSON."
+
+
+COMMENTS = frozenset({READERS, *map(_comment, SIGNED)})
 """What our schemas are known by; words of earlier versions belong here, too, when they change."""
 
 SHARED: Mapping[str, str] = MappingProxyType(
@@ -40,16 +48,21 @@ _ENTRY = re.compile(r"^    (\w+): (.+)$")
 
 
 def message_schemas() -> dict[str, dict[str, Any]]:
-    """The schema of every payload in the profile, and of a signed decision's parts, by name."""
-    models = sorted({row.message for row in CHANNELS.values()} | {DecisionHeader}, key=lambda model: model.__name__)
+    """The schema of every payload in the profile, and of the parts of what people sign, by name."""
+    models = sorted({row.message for row in CHANNELS.values()} | {*SIGNED.values()}, key=lambda model: model.__name__)
     schemas = {model.__name__: schema_of(model) for model in models}
-    return dict(sorted({**schemas, SIGNED_DECISION: _signed_decision()}.items()))
+    return dict(sorted({**schemas, **{signed_name(name): _signed(name) for name in SIGNED}}.items()))
 
 
 def payload_name(key: str) -> str:
     """Name of the schema of what travels on a channel."""
     row = CHANNELS[key]
-    return SIGNED_DECISION if row.signed else row.message.__name__
+    return signed_name(row.message.__name__) if row.signed else row.message.__name__
+
+
+def signed_name(claims: str) -> str:
+    """Name of the schema of a signed envelope, by the name of what is signed."""
+    return f"Signed{claims}"
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
@@ -130,13 +143,13 @@ def _plain(field: dict[str, Any]) -> dict[str, Any]:
     return field
 
 
-def _signed_decision() -> dict[str, Any]:
+def _signed(claims: str) -> dict[str, Any]:
     return {
         "$schema": DIALECT,
-        "$id": f"{SIGNED_DECISION}.json",
-        "$comment": SIGNED,
-        "title": SIGNED_DECISION,
-        "description": "A person's decision, signed: a compact JWS (RFC 7515) with Ed25519, as bare text.",
+        "$id": f"{signed_name(claims)}.json",
+        "$comment": _comment(claims),
+        "title": signed_name(claims),
+        "description": f"A person's {claims.lower()}, signed: a compact JWS (RFC 7515) with Ed25519, as bare text.",
         "type": "string",
         "contentMediaType": "application/jose",
         "maxLength": MAX_TOKEN,

@@ -26,6 +26,8 @@ TOPICS = [
       for rest in ("desc", "status", "telemetry/t", "cmd/j", "job/j", "ctl", "job/j/more", "other")),
     *(f"{HEAD}/decision/{who}/p1" for who in ("anna", "bob", "furnace-1", "agent")),
     f"{HEAD}/decision/p1",
+    *(f"{HEAD}/request/{who}/r1" for who in ("anna", "bob", "furnace-1", "agent")),
+    f"{HEAD}/request/r1",
     *(f"{HEAD}/{rest}" for rest in ("campaign/c/state", "proposal/p1", "outcome/p1", "agent/agent/status",
                                     "agent/agent/event", "agent/furnace-1/status", "anything")),
     "labwright/v1/other-lab/instrument/furnace-1/status",
@@ -49,8 +51,8 @@ MAY_WRITE = {
     "agent": INSIDE,
     "furnace-1": of_instrument("furnace-1", "desc", "status", "telemetry/t", "job/j"),
     "sem-1": of_instrument("sem-1", "desc", "status", "telemetry/t", "job/j"),
-    "anna": {f"{HEAD}/decision/anna/p1"},
-    "bob": {f"{HEAD}/decision/bob/p1"},
+    "anna": {f"{HEAD}/decision/anna/p1", f"{HEAD}/request/anna/r1"},
+    "bob": {f"{HEAD}/decision/bob/p1", f"{HEAD}/request/bob/r1"},
 }
 MAY_READ = {
     "agent": INSIDE,

@@ -39,6 +39,7 @@ from instruments.profile.agent_messages import (
 )
 from instruments.profile.decisions import Decision, PublishedProposal, proposal_digest
 from instruments.profile.examples import EXAMPLES
+from instruments.profile.requests import FORMS, Request
 
 lines = st.text(st.characters(codec="utf-8"), max_size=40)
 paths = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.]{0,20}", fullmatch=True)
@@ -138,6 +139,34 @@ decisions = st.builds(
     comment=lines,
     user=people,
 )
+properties = paths.filter(lambda name: not name.endswith("_std"))
+SAID: dict[str, st.SearchStrategy[Any]] = {
+    "reconcile": st.fixed_dictionaries({"verdict": st.sampled_from(["again", "aborted"])}),
+    "amend": st.dictionaries(properties, numbers, min_size=1, max_size=3),
+    "move": st.fixed_dictionaries({"place": st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)}),
+    "maintenance": st.fixed_dictionaries({"on": st.booleans()}),
+}
+
+
+@st.composite
+def asked(draw: st.DrawFn) -> Request:
+    action = draw(st.sampled_from(sorted(FORMS)))
+    arguments = draw(SAID.get(action, st.just({})))
+    if action == "amend" and draw(st.booleans()):
+        arguments[f"{min(arguments)}_std"] = draw(st.floats(0, 9))
+    return Request(
+        lab=draw(names),
+        action=action,
+        subject=draw(names) if FORMS[action].subject else "",
+        arguments=arguments,
+        nonce=draw(st.from_regex(r"[A-Za-z0-9_\-]{22,64}", fullmatch=True)),
+        time=draw(times),
+        comment=draw(lines),
+        user=draw(people),
+    )
+
+
+requests = asked()
 told = st.one_of(campaigns, proposals, outcomes, events)
 PROPOSAL = Proposal.parse(EXAMPLES["Proposal"].to_bytes())
 

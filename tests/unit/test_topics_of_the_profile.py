@@ -13,6 +13,7 @@ from instruments.messages import Command, Control, Description, JobState, Status
 from instruments.profile.agent_messages import AgentEvent, CampaignState, Outcome, Proposal
 from instruments.profile.channels import PARAMETERS
 from instruments.profile.decisions import Decision
+from instruments.profile.requests import Request
 from instruments.topics import (
     CHANNELS,
     AgentTopic,
@@ -22,6 +23,7 @@ from instruments.topics import (
     Lab,
     OutcomeTopic,
     ProposalTopic,
+    RequestTopic,
     Topic,
     check_pattern,
     matches,
@@ -38,6 +40,7 @@ topics: st.SearchStrategy[Topic] = st.one_of(
     st.builds(CampaignTopic, labs, names),
     st.builds(ProposalTopic, labs, names),
     st.builds(DecisionTopic, labs, people, names),
+    st.builds(RequestTopic, labs, people, names),
     st.builds(OutcomeTopic, labs, names),
     st.builds(AgentTopic, labs, names, st.sampled_from(["status", "event"])),
 )
@@ -77,6 +80,7 @@ TABLE = [
     (LAB.campaign_state("c"), "campaign/c/state", "agent", 1, True, CampaignState),
     (LAB.proposal("p"), "proposal/p", "agent", 1, True, Proposal),
     (LAB.decision("anna", "p"), "decision/anna/p", "person", 1, False, Decision),
+    (LAB.request("anna", "r"), "request/anna/r", "person", 1, False, Request),
     (LAB.outcome("p"), "outcome/p", "agent", 1, True, Outcome),
     (LAB.agent_status("a"), "agent/a/status", "agent", 1, True, Status),
     (LAB.agent_event("a"), "agent/a/event", "agent", 1, False, AgentEvent),
@@ -135,6 +139,9 @@ def test_an_unknown_channel_is_named_with_the_known_ones() -> None:
         "decision/-anna/p",
         "decision/anna./p",
         "decision/anna/p/q",
+        "request/r",
+        "request/-anna/r",
+        "request/anna/r/s",
         "outcome/ü",
         "agent/a/cmd",
         "agent//status",
