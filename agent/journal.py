@@ -1,88 +1,135 @@
-"""The journal: an append-only, hash-chained record in SQLite, with its projections in the same transaction.
+"""The journal: an append-only, hash-chained record, with its projections, outbox and inbox in the same transaction.
 
-One process writes at a time: it holds a lock on a file beside the database, which the operating system releases
-however the process ends. Each commit is on the disk (``synchronous=FULL``) before anything acts on it.
+It is a file in a directory (SQLite) or a database on a server (PostgreSQL), and one process writes at a time. What it
+is made of is in ``agent.ledger``.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import os
-import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
+import threading
+from collections import ChainMap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import TYPE_CHECKING, Self
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from pydantic import ValidationError
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine
 
-from agent import projections
-from agent.events import Event, parse_event
+from agent.events import Event
+from agent.ledger import boxes, chain, reading, schema
+from agent.ledger import tables as t
+from agent.ledger.boxes import AlreadyHandledError, Key, Named
+from agent.ledger.place import Place
+from agent.ledger.postgres import PostgresPlace, is_url
+from agent.ledger.projections import Entry, project, rebuilt
+from agent.ledger.reading import Stored
+from agent.ledger.rows import DatabaseRows
+from agent.ledger.sqlite import FILE, SqlitePlace, has_begun
+from agent.ledger.streams import Homes, stream_of
 from envs.errors import JournalError
 
-FILE = "journal.sqlite"
-STREAM = "campaign"
-GENESIS = "0" * 64
+if TYPE_CHECKING:
+    from agent.core.messages import Effect
 
-_events = sa.Table(
-    "events", projections.metadata,
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True), sa.Column("stream", sa.Text),
-    sa.Column("version", sa.Integer), sa.Column("kind", sa.Text), sa.Column("at", sa.Text),
-    sa.Column("payload", sa.Text), sa.Column("hash", sa.Text),
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Stored:
-    """An event as it stands in the journal."""
-
-    seq: int
-    at: datetime
-    event: Event
+SHOWN = 5
+"""Differences that an error names."""
 
 
 class Journal:
-    """The record of one campaign in one directory.
+    """The record of a laboratory, or of one offline campaign. Threads may share it.
 
     Args:
-        directory: holds ``journal.sqlite``.
-        write: take the writer's lock; readers need none.
+        place: a directory, which holds ``journal.sqlite``, or ``postgresql://user:password@host/database``.
+        write: take the writer's lease; readers need none.
 
     Raises:
-        JournalError: another process writes here, there is no journal to read, or it cannot be written.
+        JournalError: another process writes here, there is no journal to read, a newer release made it, or it cannot
+            be written.
+        MissingExtraError: a URL was given where psycopg is not installed.
+        UserError: the URL is of no database that a journal can be in.
     """
 
-    def __init__(self, directory: Path, *, write: bool) -> None:
-        self.path = directory / FILE
-        self._lock: IO[str] | None = None
-        if write:
-            directory.mkdir(parents=True, exist_ok=True)
-            self._lock = _take_lock(directory / "journal.lock")
-        elif not self.path.exists():
-            raise JournalError(f"{directory} holds no campaign: there is no {FILE} in it")
-        self._engine = _engine(self.path, write=write)
+    def __init__(self, place: Path | str, *, write: bool) -> None:
+        self._place = locate(place)
+        self._guard = threading.RLock()
+        self._writer: Connection | None = None
+        self._lost = False
+        self._view: Engine | None = None
+        self._homes = Homes(self.table)
+        self._tip = chain.Tip()
+        self._engine = self._opened(write=write)
         try:
-            if write:
-                _migrate(self._engine)
-            self._version, self._hash = self._tip()
-        except sa.exc.DatabaseError as error:
+            self._begin(write=write)
+        except sa.exc.DBAPIError as error:
             self.close()
-            if not write:
-                raise
-            if isinstance(error, sa.exc.OperationalError):
-                raise self._unwritable(error) from error
-            raise JournalError(f"{self.path} cannot be read as a journal: {error.orig}") from error
+            if write and isinstance(error, sa.exc.OperationalError):
+                raise self._place.unwritable(error.orig) from error
+            raise JournalError(f"{self.name} cannot be read as a journal: {error.orig}") from error
         except BaseException:
             self.close()
             raise
+
+    @property
+    def name(self) -> str:
+        """Where it is, for people; without any password."""
+        return self._place.name
+
+    @property
+    def seq(self) -> int:
+        """Number of the last event when this was opened or last written to."""
+        return self._tip.seq
+
+    @property
+    def hash(self) -> str:
+        """Hash of that event."""
+        return self._tip.hash
+
+    def _opened(self, *, write: bool) -> Engine:
+        try:
+            return self._place.engine(write=write)
+        except BaseException:
+            self._place.release()
+            raise
+
+    def _begin(self, *, write: bool) -> None:
+        if write:
+            self._writer = self._engine.connect()
+            with self._writer.begin():
+                self._place.hold(self._writer)
+            with self._writer.begin():
+                self._bring_forward(self._writer)
+        with self._reading() as connection:
+            version = schema.stored_version(connection)
+            schema.check_known(version, self.name)
+            if not version:
+                raise JournalError(f"{self.name} cannot be read as a journal: there is none in it")
+            self._tip = reading.tip(connection)
+            if version == schema.HEAD:
+                self._check_tip(connection)
+            elif connection.execute(sa.select(t.events.c.seq).limit(1)).first():
+                self._view = self._older(connection)
+
+    def _bring_forward(self, connection: Connection) -> None:
+        version = schema.stored_version(connection)
+        schema.check_known(version, self.name)
+        if version == schema.HEAD:
+            return
+        schema.migrate(connection)
+        rebuilt(reading.entries(connection, self.name)).write(connection)
+        at = reading.tip(connection)
+        connection.execute(t.tip.insert().values(one=1, seq=at.seq, hash=at.hash))
+
+    def _older(self, connection: Connection) -> Engine:
+        """Projections in memory: a reader does not change a database of an earlier release."""
+        engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+        t.metadata.create_all(engine, tables=t.TABLES)
+        rows = rebuilt(reading.entries(connection, self.name))
+        with engine.begin() as view:
+            rows.write(view)
+        return engine
 
     def __enter__(self) -> Self:
         return self
@@ -93,167 +140,251 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Close the database and give the lock back."""
-        self._engine.dispose()
-        if self._lock:
-            self._lock.close()
-            self._lock = None
+        """Close the database and give the lease back."""
+        with self._guard:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+            for engine in (getattr(self, "_engine", None), self._view):
+                if engine is not None:
+                    engine.dispose()
+            self._place.release()
 
-    def append(self, happened: Sequence[Event], at: datetime) -> None:
-        """Write events and their projections in one transaction: all of them or none.
+    # ---- Writing
+
+    def append(
+        self,
+        happened: Sequence[Event],
+        at: datetime,
+        *,
+        outbox: Sequence[Named] = (),
+        done: Sequence[Key] = (),
+        inbox: tuple[str, str] | None = None,
+    ) -> list[Stored]:
+        """Write events and all that goes with them in one transaction: everything or nothing.
+
+        Args:
+            happened: events, in order.
+            at: when, in UTC.
+            outbox: effects to be carried out; one that waits already keeps its place.
+            done: kinds and keys of effects that were carried out; they go before ``outbox`` comes.
+            inbox: source and id of the message that this answers.
+
+        Returns:
+            The events as they stand there.
 
         Raises:
-            JournalError: the disk is full, or the file cannot be written for another reason.
+            AlreadyHandledError: that message was handled before.
+            JournalError: the disk is full, the file cannot be written for another reason, or the lease is lost.
         """
-        try:
-            self._append(happened, at)
-        except (OSError, sa.exc.OperationalError) as error:
-            raise self._unwritable(error) from error
+        stamp = at.isoformat()
+        with self._writing() as connection:
+            self._check_tip(connection)
+            if inbox is not None:
+                boxes.mark(connection, *inbox, stamp)
+            learned: ChainMap[str, str] = ChainMap({}, self._homes)
+            rows, tip = self._linked(happened, stamp, learned)
+            self._insert(connection, rows, happened, tip)
+            boxes.remove(connection, done)
+            boxes.put(connection, outbox, tip.seq, stamp)
+        self._tip = tip
+        self._homes.update(learned.maps[0])
+        return [Stored(r.seq, at, e, r.stream, r.hash) for r, e in zip(rows, happened, strict=True)]
 
-    def _unwritable(self, error: Exception) -> JournalError:
-        cause = getattr(error, "orig", None) or error
-        return JournalError(
-            f"{self.path} cannot be written ({cause}); what stands in it is whole: free space on that disk, "
-            "or make the file writable, and continue with --resume"
-        )
+    def _linked(
+        self, happened: Sequence[Event], stamp: str, homes: ChainMap[str, str]
+    ) -> tuple[list[chain.Row], chain.Tip]:
+        tip = chain.Tip(self._tip.seq, self._tip.hash, dict(self._tip.versions))
+        rows = []
+        for event in happened:
+            try:
+                stream = stream_of(event, homes)
+            except KeyError as error:
+                raise JournalError(f"{self.name}: {event.kind} names {error.args[0]}, which was never made") from error
+            version, payload = tip.versions.get(stream, 0) + 1, event.model_dump_json()
+            tip.hash = chain.link(tip.hash, stream, version, stamp, payload)
+            tip.seq, tip.versions[stream] = tip.seq + 1, version
+            rows.append(chain.Row(tip.seq, stream, version, event.kind, stamp, payload, tip.hash))
+        return rows, tip
 
-    def _append(self, happened: Sequence[Event], at: datetime) -> None:
-        version, tip = self._version, self._hash
-        with self._engine.begin() as connection:
-            for one in happened:
-                version += 1
-                payload, stamp = one.model_dump_json(), at.isoformat()
-                tip = _chain(tip, version, stamp, payload)
-                connection.execute(
-                    _events.insert().values(
-                        stream=STREAM, version=version, kind=one.kind, at=stamp, payload=payload, hash=tip
-                    )
-                )
-                projections.project(connection, one, stamp)
-        self._version, self._hash = version, tip
+    @staticmethod
+    def _insert(connection: Connection, rows: Sequence[chain.Row], happened: Sequence[Event], tip: chain.Tip) -> None:
+        if not rows:
+            return
+        names = t.events.columns.keys()
+        connection.execute(t.events.insert(), [{name: getattr(row, name) for name in names} for row in rows])
+        tables = DatabaseRows(connection)
+        for row, event in zip(rows, happened, strict=True):
+            project(tables, Entry(row.seq, row.stream, row.at, row.hash, event))
+        connection.execute(t.tip.update().values(seq=tip.seq, hash=tip.hash))
 
-    def read(self) -> list[Stored]:
-        """All events in order.
+    def settle(self, done: Sequence[Key], *, upto: int | None = None) -> None:
+        """Take effects out of the outbox that were carried out.
+
+        Args:
+            done: kinds and keys.
+            upto: number of the last event that was known when they were carried out; an entry that was put again
+                since stays.
+
+        Raises:
+            JournalError: it cannot be written, or the lease is lost.
+        """
+        with self._writing() as connection:
+            boxes.remove(connection, done, upto)
+
+    def rebuild(self) -> None:
+        """Make the projections again from the events.
+
+        Raises:
+            JournalError: an event is damaged, or it cannot be written.
+        """
+        with self._writing() as connection:
+            rebuilt(reading.entries(connection, self.name)).write(connection)
+
+    # ---- Reading
+
+    def outbox(self) -> list[Effect]:
+        """What has still to be carried out, in the order in which it was put."""
+        with self._reading() as connection:
+            return boxes.waiting(connection)
+
+    def seen(self, source: str, id_: str) -> bool:
+        """Whether a message was handled."""
+        with self._reading() as connection:
+            return boxes.marked(connection, source, id_)
+
+    def scan(self, after: int = 0) -> Iterator[Stored]:
+        """Events after a number in order, a few at a time; those that come while it runs are among them.
 
         Raises:
             JournalError: an event is damaged, or of another release.
         """
-        with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(_events).order_by(_events.c.seq)).all()
-        return [Stored(r.seq, datetime.fromisoformat(r.at), self._parsed(r.seq, r.payload)) for r in rows]
+        while True:
+            with self._reading() as connection:
+                rows = reading.batch(connection, after)
+            if not rows:
+                return
+            for row in rows:
+                yield reading.stored(row, self.name)
+            after = rows[-1].seq
 
-    def _parsed(self, seq: int, payload: str) -> Event:
-        try:
-            return parse_event(payload)
-        except ValidationError as error:
-            raise JournalError(
-                f"{self.path}: event {seq} cannot be read by this release of Labwright: use the one that wrote it, "
-                "or restore the file from a backup if it was changed"
-            ) from error
+    def read(self, after: int = 0) -> list[Stored]:
+        """All events after a number, in order.
+
+        Raises:
+            JournalError: an event is damaged, or of another release.
+        """
+        return list(self.scan(after))
 
     def table(self, query: sa.Select[tuple[object, ...]]) -> list[dict[str, object]]:
         """Rows of a query on the projections."""
-        with self._engine.connect() as connection:
-            return [dict(r._mapping) for r in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public way
+        if self._view is not None:
+            with self._view.connect() as view:
+                return [dict(r._mapping) for r in view.execute(query)]  # noqa: SLF001 - SQLAlchemy's public way
+        with self._reading() as connection:
+            return [dict(r._mapping) for r in connection.execute(query)]  # noqa: SLF001
 
-    def rebuild(self) -> None:
-        """Make the projections again from the events."""
-        stored = [(s.event, s.at.isoformat()) for s in self.read()]
-        with self._engine.begin() as connection:
-            projections.rebuild(connection, stored)
+    def verify(self, *, projections: bool = False) -> int:
+        """Check the stored pages, the hash chain and the streams; returns the number of events.
 
-    def verify(self) -> int:
-        """Check the hash chain; returns the number of events.
+        Args:
+            projections: check too that the tables say what the events say.
 
         Raises:
-            JournalError: an event was changed, removed or inserted; the message says which is the first that fails.
+            JournalError: an event was changed, removed, inserted or moved; the message says which is the first that
+                fails. Or a table differs.
         """
-        tip, expected = GENESIS, 0
-        with self._engine.connect() as connection:
-            for row in connection.execute(sa.select(_events).order_by(_events.c.seq)):
-                expected += 1
-                tip = _chain(tip, row.version, row.at, row.payload)
-                if row.version != expected or row.hash != tip:
-                    raise JournalError(f"{self.path}: the hash chain breaks at event {row.seq} ({row.kind})")
-        return expected
+        tip = chain.Tip()
+        with self._reading() as connection:
+            damage = self._place.check(connection)
+            wrong = chain.broken(reading.all_rows(connection), tip)
+            if wrong or damage:
+                raise JournalError(f"{self.name}: {wrong or f'the file is damaged: {damage}'}")
+            if self._view is None:
+                self._check_tip(connection, tip)
+        if projections and (different := self.differences()):
+            more = f"; {len(different) - SHOWN} more" if len(different) > SHOWN else ""
+            raise JournalError(f"{self.name}: tables differ from the events: {'; '.join(different[:SHOWN])}{more}")
+        return tip.seq
 
-    def _tip(self) -> tuple[int, str]:
-        with self._engine.connect() as connection:
-            row = connection.execute(sa.select(_events).order_by(_events.c.seq.desc()).limit(1)).first()
-        return (row.version, row.hash) if row else (0, GENESIS)
+    def differences(self) -> list[str]:
+        """Where the stored projections say something else than the events do, in words.
+
+        Raises:
+            JournalError: an event is damaged, or of another release.
+        """
+        if self._view is not None:
+            return []
+        with self._reading() as connection:
+            return list(rebuilt(reading.entries(connection, self.name)).differences(connection))
+
+    # ---- The database
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction of the writer; a reader's ends in an error of the database."""
+        with self._guard:
+            self._check_lease()
+            try:
+                if self._writer is not None:
+                    with self._writer.begin():
+                        yield self._writer
+                else:
+                    with self._engine.begin() as connection:
+                        yield connection
+            except sa.exc.IntegrityError:
+                raise
+            except (OSError, sa.exc.DBAPIError) as error:
+                self._note_loss(error)
+                self._check_lease()
+                raise self._place.unwritable(getattr(error, "orig", None) or error) from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._guard:
+            self._check_lease()
+            try:
+                if self._writer is not None:
+                    with self._writer.begin():
+                        yield self._writer
+                else:
+                    with self._engine.connect() as connection:
+                        yield connection
+            except (sa.exc.DatabaseError, sa.exc.InterfaceError) as error:
+                self._note_loss(error)
+                self._check_lease()
+                raise JournalError(f"{self.name} cannot be read as a journal: {error.orig}") from error
+
+    def _note_loss(self, error: Exception) -> None:
+        if getattr(error, "connection_invalidated", False) or (self._writer is not None and self._writer.invalidated):
+            self._lost = self._writer is not None
+
+    def _check_lease(self) -> None:
+        if self._lost:
+            raise JournalError(
+                f"{self.name}: the connection was lost, and with it the lease to write; whether the last write "
+                "arrived is not known: restart, which reads what stands there"
+            )
+
+    def _check_tip(self, connection: Connection, expected: chain.Tip | None = None) -> None:
+        due = expected or self._tip
+        row = connection.execute(sa.select(t.tip.c.seq, t.tip.c.hash)).first()
+        found = (row.seq, row.hash) if row else (0, chain.GENESIS)
+        if found != (due.seq, due.hash):
+            raise JournalError(
+                f"{self.name}: the hash chain ends at event {due.seq}, and should at event {found[0]}: another "
+                "program wrote here, or events were removed; restart, and restore a backup if it says so again"
+            )
 
 
-def has_begun(directory: Path) -> bool:
-    """Whether a journal with at least one event is there; one that was killed before its first has not begun.
+def locate(place: Path | str) -> Place:
+    """The database that a directory or a URL means.
 
     Raises:
-        JournalError: what is there is no journal.
+        UserError: the URL is of no database that a journal can be in.
+        MissingExtraError: a URL was given where psycopg is not installed.
     """
-    path = directory / FILE
-    if not path.exists():
-        return False
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            tables = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'events'").fetchone()
-            return bool(tables[0]) and database.execute("SELECT 1 FROM events LIMIT 1").fetchone() is not None
-    except sqlite3.Error as error:
-        raise JournalError(f"{path} cannot be read as a journal: {error}") from error
+    return PostgresPlace(str(place)) if is_url(place) else SqlitePlace(Path(place))
 
 
-def _chain(tip: str, version: int, at: str, payload: str) -> str:
-    return hashlib.sha256(f"{tip}\n{version}\n{at}\n{payload}".encode()).hexdigest()
-
-
-def _take_lock(path: Path) -> IO[str]:
-    handle = path.open("a+")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        handle.seek(0)
-        holder = handle.read().strip() or "unknown"
-        handle.close()
-        raise JournalError(
-            f"{path.parent} is in use by another process (pid {holder}): wait for it or stop it"
-        ) from error
-    handle.truncate(0)
-    handle.write(str(os.getpid()))
-    handle.flush()
-    return handle
-
-
-def _engine(path: Path, *, write: bool) -> Engine:
-    if write:
-        engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
-    else:
-        # As a URI made from the path: a question mark in a directory's name is part of the name.
-        uri = f"{path.absolute().as_uri()}?mode=ro"
-        engine = sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=sa.NullPool)
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
-        # The driver would commit before each change of the schema: transactions are begun here, and by nobody else.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        if write:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A writer takes its lock at once: a transaction that has read cannot always become one that writes.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-    return engine
-
-
-def _migrate(engine: Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
-
-__all__ = ["FILE", "Connection", "Journal", "Stored", "has_begun"]
+__all__ = ["FILE", "AlreadyHandledError", "Journal", "Stored", "has_begun", "locate"]

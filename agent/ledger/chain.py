@@ -1,9 +1,9 @@
-"""The hash chain: each event's hash covers the one before, so that no change, gap or other order goes unseen.
+r"""The hash chain: each event's hash covers the one before, so that no change, gap or other order goes unseen.
 
-The first release knew one stream, ``campaign``, and hashed ``{tip}\\n{version}\\n{at}\\n{payload}``. Those hashes stand,
+The first release knew one stream, ``campaign``, and hashed ``{tip}\n{version}\n{at}\n{payload}``. Those hashes stand,
 and that stream keeps their form; every other stream's name is covered too:
-``{tip}\\n{stream}\\n{version}\\n{at}\\n{payload}``. All of it in UTF-8, as SHA-256 in hexadecimal digits, from sixty-four
-zeros on. The payload is covered as the text that is stored, never as what a release makes of it.
+``{tip}\n{stream}\n{version}\n{at}\n{payload}``. All of it in UTF-8, as SHA-256 in hexadecimal digits, from
+sixty-four zeros on. The payload is covered as the text that is stored, never as what a release makes of it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How projections are written: one port, in a database's transaction or in memory.
 
-In memory they are rebuilt a hundred times faster, which is what an upgrade and a check of ten thousand experiments need.
+In memory they are rebuilt many times faster, which an upgrade and a check of ten thousand experiments need.
 """
 
 from __future__ import annotations

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import sqlalchemy as sa
 
 from agent import events as ev
+from agent.ledger import tables as t
 
 LAB = "lab"
 _OF_THE_LAB = (
@@ -41,3 +45,22 @@ def stream_of(event: ev.Event, homes: MutableMapping[str, str]) -> str:
         return str(named)
     about = getattr(event, "proposal", None) or getattr(event, "experiment", None)
     return homes[str(about)]
+
+
+class Homes(dict[str, str]):
+    """Campaign by id of proposal and of experiment; what is not known yet is looked up in the projections.
+
+    Args:
+        table: rows of a query.
+    """
+
+    def __init__(self, table: Callable[[sa.Select[Any]], list[dict[str, object]]]) -> None:
+        super().__init__()
+        self._table = table
+
+    def __missing__(self, key: str) -> str:
+        for table, column in ((t.experiments, t.experiments.c.experiment), (t.proposals, t.proposals.c.proposal)):
+            if rows := self._table(sa.select(table.c.campaign).where(column == key)):
+                self[key] = str(rows[0]["campaign"])
+                return self[key]
+        raise KeyError(key)

@@ -1,0 +1,44 @@
+"""Where a journal can be: the port that a file and a database server both keep."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine
+
+from envs.errors import JournalError
+
+
+class Place(Protocol):
+    """A database that holds one journal, or will."""
+
+    name: str
+    """For people; it holds no password."""
+
+    def engine(self, *, write: bool) -> Engine:
+        """Ready to connect; only one that may write is asked to.
+
+        Raises:
+            JournalError: there is nothing to read, or another process writes here.
+        """
+        ...
+
+    def hold(self, connection: Connection) -> None:
+        """Take the writer's lease on the connection that will write; it is given back when that closes.
+
+        Raises:
+            JournalError: another process holds it.
+        """
+        ...
+
+    def release(self) -> None:
+        """Give back what outlives the connection."""
+        ...
+
+    def check(self, connection: Connection) -> str:
+        """What is wrong with the stored pages themselves, or ``""``."""
+        ...
+
+    def unwritable(self, cause: object) -> JournalError:
+        """What to tell a person when a write failed."""
+        ...

@@ -1,0 +1,120 @@
+"""A journal in PostgreSQL.
+
+The writer's lease is an advisory lock of the very session that writes: a connection that is lost takes the lease along,
+and nothing is written on another one, so that two writers cannot be.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, event
+from typing_extensions import override
+
+from agent.extras import needs
+from agent.ledger.place import Place
+from envs.errors import JournalError, UserError
+
+SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
+LEASE = 0x1AB_0001
+"""First half of the advisory lock's key; the second is the schema's name, hashed."""
+CONNECT_S = 10
+_HOLDER = f"""
+SELECT a.application_name, a.pid, coalesce(host(a.client_addr), 'this server'), a.backend_start::timestamp(0)::text
+FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid::bigint = {LEASE}
+AND l.objid::bigint = (hashtext(current_schema())::bigint & 4294967295)
+AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""  # noqa: S608 - a number of ours
+# A server that was cut off from a dead machine lets go of its lease within half a minute.
+_SESSION = (
+    "SET tcp_keepalives_idle = 10", "SET tcp_keepalives_interval = 5", "SET tcp_keepalives_count = 3",
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+)  # fmt: skip
+
+
+class PostgresPlace(Place):
+    """A database by URL: ``postgresql://user:password@host/database``.
+
+    Args:
+        url: of SQLAlchemy's form; the password may be left to libpq (``PGPASSWORD``, ``~/.pgpass``, a service file).
+
+    Raises:
+        UserError: it is no URL, or of another kind of database.
+        MissingExtraError: psycopg is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = sa.make_url(url)
+        except (sa.exc.ArgumentError, ValueError) as error:
+            raise UserError("the journal's URL cannot be read: postgresql://user:password@host/database") from error
+        if parsed.drivername not in SCHEMES:
+            raise UserError(f"a journal is a directory or postgresql://..., not {parsed.drivername}://")
+        needs("postgres", "a journal in PostgreSQL", "psycopg")
+        self._url = parsed.set(drivername="postgresql+psycopg")
+        self.name = parsed.set(drivername="postgresql").render_as_string(hide_password=True)
+
+    @override
+    def engine(self, *, write: bool) -> Engine:
+        arguments = {
+            "application_name": f"labwright pid {os.getpid()} on {socket.gethostname()}"[:63],
+            "connect_timeout": CONNECT_S,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+        }
+        pool = {"poolclass": sa.NullPool} if write else {"pool_pre_ping": True}
+        engine = sa.create_engine(self._url, connect_args=arguments, **pool)
+        opened: list[int] = []
+
+        @event.listens_for(engine, "connect")
+        def _prepare(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
+            if write and opened:
+                raise self.lost()  # a new session would write without the lease
+            opened.append(1)
+            cursor = connection.cursor()
+            for line in _SESSION if write else ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",):
+                cursor.execute(line)
+            cursor.close()
+            connection.commit()
+
+        return engine
+
+    @override
+    def hold(self, connection: Connection) -> None:
+        got = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LEASE}, hashtext(current_schema()))").scalar()
+        if got:
+            return
+        row = connection.exec_driver_sql(_HOLDER).first()
+        who = f"{row[0] or 'unnamed'}; session {row[1]} from {row[2]} since {row[3]}" if row else "unknown"
+        raise JournalError(f"{self.name} is in use by another process ({who}): wait for it or stop it")
+
+    @override
+    def release(self) -> None:
+        """The lease went with its session."""
+
+    @override
+    def check(self, connection: Connection) -> str:
+        return ""
+
+    def lost(self) -> JournalError:
+        """What a writer is told that lost its session."""
+        return JournalError(
+            f"{self.name}: the connection was lost, and with it the lease to write; whether the last write arrived "
+            "is not known: restart, which reads what stands there"
+        )
+
+    @override
+    def unwritable(self, cause: object) -> JournalError:
+        return JournalError(
+            f"{self.name} cannot be written ({str(cause).strip()}); what stands in it is whole: make room on the "
+            "server, or let the user write there, and go on"
+        )
+
+
+def is_url(place: object) -> bool:
+    """Whether a place is meant as a URL, not as a directory."""
+    return isinstance(place, str) and "://" in place

@@ -1,0 +1,46 @@
+"""Bringing a database to this release's schema, and telling one that is newer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from envs.errors import JournalError
+
+HEAD = "0003"
+OLDER = ("0001", "0002")
+_alembic = sa.table("alembic_version", sa.column("version_num"))
+
+
+def stored_version(connection: Connection) -> str:
+    """Version of the database's schema; ``""`` for an empty one."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return ""
+    return connection.execute(sa.select(_alembic.c.version_num)).scalar() or ""
+
+
+def check_known(version: str, where: str) -> None:
+    """Refuse a database that this release does not know.
+
+    Raises:
+        JournalError: a newer release made it.
+    """
+    if version not in {"", HEAD, *OLDER}:
+        raise JournalError(
+            f"{where} was written by a newer release of Labwright (its schema is {version}, this release knows up to "
+            f"{HEAD}): use that release, or restore a backup from before the upgrade; nothing was changed"
+        )
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the schema to this release's, in the connection's transaction; the projections are empty then."""
+    # Only here: a daemon that starts on a database of its own release spares Alembic's time and memory.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
