@@ -17,8 +17,10 @@ from joserfc.jwk import OKPKey
 
 from agent.approvals import sign_decision
 from agent.identity import People, Person, PublicKey, SigningKey
+from agent.requests import sign_request
 from agent.roles import Role
 from instruments.profile.decisions import Choice, Decision, PublishedProposal
+from instruments.profile.requests import Request, request_id
 from tests.faults.simulation.machines import LAB
 
 ROLES = {"anna": Role.APPROVER, "ben": Role.APPROVER, "clara": Role.SAFETY, "vera": Role.VIEWER}
@@ -106,6 +108,25 @@ class Pen:
         }
         decision = Decision.model_validate(fields)
         return sign_decision(decision, SigningKey(user, Role.APPROVER, key_of(signer or user).key))
+
+    def request(
+        self, user: str, action: str, subject: str, arguments: dict[str, Any], *, time: datetime
+    ) -> tuple[str, str]:
+        """A signed request: its id, and itself."""
+        request = Request.model_validate(
+            {
+                "lab": LAB,
+                "action": action,
+                "subject": subject,
+                "arguments": arguments,
+                "nonce": self.nonce(),
+                "time": time,
+                "comment": "",
+                "user": user,
+            }
+        )
+        token = sign_request(request, key_of(user))
+        return request_id(token), token
 
     def earnest(
         self, user: str, payload: bytes, verdict: Choice, *, now: datetime, at: float, **more: Any
