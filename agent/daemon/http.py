@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-PORT: Final = 8437
+PORT: Final = 8080
 LINKS: Final = {"alive": "/healthz", "ready": "/readyz", "metrics": "/metrics"}
 _FRESH: Final = {"cache-control": "no-store"}
 
@@ -38,7 +38,7 @@ class HttpPlace:
     Args:
         host: address; this machine alone by default.
         port: 0 takes a free one.
-        public_host: the name by which instruments reach this machine, where it is not ``host``.
+        public_url: as instruments reach it, such as a proxy's address; made of host and port when it is empty.
         certificate: PEM file of the certificate chain, needed beyond this machine.
         key: PEM file of its private key.
         plain: listen beyond this machine without TLS: what the laboratory's file says in so many words.
@@ -46,7 +46,7 @@ class HttpPlace:
 
     host: str = "127.0.0.1"
     port: int = PORT
-    public_host: str = ""
+    public_url: str = ""
     certificate: Path | None = None
     key: Path | None = None
     plain: bool = False
@@ -162,11 +162,10 @@ async def serve_http(app: Starlette, place: HttpPlace, uploads: Uploads) -> Asyn
         app,
         host=place.host,
         port=place.port,
-        public_host=place.public_host,
         certificate=place.certificate,
         key=place.key,
         limits=uploads.limits,
         section="http",
         plain=place.plain,
     ) as base:
-        yield ArtefactServer(base, uploads.store, uploads.tickets)
+        yield ArtefactServer(place.public_url.rstrip("/") or base, uploads.store, uploads.tickets)

@@ -1,6 +1,7 @@
 """What systemd is told: ready, reloading, stopping, alive. Its protocol is one datagram a message (sd_notify(3)).
 
-Without systemd (a terminal, a container) nothing is sent, and nothing here fails.
+Without systemd (a terminal, a container) nothing is sent, and nothing here fails. Credentials that it hands over are
+read by ``credentials``.
 """
 
 from __future__ import annotations
@@ -11,19 +12,11 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from pathlib import Path
-
-from envs.errors import UserError
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 
 _log = logging.getLogger(__name__)
 
-SOCKET, WATCHDOG, WATCHDOG_PID, CREDENTIALS = (
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
-    "CREDENTIALS_DIRECTORY",
-)
+SOCKET, WATCHDOG, WATCHDOG_PID = "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"
 _STATUS_LIMIT = 500
 _EXTEND_EVERY_S = 30.0
 Sleeper = Callable[[float], Awaitable[None]]
@@ -136,31 +129,3 @@ class Notifier:
 def _status(text: str) -> tuple[str, ...]:
     line = " ".join(text.split())[:_STATUS_LIMIT]
     return (f"STATUS={line}",) if line else ()
-
-
-def credential(name: str, environ: Mapping[str, str] | None = None) -> Path | None:
-    """The file of a secret that the service manager handed over (``LoadCredential=``); None where there is none.
-
-    Raises:
-        UserError: the name is no plain file name.
-    """
-    if not name or name != Path(name).name or name in {".", ".."}:
-        raise UserError(f"{name!r} is no name of a credential: give a plain file name, as in LoadCredential=NAME:FILE")
-    directory = (os.environ if environ is None else environ).get(CREDENTIALS, "")
-    path = Path(directory) / name
-    return path if directory and path.is_file() else None
-
-
-def read_credential(name: str, environ: Mapping[str, str] | None = None) -> str | None:
-    """What a credential says, without the newline at its end; None where there is none.
-
-    Raises:
-        UserError: it cannot be read, or its name is none.
-    """
-    path = credential(name, environ)
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"the credential {name} cannot be read ({error}): see LoadCredential= in the unit") from error
