@@ -71,11 +71,13 @@ class Keep:
         result: its name in the step's result.
         low: smallest value that is passed on, in the result's unit.
         high: largest one.
+        unit: of both, UCUM; empty where it is not known beforehand.
     """
 
     result: str
     low: float = float("-inf")
     high: float = float("inf")
+    unit: str = ""
 
     def bounded(self, value: float) -> float:
         """The nearest value within the bounds, three significant digits."""
@@ -228,7 +230,7 @@ def _plain_step(step: Step) -> dict[str, object]:
         "command": step.command,
         "parameters": {k: plain_value(v) for k, v in step.parameters.items()},
         "process": step.process,
-        "keep": {k: [v.result, repr(v.low), repr(v.high)] for k, v in step.keep.items()},
+        "keep": {k: [v.result, repr(v.low), repr(v.high), v.unit] for k, v in step.keep.items()},
         "reads": step.reads,
         "images": step.max_images,
         "tries": step.max_tries,
@@ -245,7 +247,7 @@ def plain_value(value: Value | From) -> dict[str, object] | str:
 def flagship(settings: RecipeSettings) -> Recipe:
     """Sinter in a furnace, find a magnification and take an image with the SEM, measure the hardness."""
     sample, tries = From("sample"), settings.max_tries
-    pixel = Keep(PIXEL_SIZE, *PIXEL_LIMITS)
+    pixel = Keep(PIXEL_SIZE, *PIXEL_LIMITS, unit="um")
     image: dict[str, Value | From] = {
         "sample": sample, "pixel_size": From(f"kept.{PIXEL_SIZE}"), "field": From("attempt"),
     }  # fmt: skip
