@@ -35,7 +35,9 @@ _MAX_N = 2**20
 MIN_PASSWORD = 8
 """Fewest characters of a password (NIST SP 800-63B, section 5.1.1.1)."""
 _ENCRYPTION = ["dir", "A256GCM"]
-_PUBLIC, _PRIVATE = ".public.json", ".private.json"
+PUBLIC = ".public.json"
+"""How the names of the files end that a laboratory reads."""
+_PRIVATE = ".private.json"
 _MAX_FILE = 65536
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -143,7 +145,7 @@ class People:
         Raises:
             UserError: when one cannot be read or two hold the same key.
         """
-        return cls(_read(path, Person) for path in sorted(directory.glob(f"*{_PUBLIC}")))
+        return cls(_read(path, Person) for path in sorted(directory.glob(f"*{PUBLIC}")))
 
 
 class _Scrypt(_Record):
@@ -207,6 +209,8 @@ class IdentityStore:
             UserError: there is no such identity, its files are damaged or open to others, or the password is wrong.
         """
         person = self.person(name)
+        if person.revoked is not None:
+            raise UserError(f"{name} gave this key up at {person.revoked}: make a new one, under another --dir or name")
         path = self.private_path(name)
         stored = _read(path, _PrivateFile)
         if os.name == "posix" and path.stat().st_mode & 0o077:
@@ -244,11 +248,11 @@ class IdentityStore:
         Raises:
             UserError: when a file is damaged.
         """
-        return [_read(path, Person) for path in sorted(self.directory.glob(f"*{_PUBLIC}"))]
+        return [_read(path, Person) for path in sorted(self.directory.glob(f"*{PUBLIC}"))]
 
     def public_path(self, name: str) -> Path:
         """The file to hand to the laboratory."""
-        return self.directory / f"{name}{_PUBLIC}"
+        return self.directory / f"{name}{PUBLIC}"
 
     def private_path(self, name: str) -> Path:
         """The file that stays here."""
@@ -260,6 +264,18 @@ class IdentityStore:
         header = {"alg": _ENCRYPTION[0], "enc": _ENCRYPTION[1]}
         token = jwe.encrypt_compact(header, plain, _password_key(password, scrypt), algorithms=_ENCRYPTION)
         return _PrivateFile(name=name, scrypt=scrypt, jwe=token)
+
+
+def read_person(path: Path) -> Person:
+    """Read a public file.
+
+    Raises:
+        UserError: it cannot be read, is damaged, or is no public file.
+    """
+    if path.name.endswith(_PRIVATE):
+        other = path.with_name(path.name.removesuffix(_PRIVATE) + PUBLIC).name
+        raise UserError(f"{path} is the private half, which stays with its owner: the laboratory needs {other}")
+    return _read(path, Person)
 
 
 def default_directory() -> Path:

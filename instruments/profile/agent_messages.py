@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, StringConstraints, field_validator, mode
 
 from envs.errors import InstrumentError
 from instruments.messages import PROTO, Name, Number, Payload, Proto, Quantity, Unit, Utc
-from instruments.profile.decisions import Path, PublishedProposal, Quorum, Revision, Sha256
+from instruments.profile.decisions import Path, PersonName, PublishedProposal, Quorum, Revision, Sha256
 
 THUMBNAIL_LIMIT = 128 * 1024
 """Most bytes of a picture inside a message."""
@@ -32,6 +32,7 @@ Actor = Annotated[str, StringConstraints(pattern=r"^(policy:)?[A-Za-z0-9]([A-Za-
 """A person, or ``policy:`` and the name of a rule that decided in nobody's stead."""
 Quantities = Annotated[dict[Name, Quantity], Field(max_length=MAX_PROPERTIES)]
 Design = Annotated[dict[Path, Quantity | Line], Field(min_length=1, max_length=MAX_PROPERTIES)]
+Votes = Annotated[tuple[PersonName, ...], Field(min_length=1, max_length=9)]
 CampaignPhase = Literal["draft", "running", "paused", "stopping", "completed", "stopped"]
 
 
@@ -151,6 +152,7 @@ class CampaignState(Payload):
         budget: what it may spend, by name.
         best: the best sample, once there is one.
         counts: proposals and experiments by state.
+        votes: who has approved so far, by proposal that waits for more; those without any vote are left out.
     """
 
     proto: Proto = PROTO
@@ -164,6 +166,7 @@ class CampaignState(Payload):
     budget: Annotated[dict[Name, BudgetLine], Field(max_length=MAX_PROPERTIES)] = Field(default_factory=dict)
     best: Best | None = None
     counts: Counts = Counts()
+    votes: Annotated[dict[Name, Votes], Field(max_length=MAX_PROPERTIES)] = Field(default_factory=dict)
 
 
 class Estimate(Payload):

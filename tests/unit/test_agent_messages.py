@@ -65,6 +65,7 @@ campaigns = st.builds(
     ),
     best=st.none() | st.builds(Best, experiment=names, design=designs, found=found, thumbnail=st.none() | thumbnails),
     counts=st.builds(Counts, proposed=st.integers(0, 99), failed=st.integers(0, 99)),
+    votes=st.dictionaries(names, st.lists(people, min_size=1, max_size=3).map(tuple), max_size=2),
 )
 estimates = st.builds(
     Estimate, value=numbers, unit=units, std=positive, low=st.none() | numbers, high=st.none() | numbers
@@ -123,7 +124,7 @@ events = st.builds(
     kind=names,
     level=st.sampled_from(["info", "warning", "error"]),
     text=lines,
-    reference=st.none() | st.builds(Reference, kind=st.sampled_from(["campaign", "job"]), id=names),
+    reference=st.none() | st.builds(Reference, kind=st.sampled_from(["campaign", "job", "decision", "request"]), id=names),
     thumbnail=st.none() | thumbnails,
 )
 decisions = st.builds(
