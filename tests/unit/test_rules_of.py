@@ -1,0 +1,90 @@
+"""Rules out of the laboratory's file, and what a reload may change."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.daemon.config import LabConfig, parse_lab
+from agent.daemon.rules_of import campaign_rules, changes, facts_of, lab_rules
+from agent.identity import People
+from agent.rules.recipe import Order
+from envs.design import Design
+from envs.errors import ConfigError
+
+LIMITS = {"furnace-1": {"kind": "furnace", "commands": {"sinter": {"temperature": {"high": 1900.0, "unit": "Cel"}}}}}
+
+
+def config(*, lab: dict[str, Any] | None = None, campaign: dict[str, Any] | None = None, **tables: Any) -> LabConfig:
+    whole = {
+        "lab": {"name": "hall-3", **(lab or {})},
+        "broker": {"url": "mqtt://agent@localhost"},
+        "campaign": [{"id": "hard", "experiments": 20, **(campaign or {})}],
+        **tables,
+    }
+    return parse_lab(whole, home=Path("/lab"), source="LAB.toml")
+
+
+@pytest.fixture(scope="module")
+def facts() -> Any:
+    return facts_of(config().entry("hard"))
+
+
+def test_a_campaign_becomes_rules(facts: Any) -> None:
+    entry = config(campaign={"priority": 3, "at_once": 2, "recipe": {"max_images": 2}, "instruments": ["sem-1"]})
+    rules = campaign_rules(entry.entry("hard"), facts)
+    assert (rules.experiments, rules.priority, rules.at_once) == (20, 3, 2)
+    assert rules.recipe.step("image").max_images == 2
+    assert rules.instruments == frozenset({"sem-1"})
+    assert rules.crystals["mp-988"] == "Si3N4"
+    assert rules.admits(Design("mp-988", {})) != ()
+    assert campaign_rules(config().entry("hard"), facts).instruments is None
+
+
+def test_what_a_space_is_can_be_found_out_in_another_process(facts: Any) -> None:
+    again = pickle.loads(pickle.dumps(facts))  # noqa: S301 - our own
+    assert again.space_version == facts.space_version
+    assert again.admits(Design("mp-988", {})) == facts.admits(Design("mp-988", {}))
+
+
+def test_nothing_is_allowed_that_no_limit_names(facts: Any) -> None:
+    hot = Order("furnace", "sinter", {})
+    for mode, refused in (("live", True), ("shadow", True), ("virtual", False)):
+        rules = lab_rules(config(), People([]), {"hard": facts}, mode=mode)  # type: ignore[arg-type]
+        assert bool(rules.limits.refusals(hot, "furnace-1")) is refused
+    virtual = lab_rules(config(limits=LIMITS), People([]), {"hard": facts}, mode="virtual")
+    assert virtual.limits.refusals(hot, "furnace-1") != ()
+
+
+def test_a_space_that_is_wrong_names_its_campaign() -> None:
+    wrong = config(campaign={"space": {"preset": "magic"}}).entry("hard")
+    with pytest.raises(ConfigError, match=r"campaign hard: space\.preset = 'magic'"):
+        facts_of(wrong)
+
+
+def test_budgets_priorities_and_limits_may_change_while_it_runs() -> None:
+    new = config(lab={"log_level": "debug"}, campaign={"experiments": 40, "priority": 5}, limits=LIMITS)
+    found = changes(config(), new)
+    assert (found.lab, found.campaigns) == (("lab.log_level", "limits"), {"hard": ("experiments", "priority")})
+    assert found.words == "lab.log_level; limits; campaign hard: experiments, priority"
+    assert changes(config(), config()).words == "nothing changed"
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({"lab": {"database": "postgresql://a@b/c"}}, ["lab.database", "restart"]),
+        ({"campaign": {"seed": 3}}, ["campaign hard: seed = 3", "another campaign"]),
+        ({"campaign": {"space": {"preset": "flagship", "unavailable": ["Ta"]}}}, ["campaign hard: space", "new id"]),
+        ({"campaign": {"recipe": {"max_tries": 1}}}, ["campaign hard: recipe", "new id"]),
+        ({"campaign": {"id": "soft"}}, ["campaign hard", "labwright stop hard"]),
+        ({"broker": {"url": "mqtt://agent:s3cret@localhost:1884"}}, ["broker.url", "1884", "restart"]),
+    ],
+)
+def test_what_was_done_so_far_stays_comparable(tables: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        changes(config(), config(**tables))
+    for word in ["LAB.toml", *words]:
+        assert word in str(caught.value)
+    assert "s3cret" not in str(caught.value)
