@@ -88,6 +88,14 @@ def instrument_virtual(
     root: RootName = DEFAULT_ROOT,
     seed: Annotated[int, typer.Option(min=0, help="Of the laboratory's hidden truth.")] = 0,
     state: Annotated[Path, typer.Option(help="Directory for samples, images and job journals.")] = Path("virtual-lab"),
+    speed: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            help="Seconds of lab time in a real one: at 3600 a firing of 8 hours lasts 8 seconds. 0 does everything at "
+            "once.",
+        ),
+    ] = 0.0,
     ca: CaFile = None,
     cert: CertFile = None,
     key: KeyFile = None,
@@ -95,7 +103,7 @@ def instrument_virtual(
     """Run a virtual furnace, microscope and indenter on a broker until Ctrl-C: to try things out without hardware."""
     address = broker_address(broker, ca=ca, cert=cert, key=key)
     module = needs("lab", "labwright instrument virtual", "agent.virtual_lab")
-    module.run_virtual_lab(address, lab=lab, root=root, seed=seed, state=state)
+    module.run_virtual_lab(address, lab=lab, root=root, seed=seed, state=state, speed=speed)
 
 
 @instrument_app.command("list")

@@ -113,6 +113,11 @@ class DesignSpace:
         return tuple(i for i, ok in zip(self.library.ids, allowed, strict=False) if ok)
 
     @property
+    def rule_tables(self) -> tuple[tuple[str, tuple[str, ...], BoolArray], ...]:
+        """Name and scope of each rule, and what it allows: one axis per slot of the scope."""
+        return tuple((r.name, r.scope, table) for r, (_, table) in zip(self.rules, self._tables, strict=True))
+
+    @property
     def n_total(self) -> float:
         """Number of combinations, feasible or not."""
         return float(np.prod([float(n) for n in self.lookahead.sizes]))

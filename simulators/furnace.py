@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from envs.design import Design
 from envs.laws import KELVIN
 from instruments.commands import ParameterRule
 from instruments.device import (
+    Channel,
     Choice,
     Device,
     DeviceFault,
@@ -21,10 +24,12 @@ from instruments.device import (
     command,
 )
 from instruments.transport import Transport
+from simulators.firing import ROOM_CELSIUS, Firing
+from simulators.pace import Pace
 from simulators.reference import reference_order
 from simulators.samples import Sample, SampleStore, is_name, stream
 from simulators.sintering import REASONS, Outcome, furnace_hours
-from simulators.truth import ADDITIVES, LabTruth
+from simulators.truth import ADDITIVES, Batch, LabTruth
 
 PREPARATION_H = 0.75
 """Weighing, mixing with the additive, and pressing, h."""
@@ -47,6 +52,7 @@ class Furnace(Device):
         transport: its own connection.
         truth: what this laboratory hides.
         samples: the shelf.
+        speed: seconds of lab time in a real one; 0 fires at once, and then the gauges show nothing.
         base: what ``Device`` takes.
     """
 
@@ -55,9 +61,25 @@ class Furnace(Device):
     # The heater is on within a firing alone, so what ends a job has made the furnace safe.
     safe_state = "heater off"
     lease_s = 60.0
+    channels: ClassVar[Mapping[str, Channel]] = MappingProxyType(
+        {
+            "temperature": Channel(unit="Cel", summary="thermocouple at the sample"),
+            "density": Channel(unit="1", summary="relative density of the compact, by its dilatometer"),
+        }
+    )
 
-    def __init__(self, iid: str, transport: Transport, *, truth: LabTruth, samples: SampleStore, **base: Any) -> None:
+    def __init__(
+        self,
+        iid: str,
+        transport: Transport,
+        *,
+        truth: LabTruth,
+        samples: SampleStore,
+        speed: float = 0.0,
+        **base: Any,
+    ) -> None:
         super().__init__(iid, transport, **base)
+        self._pace = Pace(speed)
         self._truth = truth
         self._samples = samples
 
@@ -107,8 +129,15 @@ class Furnace(Device):
         )
         body = self._make(sample, design)
         hours = furnace_hours(temperature + KELVIN, hold, heating_rate)
-        await job.progress(0.1, remaining_s=3600.0 * hours)
-        job.spend(3600.0 * (PREPARATION_H + hours))
+        total_s = 3600.0 * (PREPARATION_H + hours)
+        await job.progress(0.0, remaining_s=total_s)
+        try:
+            await self._pace.take(job, total_s, at=self._gauges(job, body))
+        finally:
+            if self._pace.gradual:
+                await job.telemetry("temperature", Quantity(value=ROOM_CELSIUS, unit="Cel"))
+        # Not before it is fired: of what is interrupted nothing lies on the shelf.
+        self._shelve(body)
         if body.outcome is not Outcome.SINTERED:
             raise InfeasibleFault(str(body.outcome), f"sample {sample}: {REASONS[body.outcome]}")
         values = {
@@ -128,11 +157,35 @@ class Furnace(Device):
             raise DeviceFault("sample_exists", f"sample {sample} was made before, to another design")
         if present is not None:
             return present
-        batch = self._truth.batch(stream(self._truth.seed, "batch", sample))
-        result = self._truth.sinter([design], [batch])
-        made = Sample(sample, design, float(result.density[0]), float(result.grain_size[0]), result.outcome[0])
-        self._samples.put(made)
-        return made
+        result = self._truth.sinter([design], [self._batch(sample)])
+        return Sample(sample, design, float(result.density[0]), float(result.grain_size[0]), result.outcome[0])
+
+    def _batch(self, sample: str) -> Batch:
+        return self._truth.batch(stream(self._truth.seed, "batch", sample))
+
+    def _shelve(self, body: Sample) -> None:
+        if self._samples.get(body.id) is None:
+            self._samples.put(body)
+
+    def _gauges(self, job: JobContext, body: Sample) -> Callable[[float], Awaitable[None]]:
+        """Shows the gauges, so many seconds of lab time after the job began."""
+        process = body.design.process
+        sound = body.outcome is Outcome.SINTERED
+        firing = Firing(
+            float(process["temperature"]),
+            float(process["hold"]),
+            float(process["heating_rate"]),
+            self._truth.densification(body.design, self._batch(body.id)) if sound and self._pace.gradual else None,
+            stream(self._truth.seed, "gauges", body.id),
+        )
+
+        async def show(passed_s: float) -> None:
+            hours = max(0.0, passed_s / 3600.0 - PREPARATION_H)
+            await job.telemetry("temperature", Quantity(value=firing.temperature(hours), unit="Cel"))
+            if (density := firing.density(hours)) is not None:
+                await job.telemetry("density", Quantity(value=density, unit="1"))
+
+        return show
 
 
 def body_of(samples: SampleStore, sample: str) -> Sample:

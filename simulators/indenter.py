@@ -10,6 +10,7 @@ import numpy.typing as npt
 from instruments.device import Device, JobContext, JobResult, Parameter, Quantity, Returns, Text, command
 from instruments.transport import Transport
 from simulators.furnace import body_of
+from simulators.pace import Pace
 from simulators.reference import REFERENCE
 from simulators.samples import Sample, SampleStore, stream
 from simulators.truth import LabTruth
@@ -32,14 +33,25 @@ class Indenter(Device):
         transport: its own connection.
         truth: what this laboratory hides.
         samples: the shelf.
+        speed: seconds of lab time in a real one; 0 does everything at once.
         base: what ``Device`` takes.
     """
 
     kind = "indenter"
     driver = "labwright virtual indenter"
 
-    def __init__(self, iid: str, transport: Transport, *, truth: LabTruth, samples: SampleStore, **base: Any) -> None:
+    def __init__(
+        self,
+        iid: str,
+        transport: Transport,
+        *,
+        truth: LabTruth,
+        samples: SampleStore,
+        speed: float = 0.0,
+        **base: Any,
+    ) -> None:
         super().__init__(iid, transport, **base)
+        self._pace = Pace(speed)
         self._truth = truth
         self._samples = samples
 
@@ -78,7 +90,7 @@ class Indenter(Device):
         mean = float(readings.mean())
         # Few indents estimate their own scatter badly, and what they share does not show in it at all.
         error = float(np.hypot(max(scatter, 0.5 * READING_NOISE * mean) / np.sqrt(n), SAMPLE_NOISE * mean))
-        job.spend(MOUNT_S + INDENT_S * n)
+        await self._pace.take(job, MOUNT_S + INDENT_S * n)
         values = {
             "hardness": Quantity(value=mean, unit="GPa", std=error),
             "scatter": Quantity(value=scatter, unit="GPa"),

@@ -20,6 +20,7 @@ from instruments.transport import Transport
 from simulators.furnace import Furnace
 from simulators.indenter import Indenter
 from simulators.microscope import SHAPE, Microscope
+from simulators.pace import Pace
 from simulators.reference import reference_body
 from simulators.samples import SampleStore
 from simulators.truth import LabTruth, fingerprint
@@ -43,8 +44,10 @@ class VirtualLab:
         lab: the laboratory's id on the bus.
         root: first level of all topics.
         image_shape: rows and columns of the microscope's frames.
+        speed: seconds of lab time in a real one, at which jobs last; 0 does everything at once.
 
     Raises:
+        ConfigError: when the speed is neither 0 nor 1 or more.
         JournalError: when the directory cannot be used or belongs to a laboratory of another seed or library.
         KeyError: when a crystal has no moduli.
     """
@@ -61,7 +64,9 @@ class VirtualLab:
         lab: str = "virtual",
         root: str = "labwright",
         image_shape: tuple[int, int] = SHAPE,
+        speed: float = 0.0,
     ) -> None:
+        Pace(speed)  # said before anything is written
         self._truth = LabTruth(seed, library, moduli)
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         if directory is None:
@@ -72,7 +77,7 @@ class VirtualLab:
         self._images = (directory or Path(self._temporary.name if self._temporary else ".")) / "images"
         self._samples = SampleStore(None if directory is None else directory / "samples", reference=reference_body())
         self._image_shape = image_shape
-        self._base: dict[str, Any] = {"clock": clock, "ids": ids, "lab": lab, "root": root}
+        self._base: dict[str, Any] = {"clock": clock, "ids": ids, "lab": lab, "root": root, "speed": speed}
         self._devices: tuple[Device, ...] = ()
         self._journals: list[JobJournal] = []
 

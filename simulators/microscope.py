@@ -14,6 +14,7 @@ from instruments.artefacts import file_artefact, write_durably
 from instruments.device import Device, JobContext, JobResult, Parameter, Quantity, Returns, Text, command
 from instruments.transport import Transport
 from simulators.furnace import body_of
+from simulators.pace import Pace
 from simulators.reference import REFERENCE
 from simulators.samples import Sample, SampleStore, stream
 from simulators.sem import Image, SemSettings, random_settings, render
@@ -46,6 +47,7 @@ class Microscope(Device):
         samples: the shelf.
         artefacts: directory for the images, which are named by their SHA-256.
         shape: rows and columns of a frame, without the info bar.
+        speed: seconds of lab time in a real one; 0 does everything at once.
         base: what ``Device`` takes.
     """
 
@@ -61,6 +63,7 @@ class Microscope(Device):
         samples: SampleStore,
         artefacts: Path,
         shape: tuple[int, int] = SHAPE,
+        speed: float = 0.0,
         **base: Any,
     ) -> None:
         super().__init__(iid, transport, artefacts=artefacts, **base)
@@ -68,6 +71,7 @@ class Microscope(Device):
         self._samples = samples
         self._images = artefacts
         self._shape = shape
+        self._pace = Pace(speed)
 
     @command(
         summary="Look at a sample in live mode and find a pixel size at which its grains can be measured",
@@ -85,7 +89,7 @@ class Microscope(Device):
         """
         body = body_of(self._samples, sample)
         guess = body.grain_size * stream(self._seed, "survey", sample).lognormal(0.0, SURVEY_SCATTER)
-        job.spend(SURVEY_S)
+        await self._pace.take(job, SURVEY_S)
         return JobResult(values={"pixel_size": Quantity(value=_click(guess / SURVEY_GRAIN_PX), unit="um")})
 
     @command(
@@ -125,7 +129,7 @@ class Microscope(Device):
         buffer = io.BytesIO()
         write_tiff(frame, pixel_size, buffer, detector=settings.detector, label=f"{sample} field {place}")
         path = self._keep(buffer.getvalue())
-        job.spend(ACQUIRE_S)
+        await self._pace.take(job, ACQUIRE_S)
         values = {
             "pixel_size": Quantity(value=pixel_size, unit="um"),
             "field": Quantity(value=place, unit="1"),

@@ -25,6 +25,7 @@ solids (Brown and Ashby, Acta Metall. 28, 1085, 1980).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -233,9 +234,28 @@ def sinter(schedule: Schedule, kinetics: Kinetics, *, refine: int = 1) -> Sinter
     Returns:
         Density, grain size and outcome of each.
     """
+    *_, (porosity, grain) = _fired(schedule, kinetics, refine)
+    return SinterResult(1.0 - porosity, grain, outcomes(schedule, kinetics))
+
+
+def densification(schedule: Schedule, kinetics: Kinetics) -> tuple[Array, Array]:
+    """How n compacts densify while they are fired, as a dilatometer would follow it.
+
+    Returns:
+        Hours since the heater was switched on at room temperature, and relative densities, each of shape
+        ``(n_steps, n)``.
+    """
+    temperatures, hours = thermal_history(schedule, kinetics.melting)
+    warming = (temperatures[0] - ROOM_TEMPERATURE) / (60.0 * schedule.heating_rate)
+    densities = np.array([1.0 - porosity for porosity, _ in _fired(schedule, kinetics, 1)])
+    return np.maximum(warming, 0.0) + np.cumsum(hours, axis=0), densities
+
+
+def _fired(schedule: Schedule, kinetics: Kinetics, refine: int) -> Iterator[tuple[Array, Array]]:
+    """Porosity and grain size after every sub-step."""
     temperatures, hours = thermal_history(schedule, kinetics.melting, refine=refine)
     porosity = 1.0 - kinetics.green_density
     grain = schedule.powder_size.astype(np.float64)
     for temperature, duration in zip(temperatures, hours, strict=True):
         porosity, grain = _step(porosity, grain, temperature, duration, schedule.pressure, kinetics)
-    return SinterResult(1.0 - porosity, grain, outcomes(schedule, kinetics))
+        yield porosity, grain

@@ -19,7 +19,7 @@ from envs.descriptors import melting_estimates
 from envs.design import Design
 from envs.laws import KELVIN, chen_hardness
 from envs.moduli import Moduli
-from simulators.sintering import Kinetics, Outcome, Schedule, SinterResult, sinter
+from simulators.sintering import Kinetics, Outcome, Schedule, SinterResult, densification, sinter
 
 Array = npt.NDArray[np.float64]
 
@@ -230,8 +230,22 @@ class LabTruth:
         Raises:
             KeyError: when a crystal is not in the library or a process factor is missing.
         """
-        used = batches or [Batch()] * len(designs)
-        size = np.array([_number(d, "powder_size") for d in designs]) * [b.size for b in used]
+        return sinter(*self._firing(designs, batches or [Batch()] * len(designs)))
+
+    def densification(self, design: Design, batch: Batch) -> tuple[Array, Array]:
+        """How one compact densifies while it is fired.
+
+        Returns:
+            Hours since the heater was switched on, and relative densities, each of shape ``(n_steps,)``.
+
+        Raises:
+            KeyError: when the crystal is not in the library or a process factor is missing.
+        """
+        hours, densities = densification(*self._firing([design], [batch]))
+        return hours[:, 0], densities[:, 0]
+
+    def _firing(self, designs: Sequence[Design], batches: Sequence[Batch]) -> tuple[Schedule, Kinetics]:
+        size = np.array([_number(d, "powder_size") for d in designs]) * [b.size for b in batches]
         schedule = Schedule(
             powder_size=size,
             temperature=self._column(designs, "temperature") + KELVIN + self.constants.furnace_offset,
@@ -239,7 +253,7 @@ class LabTruth:
             heating_rate=self._column(designs, "heating_rate"),
             pressure=self._column(designs, "pressure"),
         )
-        return sinter(schedule, self._kinetics_of(designs, used, size))
+        return schedule, self._kinetics_of(designs, batches, size)
 
     def hardness(self, crystal_id: str, additive: str, density: float, grain_size: float) -> float:
         """True Vickers hardness in GPa of a body of given relative density and mean grain diameter (um)."""

@@ -1,0 +1,282 @@
+"""The worker: one process for all that computes, so that the daemon's loop never waits and stays small."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, cast
+
+from agent.proposal import Forecast
+from envs.design import Design
+from envs.errors import InstrumentError, JournalError, LabwrightError, UserError
+from surrogates.observations import Observation
+
+if TYPE_CHECKING:
+    from agent import events as ev
+    from agent.daemon.space_facts import SpaceFacts
+
+_log = logging.getLogger(__name__)
+
+TRIES = 3
+"""A worker that dies at a computation is asked so often in all."""
+PATIENCE_S = 120.0
+"""How long a computation that nobody waits for any more may keep the next one waiting, before it is ended."""
+
+Ts = TypeVarTuple("Ts")
+T = TypeVar("T")
+
+
+class WorkerError(LabwrightError):
+    """The worker could not answer: it died again and again at one computation, was closed, or made a mistake."""
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """Everything that a round's plan follows from, beside the campaign's configuration.
+
+    Args:
+        round: index, from 0.
+        n: how many designs.
+        history: observations by experiment, in the order in which they were made.
+        made_before: designs not to be proposed again, whether they gave an observation or not.
+        checkpoint: of the learning policy, as the last plan gave it; empty where there is none.
+    """
+
+    round: int
+    n: int
+    history: tuple[tuple[str, Observation], ...] = ()
+    made_before: tuple[Design, ...] = ()
+    checkpoint: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class PlannedDesign:
+    """One design to make, and why.
+
+    Args:
+        design: what to make.
+        formula: of its compound.
+        pool: which source of candidates it came from.
+        acquisition: log of the acquisition value; None where none was used.
+        forecast: what the models expect; None while nothing has been measured.
+        nearest: the experiment whose design is most alike, empty when there is none.
+    """
+
+    design: Design
+    formula: str
+    pool: str
+    acquisition: float | None = None
+    forecast: Forecast | None = None
+    nearest: str = ""
+
+
+@dataclass(frozen=True)
+class PlanAnswer:
+    """One round's plan.
+
+    Args:
+        proposals: in the order in which they should be made.
+        candidates: number of candidates that each pool gave.
+        checkpoint: of the learning policy after this round, safetensors; empty when there is none.
+        notes: what went worse than it should, in words.
+        model_version: of what planned.
+    """
+
+    proposals: tuple[PlannedDesign, ...]
+    candidates: Mapping[str, int] = field(default_factory=dict)
+    checkpoint: bytes = field(default=b"", repr=False)
+    notes: tuple[str, ...] = ()
+    model_version: str = ""
+
+
+class Minds(Protocol):
+    """What thinks for the daemon: plans rounds, reads images, knows design spaces."""
+
+    async def plan(self, campaign: str, config: Mapping[str, Any], request: PlanRequest) -> PlanAnswer:
+        """Plan one round; the same request gives the same plan."""
+        ...
+
+    async def read_image(
+        self, store: Path, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float
+    ) -> ev.ImageRead:
+        """What an image in the store says, or why it is refused."""
+        ...
+
+    async def facts(self, config: Mapping[str, Any]) -> SpaceFacts:
+        """A campaign's design space in plain values."""
+        ...
+
+    async def close(self) -> None:
+        """Stop thinking, at once."""
+        ...
+
+
+class Worker:
+    """One process, started when it is first needed, that plans and reads images, one thing at a time.
+
+    It ends with this process, whatever ends that. To be used in the loop of the main thread: on Linux the kernel ends
+    the worker when the thread that started it does.
+
+    Args:
+        tries: how often a computation is begun at which the worker dies, as when memory runs out.
+        patience_s: how long one that was given up by its caller may keep the next one waiting.
+    """
+
+    def __init__(self, *, tries: int = TRIES, patience_s: float = PATIENCE_S) -> None:
+        self.starts = 0
+        self._tries = tries
+        self._patience_s = patience_s
+        self._pool: ProcessPoolExecutor | None = None
+        self._pids: frozenset[int] = frozenset()
+        self._turn = asyncio.Lock()
+        self._left: Future[Any] | None = None
+        self._closed = False
+
+    async def plan(self, campaign: str, config: Mapping[str, Any], request: PlanRequest) -> PlanAnswer:
+        """Plan one round; the same request gives the same plan, also from a worker that was killed in between.
+
+        Args:
+            campaign: its id.
+            config: its configuration, as in ``CampaignConfig.model_dump(mode="json")``.
+            request: what the plan follows from.
+
+        Raises:
+            UserError: the configuration is wrong.
+            WorkerError: the worker cannot answer.
+        """
+        from agent.daemon import worker_side
+
+        return await self.run(worker_side.plan, campaign, dict(config), request)
+
+    async def read_image(
+        self, store: Path, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float
+    ) -> ev.ImageRead:
+        """What an image says, or why it is refused and what pixel size to use next; the overlay is in the store then.
+
+        Args:
+            store: directory of the artefacts.
+            experiment: its id.
+            attempt: number of the image, from 0.
+            image: it.
+            pixel_size: as ordered, um; where the file states a scale, that counts.
+
+        Raises:
+            JournalError: the file is missing from the store, or changed there.
+            WorkerError: the worker cannot answer.
+        """
+        from agent.daemon import worker_side
+
+        return await self.run(worker_side.read_image, store, experiment, attempt, image, pixel_size)
+
+    async def facts(self, config: Mapping[str, Any]) -> SpaceFacts:
+        """A campaign's design space in plain values, by which edits are judged here.
+
+        Raises:
+            UserError: the configuration is wrong.
+            WorkerError: the worker cannot answer.
+        """
+        from agent.daemon import worker_side
+
+        return await self.run(worker_side.facts, dict(config))
+
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Call a function of a module in the worker, after what was asked before.
+
+        Cancelling the call leaves the computation to end by itself.
+
+        Raises:
+            LabwrightError: what it raised on purpose.
+            WorkerError: the worker died at it again and again, was closed, or the function made a mistake.
+        """
+        from agent.daemon.worker_side import Answer
+
+        async with self._turn:
+            answer = await self._asked(function, args)
+        if isinstance(answer, Answer):
+            return cast("T", answer.value)
+        if answer.details:
+            _log.error("the worker made a mistake: %s", answer.details)
+        errors = {"user": UserError, "instrument": InstrumentError, "journal": JournalError}
+        raise errors.get(answer.kind, WorkerError)(answer.message)
+
+    async def close(self) -> None:
+        """End the process without waiting for what it computes; who waits for that gets a ``WorkerError``."""
+        self._closed = True
+        await self._drop()
+
+    # Its process ------------------------------------------------------------------------------------------------------
+
+    async def _asked(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        name = getattr(function, "__name__", "a computation")
+        await self._pass_over_what_was_left()
+        for attempt in range(1, self._tries + 1):
+            if self._closed:
+                raise WorkerError(f"the worker was closed before {name} was done")
+            try:
+                return await self._ask(function, args)
+            except BrokenProcessPool:
+                if not self._closed:
+                    _log.warning("the worker died at %s (%d of %d)", name, attempt, self._tries)
+                    await self._drop()
+        if self._closed:
+            raise WorkerError(f"the worker was closed before {name} was done")
+        raise WorkerError(
+            f"the worker died {self._tries} times at {name}: look for its end in the system's log; the kernel kills "
+            "what takes too much memory"
+        )
+
+    async def _ask(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        from agent.daemon.worker_side import carry_out
+
+        work = self._submit(carry_out, function, args)
+        try:
+            return await asyncio.shield(asyncio.wrap_future(work))
+        except asyncio.CancelledError:
+            self._left = work
+            raise
+
+    def _submit(self, call: Callable[..., Any], *args: Any) -> Future[Any]:
+        if self._pool is None:
+            from agent.daemon.worker_side import begin
+
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=begin, initargs=(os.getpid(),))
+            self.starts += 1
+            before = {process.pid for process in multiprocessing.active_children()}
+            work = self._pool.submit(call, *args)
+            after = {process.pid for process in multiprocessing.active_children()}
+            self._pids = frozenset(pid for pid in after - before if pid is not None)
+            return work
+        return self._pool.submit(call, *args)
+
+    async def _pass_over_what_was_left(self) -> None:
+        """Wait a while for a computation that its caller gave up; then end it, so that it blocks nobody."""
+        left, self._left = self._left, None
+        if left is None or left.done():
+            return
+        with contextlib.suppress(TimeoutError, BrokenProcessPool):
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(left)), self._patience_s)
+            return
+        if not left.done():
+            _log.warning("a computation that nobody waits for is ended after %g s", self._patience_s)
+        await self._drop()
+
+    async def _drop(self) -> None:
+        pool, self._pool = self._pool, None
+        pids, self._pids = self._pids, frozenset()
+        if pool is None:
+            return
+        for pid in pids & {process.pid for process in multiprocessing.active_children()}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        # Its threads end once they have seen that the process is gone.
+        await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)

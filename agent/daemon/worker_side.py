@@ -1,0 +1,223 @@
+"""What runs in the worker's process: everything that needs torch, pymatgen or scipy.
+
+The process keeps planners and the image network between calls; every answer is nevertheless a function of what was
+asked, so a worker that was killed is asked again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from agent.daemon.children import die_with_parent
+from agent.daemon.space_facts import RuleTable, SpaceFacts
+from agent.daemon.worker import PlanAnswer, PlannedDesign, PlanRequest
+from envs.errors import InstrumentError, JournalError, LabwrightError, UserError
+
+if TYPE_CHECKING:
+    from agent import events as ev
+    from agent.imaging import CampaignImageReader
+    from agent.planner import Plan, Planner
+    from agent.wiring import Problem
+
+NICENESS = 5
+"""So that the daemon's loop answers while this process computes."""
+_KINDS: dict[type[LabwrightError], str] = {UserError: "user", InstrumentError: "instrument", JournalError: "journal"}
+_KEPT = 8
+"""Campaigns whose planners are kept."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What a function returned."""
+
+    value: T
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What it raised, in plain words: exceptions of libraries need not survive the way between processes.
+
+    Args:
+        kind: ``user``, ``instrument``, ``journal``, ``labwright`` or ``mistake`` (nobody foresaw it).
+        message: for people.
+        details: the traceback, of a mistake.
+    """
+
+    kind: str
+    message: str
+    details: str = ""
+
+
+def begin(parent: int) -> None:
+    """Make this process a quiet one that ends with its parent; runs before anything is imported that computes."""
+    die_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    os.nice(NICENESS)
+    # One thread: sums come out the same on every machine, and so do the designs that follow from them.
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def carry_out(function: Callable[..., T], arguments: tuple[Any, ...]) -> Answer[T] | Failure:
+    """Call a function, and put whatever comes of it into a form that every process can read."""
+    try:
+        return Answer(function(*arguments))
+    except LabwrightError as error:
+        return Failure(next((kind for cls, kind in _KINDS.items() if isinstance(error, cls)), "labwright"), str(error))
+    except Exception as error:  # noqa: BLE001 - the daemon says what it was, and goes on
+        return Failure("mistake", f"{type(error).__name__}: {error}", traceback.format_exc())
+
+
+# ---- Planning
+
+
+@dataclass
+class _Mind:
+    """One campaign's planner.
+
+    Args:
+        asked: digest of the configuration.
+        problem: the campaign.
+        planner: where it stands.
+        checkpoint: what it gave last; one that is asked to go on from elsewhere is put there first.
+    """
+
+    asked: str
+    problem: Problem
+    planner: Planner
+    checkpoint: bytes = b""
+
+
+_minds: OrderedDict[str, _Mind] = OrderedDict()
+
+
+def plan(campaign: str, config: Mapping[str, Any], request: PlanRequest) -> PlanAnswer:
+    """Plan one round.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+    """
+    _compute_in_one_thread()
+    mind = _mind(campaign, config, request.checkpoint)
+    if request.round == 0:
+        made = mind.planner.start(request.n)
+    else:
+        made = mind.planner.ask(
+            dict(request.history), request.round, request.n, made_before=request.made_before
+        )  # fmt: skip
+    mind.checkpoint = made.checkpoint or mind.checkpoint
+    return _answer(made, mind)
+
+
+def _mind(campaign: str, config: Mapping[str, Any], checkpoint: bytes) -> _Mind:
+    asked = digest_of(config)
+    mind = _minds.pop(campaign, None)
+    if mind is None or mind.asked != asked or (mind.checkpoint and not checkpoint):
+        problem = _problem(config)
+        mind = _Mind(asked, problem, problem.planner(problem.config.campaign.strategy))
+    if mind.checkpoint != checkpoint:
+        mind.planner.restore(checkpoint)
+        mind.checkpoint = checkpoint
+    _minds[campaign] = mind
+    while len(_minds) > _KEPT:
+        _minds.popitem(last=False)
+    return mind
+
+
+def _answer(made: Plan, mind: _Mind) -> PlanAnswer:
+    library = mind.problem.space.library
+    proposals = tuple(
+        PlannedDesign(
+            design=p.design,
+            formula=library[p.design.crystal].name if p.design.crystal else "",
+            pool=p.pool,
+            acquisition=None if p.acquisition is None else float(p.acquisition),
+            forecast=p.forecast,
+            nearest=p.nearest,
+        )
+        for p in made.proposals
+    )
+    strategy = mind.problem.config.campaign.strategy
+    return PlanAnswer(
+        proposals=proposals,
+        candidates={name: int(n) for name, n in made.candidates.items()},
+        checkpoint=made.checkpoint,
+        notes=tuple(made.notes),
+        model_version=f"labwright-{version('labwright')}+{strategy}+{mind.asked[:12]}",
+    )
+
+
+def digest_of(config: Mapping[str, Any]) -> str:
+    """SHA-256 of a configuration."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _problem(config: Mapping[str, Any]) -> Problem:
+    from agent.config import parse_config
+    from agent.wiring import build_problem
+
+    return build_problem(parse_config(dict(config)))
+
+
+def facts(config: Mapping[str, Any]) -> SpaceFacts:
+    """What is known of a campaign's design space; takes no torch.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+    """
+    import numpy as np
+
+    space = _problem(config).space
+    return SpaceFacts(
+        name=space.name,
+        version=space.version,
+        crystals={c.id: c.name for c in space.library},
+        factors=space.factors,
+        rules=tuple(
+            RuleTable(name, scope, tuple(table.shape), np.packbits(table).tobytes())
+            for name, scope, table in space.rule_tables
+        ),
+    )
+
+
+# ---- Images
+
+_readers: dict[Path, CampaignImageReader] = {}
+
+
+def read_image(store: Path, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float) -> ev.ImageRead:
+    """Read a micrograph of the store; its overlay is put there.
+
+    Raises:
+        JournalError: the file is missing from the store, or changed there.
+    """
+    _compute_in_one_thread()
+    from agent.imaging import CampaignImageReader
+    from agent.store import ArtefactStore
+    from surrogates.micrograph_reader import MicrographReader
+
+    if store not in _readers:
+        _readers[store] = CampaignImageReader(ArtefactStore(store), MicrographReader.load)
+    return _readers[store].read(experiment, attempt, image, pixel_size)
+
+
+_limited: list[object] = []
+
+
+def _compute_in_one_thread() -> None:
+    if not _limited:
+        import torch
+        from threadpoolctl import threadpool_limits
+
+        torch.set_num_threads(1)
+        _limited.append(threadpool_limits(1))
