@@ -96,6 +96,11 @@ class Planner:
             available["ppo"] = self._policy
         self._pools = [available[name] for name in POOLS_OF[strategy]]
 
+    @property
+    def strategy(self) -> Strategy:
+        """How it chooses."""
+        return self._strategy
+
     def restore(self, checkpoint: bytes) -> None:
         """Put the learning policy back to where an earlier round left it."""
         if self._policy and checkpoint:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from agent import core
 from agent import events as ev
+from agent.events.base import CAMPAIGN
 from agent.record import UNIT
 from agent.words import plus_minus
 
@@ -58,7 +59,7 @@ class CampaignProgress:
     ) -> None:
         self._progress.stop()
 
-    def __call__(self, event: ev.Event, state: core.CampaignState, *, replayed: bool) -> None:
+    def __call__(self, event: ev.Event, state: core.LabState, *, replayed: bool) -> None:
         """Take note of an event."""
         self._live = not replayed
         if isinstance(event, ev.RoundPlanned):
@@ -75,7 +76,7 @@ class CampaignProgress:
             self._note(self._best_words())
         elif isinstance(event, ev.ExperimentEnded):
             self._ended(state.experiments[event.experiment])
-            if state.open is None and len(state.experiments) < self._total:
+            if not state.jobs and state.campaigns[CAMPAIGN].idle and len(state.experiments) < self._total:
                 self._note(f"learning from {len(state.experiments)} experiments · {self._best_words()}")
                 if not self._console.is_terminal:
                     self._say(f"  learning from {len(state.experiments)} experiments")

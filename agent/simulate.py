@@ -13,13 +13,20 @@ from threadpoolctl import threadpool_limits
 
 from agent import core
 from agent import events as ev
-from agent.campaign import Campaign, Observer, best
 from agent.config import CampaignConfig, parse_config
+from agent.desk import Desk, Observer
+from agent.events.base import CAMPAIGN
+from agent.history import best
 from agent.imaging import CampaignImageReader
+from agent.inline import InlineMinds
+from agent.jobs import Jobs
 from agent.journal import FILE, Journal, has_begun
+from agent.planning import Offline, Planning
 from agent.record import ARTEFACTS, COMPARISON
+from agent.runner import Runner, Straight
 from agent.store import ArtefactStore
 from agent.wiring import START, Broker, Problem, VirtualLaboratory, reveal
+from agent.world import world_of
 from envs.errors import JournalError, UserError
 from instruments.clock import SimClock
 from surrogates.micrograph_reader import MicrographReader
@@ -119,28 +126,30 @@ def run_campaign(
         _same_space(past[0].event if past else None, problem, directory)
         laboratory = VirtualLaboratory(problem, directory / "laboratory", clock, len(past), broker)
         store = ArtefactStore(directory / ARTEFACTS)
-        campaign = Campaign(
-            journal,
-            problem.rules,
-            planner=problem.planner(strategy),
-            library=problem.space.library,
-            reader=CampaignImageReader(store, MicrographReader.load),
-            store=store,
-            sources=laboratory.sources,
-            instruments=laboratory.instruments,
-            clock=clock,
-            ids=laboratory.ids,
-            observer=observer,
-        )
+        desk = Desk(journal, core.LabRules({CAMPAIGN: problem.rules}), clock, [observer])
         # Before the laboratory is waited for: who stops it from here on can continue it.
-        campaign.begin(_created(problem, strategy))
+        desk.tell(_created(problem, strategy))
+        asyncio.run(_run(problem, strategy, desk, laboratory, store, clock))
+        return _result(desk.state, problem, (clock.now() - START).total_seconds() / 86_400)
 
-        async def run() -> core.CampaignState:
-            async with laboratory.connected() as client:
-                return await campaign.run(client)
 
-        state = asyncio.run(run())
-        return _result(state, problem, (clock.now() - START).total_seconds() / 86_400)
+async def _run(
+    problem: Problem, strategy: str, desk: Desk, laboratory: VirtualLaboratory, store: ArtefactStore, clock: SimClock
+) -> None:
+    reader = CampaignImageReader(store, MicrographReader.load)
+    minds = InlineMinds(problem.planner(strategy), problem.space.library, reader)
+    async with laboratory.connected() as client:
+        runner = Runner(
+            desk,
+            Jobs(client, store=store, sources=laboratory.sources, clock=clock),
+            Planning(desk, minds, store, Offline()),
+            minds,
+            store=store,
+            ids=laboratory.ids,
+            world=lambda: world_of(client, laboratory.instruments, judge=False),
+            conduct=Straight(clock.advance),
+        )
+        await runner.run(lambda state: state.campaigns[CAMPAIGN].phase != "running")
 
 
 def _created(problem: Problem, strategy: str) -> ev.CampaignCreated:
@@ -171,8 +180,8 @@ def _same_space(first: ev.Event | None, problem: Problem, directory: Path) -> No
         )
 
 
-def _result(state: core.CampaignState, problem: Problem, days: float) -> CampaignResult:
-    top = best(state)
+def _result(state: core.LabState, problem: Problem, days: float) -> CampaignResult:
+    top = best(state, CAMPAIGN)
     outcomes: dict[str, int] = {}
     for experiment in state.experiments.values():
         outcomes[experiment.outcome] = outcomes.get(experiment.outcome, 0) + 1

@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from agent.config import CampaignConfig
-from agent.core import Rules
-from agent.recipe import RecipeSettings
+from agent.core import CampaignRules
 from agent.remote_broker import ROOT, RemoteBroker
+from agent.rules.recipe import RecipeSettings, flagship
 from envs.crystals import CrystalLibrary
 from envs.design import Design
 from envs.errors import ConfigError
@@ -61,7 +61,7 @@ class Problem:
 
     config: CampaignConfig
     space: DesignSpace
-    rules: Rules
+    rules: CampaignRules
 
     @cached_property
     def library(self) -> CrystalLibrary:
@@ -104,7 +104,7 @@ def build_problem(config: CampaignConfig, *, source: str = "") -> Problem:
     _check_against_furnace(space, source)
     campaign, recipe = config.campaign, config.recipe
     settings = RecipeSettings(recipe.indent_load, recipe.n_indents, recipe.max_images, recipe.max_tries)
-    rules = Rules(campaign.experiments, campaign.batch, campaign.initial, settings, space.factors)
+    rules = CampaignRules(campaign.experiments, campaign.batch, campaign.initial, flagship(settings), space.factors)
     return Problem(config, space, rules)
 
 
@@ -261,7 +261,9 @@ def calibration_fields(n: int) -> tuple[Iterator[LabelledField], int]:
     return fields(CALIBRATION_SEED, n), CALIBRATION_SEED
 
 
-def virtual_lab(seed: int, directory: Path, *, clock: Clock, ids: Ids, lab: str, root: str) -> VirtualLab:
+def virtual_lab(
+    seed: int, directory: Path, *, clock: Clock, ids: Ids, lab: str, root: str, speed: float = 0.0
+) -> VirtualLab:
     """A virtual laboratory on its own, to be put on a bus: furnace, microscope and indenter around one hidden truth.
 
     Args:
@@ -271,13 +273,23 @@ def virtual_lab(seed: int, directory: Path, *, clock: Clock, ids: Ids, lab: str,
         ids: gives their boot ids.
         lab: the laboratory's id on the bus.
         root: first level of all topics.
+        speed: seconds of lab time in a real one, at which jobs last; 0 does everything at once.
 
     Raises:
+        ConfigError: when the speed is neither 0 nor 1 or more.
         JournalError: when the directory belongs to a laboratory of another seed.
     """
     from simulators.lab import VirtualLab
 
     moduli = elastic.load()
     return VirtualLab(
-        seed, CrystalLibrary.builtin(), moduli, directory=directory, clock=clock, ids=ids, lab=lab, root=root
+        seed,
+        CrystalLibrary.builtin(),
+        moduli,
+        directory=directory,
+        clock=clock,
+        ids=ids,
+        lab=lab,
+        root=root,
+        speed=speed,
     )

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast
 
 from agent import events as ev
 from agent.rules.recipe import Order
 
 Mode = Literal["live", "virtual", "shadow", "dry-run"]
 """Whether orders reach instruments: in ``live`` and ``virtual`` they do."""
+
+
+EffectKind = Literal["order", "cancel", "proposal", "outcome", "campaign"]
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,13 @@ class Effect:
         key: id of the job, the proposal or the campaign.
     """
 
-    kind: Literal["order", "cancel", "proposal", "outcome", "campaign"]
+    kind: EffectKind
     key: str
+
+    @classmethod
+    def of(cls, kind: str, key: str) -> Effect:
+        """An entry as it was stored."""
+        return cls(cast("EffectKind", kind), key)
 
 
 @dataclass(frozen=True)
@@ -64,12 +72,14 @@ class DecisionArrived:
         proposal: that the topic names.
         token: as it came.
         wall: the machine's own time: ages of signatures are judged by it.
+        body: of the proposal as it was published; empty where there is none of that id.
     """
 
     user: str
     proposal: str
     token: str
     wall: datetime
+    body: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,9 +126,15 @@ class Lost:
 
 @dataclass(frozen=True)
 class Tick:
-    """Time went by; ``skipped`` counts refusals that were not recorded, by sender."""
+    """Time went by.
+
+    Args:
+        skipped: refusals that were not recorded, by sender.
+        policies: whether the rules that approve shall look at what waits: now and then is enough.
+    """
 
     skipped: Mapping[str, int] = field(default_factory=dict)
+    policies: bool = False
 
 
 Message = (

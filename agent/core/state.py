@@ -6,13 +6,15 @@ restart take minutes. Only ``evolve`` changes it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from agent import events as ev
 from agent.core.messages import Mode
-from agent.rules.budgets import Budgets, Held, Spent
+from agent.events.base import CAMPAIGN
+from agent.rules.budgets import Budgets, Spent
 from agent.rules.limits import Limits
 from agent.rules.policy import AutoApprove, Policy
 from agent.rules.recipe import Recipe
@@ -25,6 +27,10 @@ APPROVER = AutoApprove().by
 
 def _admit(_design: Design) -> tuple[str, ...]:
     return ()
+
+
+def _free(_design: Design) -> Mapping[str, float]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class CampaignRules:
         budgets: how much it may spend.
         crystals: names of the compounds that an edit may choose, by id.
         admits: why a design is outside the design space; empty when it is inside.
+        costs: what a design would spend.
+        instruments: those that it may order from; None for all that the limits allow.
     """
 
     experiments: int
@@ -56,6 +64,8 @@ class CampaignRules:
     budgets: Budgets = field(default_factory=Budgets)
     crystals: Mapping[str, str] = field(default_factory=dict)
     admits: Callable[[Design], tuple[str, ...]] = _admit
+    costs: Callable[[Design], Mapping[str, float]] = _free
+    instruments: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,7 @@ class ExperimentState:
         interruptions: those of them that a restart of the instrument cut short.
         job: the open job's id, ``""`` between jobs.
         instrument: that has the open job.
+        capability: its kind.
         begun: whether anything was ever ordered for it.
         lost: why nobody knows what became of its job; a person must look.
         kept: what later steps take.
@@ -132,6 +143,7 @@ class ExperimentState:
     interruptions: int = 0
     job: str = ""
     instrument: str = ""
+    capability: str = ""
     begun: bool = False
     lost: str = ""
     recipe_hash: str = ""
@@ -162,7 +174,8 @@ class CampaignState:
         waiting: proposals that wait for people.
         failed_plans: planner failures in a row.
         empty_rounds: rounds in a row of which nothing became an experiment or waits.
-        failures: experiments in a row without a result.
+        counted: proposals and experiments that ended, by how; and edits.
+        spent: what it has spent so far.
     """
 
     id: str
@@ -181,13 +194,12 @@ class CampaignState:
     waiting: dict[str, None] = field(default_factory=dict)
     failed_plans: int = 0
     empty_rounds: int = 0
+    counted: Counter[str] = field(default_factory=Counter)
     spent: Spent = field(default_factory=Spent)
 
     @property
     def prefix(self) -> str:
         """Begins the ids of its proposals and experiments; nothing in the record of an offline campaign."""
-        from agent.events.base import CAMPAIGN
-
         return "" if self.id == CAMPAIGN else f"{self.id}-"
 
     @property
@@ -234,4 +246,4 @@ class LabState:
         return [self.experiments[e] for e in (*found.begun, *found.queue)]
 
 
-__all__ = ["APPROVER", "CampaignRules", "CampaignState", "ExperimentState", "Held", "LabRules", "LabState", "ProposalState"]
+__all__ = ["APPROVER", "CampaignRules", "CampaignState", "ExperimentState", "LabRules", "LabState", "ProposalState"]

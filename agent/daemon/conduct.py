@@ -1,0 +1,188 @@
+"""What the daemon does about failures: it waits and tries again, and asks a person where only a person can know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from agent import core
+from agent import events as ev
+from agent.core.experimenting import hindrance
+from agent.daemon import logs
+from agent.desk import Desk
+from agent.jobs import Jobs
+from agent.minds import Minds
+from agent.planning import Planning
+from agent.store import ArtefactStore
+from envs.errors import InstrumentError, JournalError, LabwrightError
+from instruments.clock import Clock, Sleeper
+from instruments.errors import NoAnswerError
+
+_log = logs.get("conduct")
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+LOST_AFTER = timedelta(minutes=15)
+"""Real time for which an instrument may leave every question about an order unanswered."""
+
+
+class _NotAllowedError(Exception):
+    """What was approved may not be sent any more, and why."""
+
+
+class Patient:
+    """Waits and tries again.
+
+    Args:
+        clock: its ``elapsed`` measures patience.
+        sleeper: waits, in real time.
+        lost_after: after this a person is asked what became of an order; the instrument goes on being asked too.
+        fatal: whether a failure of the journal cannot be mended by waiting.
+        observe: told in seconds how long something took, by name.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        sleeper: Sleeper,
+        *,
+        lost_after: timedelta = LOST_AFTER,
+        fatal: Callable[[JournalError], bool] = lambda _error: False,
+        observe: Callable[[str, float], None] = lambda _name, _seconds: None,
+    ) -> None:
+        self._clock = clock
+        self._sleeper = sleeper
+        self._lost_after = lost_after.total_seconds()
+        self._fatal = fatal
+        self._observe = observe
+
+    # ---- The journal
+
+    async def mend(self, error: JournalError) -> None:
+        """Wait before the journal is tried again.
+
+        Raises:
+            JournalError: waiting does not help.
+        """
+        if self._fatal(error):
+            raise error
+        _log.error("the journal cannot be written: trying again", reason=str(error))
+        await self._sleeper(FIRST_PAUSE_S)
+
+    async def _tell(self, desk: Desk, message: core.Message) -> core.Decided:
+        while True:
+            try:
+                return desk.tell(message)
+            except JournalError as error:
+                await self.mend(error)
+
+    # ---- Orders
+
+    async def send(self, jobs: Jobs, command: core.SendOrder, desk: Desk) -> None:
+        """Carry out an order, however long its instrument is away."""
+        pauses = _Pauses()
+        begun = self._clock.elapsed()
+        while self._is_open(desk, command):
+            try:
+                ended = await jobs.carry_out(command, check=lambda: self._check(desk, command))
+            except _Wait as wait:
+                _log.info("not sent for now", experiment=command.experiment, job=command.job, reason=str(wait))
+                begun = self._clock.elapsed()
+            except _NotAllowedError as refused:
+                await self._tell(desk, _never_sent(command, str(refused)))
+                return
+            except NoAnswerError as error:
+                silent = self._clock.elapsed() - begun
+                if jobs.has_forgotten(command.job, error) or silent >= self._lost_after:
+                    await self._ask_a_person(jobs, command, desk, str(error))
+                    return
+                _log.warning("no answer yet", instrument=command.instrument, job=command.job, reason=str(error))
+            except (InstrumentError, OSError) as error:
+                _log.warning("an order could not be followed", job=command.job, reason=str(error))
+            else:
+                await self._tell(desk, ended)
+                return
+            await self._sleeper(pauses.next())
+
+    def _check(self, desk: Desk, command: core.SendOrder) -> None:
+        verdict, reason = hindrance(desk.state, command, desk.rules)
+        if verdict == "wait":
+            raise _Wait(reason)
+        if verdict == "refuse":
+            raise _NotAllowedError(reason)
+
+    async def _ask_a_person(self, jobs: Jobs, command: core.SendOrder, desk: Desk, reason: str) -> None:
+        """Nobody knows: it waits for a person, or for the instrument to say it after all."""
+        await self._tell(desk, core.Lost(command.experiment, command.job, reason))
+        _log.error("a person must look", experiment=command.experiment, job=command.job, reason=reason)
+        while self._is_open(desk, command):
+            await self._sleeper(LONGEST_PAUSE_S)
+            try:
+                ended = await jobs.ask(command) if self._is_open(desk, command) else None
+            except (InstrumentError, OSError):
+                continue
+            if ended is not None:
+                await self._tell(desk, ended)
+
+    @staticmethod
+    def _is_open(desk: Desk, command: core.SendOrder) -> bool:
+        return desk.state.jobs.get(command.job) == command.experiment
+
+    # ---- Thinking
+
+    async def plan(self, planning: Planning, command: core.PlanRound, desk: Desk) -> None:
+        """Have a round planned; what goes wrong is in the record, and after a few times a person is asked."""
+        begun = self._clock.elapsed()
+        try:
+            message: core.Message = await planning.plan(command)
+        except (LabwrightError, OSError, ValueError, RuntimeError, ArithmeticError) as error:
+            _log.error("the planner failed", campaign=command.campaign, round=command.round, exc_info=True)
+            words = str(error) or type(error).__name__
+            message = ev.PlanFailed(campaign=command.campaign, round=command.round, reason=words[:500])
+            await self._sleeper(FIRST_PAUSE_S)
+        self._observe("plan", self._clock.elapsed() - begun)
+        await self._tell(desk, message)
+
+    async def read(self, minds: Minds, command: core.ReadImage, store: ArtefactStore, desk: Desk) -> None:
+        """Have an image read; where that goes wrong again and again the image counts as refused."""
+        begun = self._clock.elapsed()
+        try:
+            read = await minds.read_image(
+                command.experiment, command.attempt, command.image, command.pixel_size, store.directory
+            )
+        except (LabwrightError, OSError, ValueError, RuntimeError, ArithmeticError) as error:
+            _log.error("an image could not be read", experiment=command.experiment, exc_info=True)
+            read = _unread(command, str(error) or type(error).__name__)
+            await self._sleeper(FIRST_PAUSE_S)
+        self._observe("read", self._clock.elapsed() - begun)
+        await self._tell(desk, read)
+
+
+class _Wait(Exception):  # noqa: N818 - no error: it can be sent later
+    """It may not be sent now, and may be later."""
+
+
+class _Pauses:
+    """Longer and longer."""
+
+    def __init__(self) -> None:
+        self._next = FIRST_PAUSE_S
+
+    def next(self) -> float:
+        now, self._next = self._next, min(2.0 * self._next, LONGEST_PAUSE_S)
+        return now
+
+
+def _never_sent(command: core.SendOrder, reason: str) -> ev.StepEnded:
+    return ev.StepEnded(
+        experiment=command.experiment, step=command.step, attempt=command.attempt, tries=command.tries,
+        job=command.job, state="cancelled", values={}, artefacts={}, error_kind="other", error_code="refused",
+        error=f"refused: {reason}",
+    )  # fmt: skip
+
+
+def _unread(command: core.ReadImage, reason: str) -> ev.ImageRead:
+    return ev.ImageRead(
+        experiment=command.experiment, attempt=command.attempt, image=command.image, accepted=False,
+        reason=f"it could not be read: {reason}"[:500], pixel_size=command.pixel_size or 1.0, next_pixel_size=None,
+        grain_size=None, porosity=None, n_grains=0, overlay=None,
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""What people say on the bus: decisions and requests go to the desk, and count before they are acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from agent import core
+from agent import events as ev
+from agent.daemon import logs
+from agent.daemon.crash_points import reached
+from agent.desk import Desk
+from envs.errors import JournalError
+from instruments.errors import NotCommittedError
+from instruments.profile.agent_messages import Reference
+from instruments.profile.decisions import MAX_TOKEN
+from instruments.profile.requests import request_id
+from instruments.topics import Lab
+from instruments.transport import Message, Transport
+
+_log = logs.get("hear")
+
+Answer = Callable[[Reference, str, str, bool], Awaitable[None]]
+"""Tells whoever watches what came of something: what it is about, the kind of event, words, whether it counted."""
+BodyOf = Callable[[str], str]
+"""The body of a proposal as it was published; empty when there is none of that id."""
+
+
+class Ears:
+    """Listens for people.
+
+    Args:
+        desk: judges.
+        topics: of this laboratory.
+        body_of: gives the bodies of proposals.
+        wall: the machine's own clock: signatures are made with such a one.
+        answer: tells people.
+        on_reload: called when a person asked for the files to be read again.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        topics: Lab,
+        *,
+        body_of: BodyOf,
+        wall: Callable[[], datetime],
+        answer: Answer,
+        on_reload: Callable[[], None],
+    ) -> None:
+        self._desk = desk
+        self._topics = topics
+        self._body_of = body_of
+        self._wall = wall
+        self._answer = answer
+        self._on_reload = on_reload
+
+    async def listen(self, transport: Transport) -> None:
+        """Subscribe; before the connection is made, so that nothing kept for this session is missed."""
+        await transport.subscribe(self._topics.pattern("decision"), self._on_decision)
+        await transport.subscribe(self._topics.pattern("request"), self._on_request)
+
+    async def _on_decision(self, message: Message) -> None:
+        if message.retained:  # it counts once, when it is made
+            return
+        topic, token = self._topics.read(message.topic), _text(message)
+        arrived = core.DecisionArrived(
+            topic.levels["user"], topic.levels["pid"], token, self._wall(), self._body_of(topic.levels["pid"])
+        )
+        decided = self._told(arrived, ("decision", request_id(token)))
+        await self._say("decision", request_id(token), decided)
+
+    async def _on_request(self, message: Message) -> None:
+        if message.retained:
+            return
+        topic, token = self._topics.read(message.topic), _text(message)
+        arrived = core.RequestArrived(topic.levels["user"], topic.levels["rid"], token, self._wall())
+        decided = self._told(arrived, ("request", topic.levels["rid"]))
+        await self._say("request", topic.levels["rid"], decided)
+        if any(isinstance(e, ev.RequestAccepted) and e.action == "reload" for e in decided.events):
+            self._on_reload()
+
+    def _told(self, arrived: core.DecisionArrived | core.RequestArrived, mark: tuple[str, str]) -> core.Decided:
+        # A refusal leaves no mark: the same bytes may come again, and then are refused again.
+        try:
+            decided = self._desk.tell(arrived, inbox=mark)
+        except JournalError as error:
+            _log.error("a person's word could not be recorded: it is asked for again", reason=str(error))
+            raise NotCommittedError(str(error)) from error
+        reached("before-acknowledge")
+        return decided
+
+    async def _say(self, what: str, rid: str, decided: core.Decided) -> None:
+        refused = next((e for e in decided.events if isinstance(e, ev.EnvelopeRefused)), None)
+        if refused is not None:
+            words, good = f"{refused.code}: {refused.message}", False
+        elif decided.skipped:
+            words, good = "refused; too many of this sender's envelopes were refused to record each", False
+        else:
+            words, good = _words(decided), True
+        counted = {"decision": "decision.counted", "request": "request.accepted"}[what]
+        kind = counted if good else f"{what}.refused"
+        reference = Reference.model_validate({"kind": what, "id": rid})
+        await self._answer(reference, kind, words, good)
+
+
+def _text(message: Message) -> str:
+    # What is longer is refused as it is; what is no text is no token.
+    return message.payload[: MAX_TOKEN + 1].decode("utf-8", "replace")
+
+
+def _words(decided: core.Decided) -> str:
+    """What came of it, for people."""
+    found: list[str] = []
+    for event in decided.events:
+        if isinstance(event, ev.VoteCast):
+            found.append(f"{event.proposal}: {event.by} approved; further approval is needed")
+        elif isinstance(event, ev.ProposalDecided):
+            found.append(f"{event.proposal} {event.verdict} by {event.by}")
+        elif isinstance(event, ev.ProposalRevised):
+            found.append(f"{event.proposal} is now revision {event.terms.revision}: it waits for a decision")
+        elif isinstance(event, ev.ExperimentQueued):
+            found.append(f"experiment {event.experiment} is queued")
+        elif isinstance(event, ev.CampaignPhaseChanged):
+            found.append(f"{event.campaign} is {event.phase}")
+        elif isinstance(event, ev.RequestAccepted):
+            found.append(f"{event.action} {event.subject}".strip())
+    return "; ".join(found[:8]) or "nothing had to be changed"

@@ -1,0 +1,207 @@
+"""The mouth: carries out the outbox, so that what the bus retains is what the journal says.
+
+An entry names what has to be told, not the words: they are made of the record when they are sent. Saying the same thing
+twice changes nothing, so entries are taken out in batches, after the bus has them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from agent import core
+from agent import events as ev
+from agent.core.messages import Effect
+from agent.daemon import logs
+from agent.daemon.crash_points import reached
+from agent.daemon.standing import campaign_state
+from agent.daemon.telling import told
+from agent.desk import Desk, Record
+from envs.errors import InstrumentError, JournalError
+from instruments.clock import Clock, Sleeper
+from instruments.profile.agent_messages import AgentEvent, Outcome, Reference
+from instruments.topics import Lab
+from instruments.transport import Transport
+
+_log = logs.get("publish")
+KEPT_OUTCOMES = 200
+"""Outcomes that stay retained; older ones are cleared."""
+WAITING_EVENTS = 1000
+"""Most events that wait to be told; of older ones only the journal knows."""
+PAUSE_S = 1.0
+SPOKEN = {"proposal", "outcome", "campaign"}
+
+
+class Shelf(Protocol):
+    """Rows of the projections that are published."""
+
+    def proposal(self, pid: str) -> dict[str, Any] | None:
+        """A proposal's row; None when there is none."""
+        ...
+
+    def decided(self, newest: int) -> Sequence[str]:
+        """Ids of the proposals that were decided last, newest first."""
+        ...
+
+
+class Mouth:
+    """Publishes.
+
+    Args:
+        desk: knows the state.
+        journal: holds the outbox.
+        shelf: of the projections.
+        transport: to the bus.
+        topics: of this laboratory.
+        agent: the agent's id.
+        boot: of this run.
+        clock: the laboratory's time.
+        sleeper: waits, in real time.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        journal: Record,
+        shelf: Shelf,
+        transport: Transport,
+        topics: Lab,
+        *,
+        agent: str,
+        boot: str,
+        clock: Clock,
+        sleeper: Sleeper,
+    ) -> None:
+        self._desk = desk
+        self._journal = journal
+        self._shelf = shelf
+        self._transport = transport
+        self._topics = topics
+        self._agent = agent
+        self._boot = boot
+        self._clock = clock
+        self._sleeper = sleeper
+        left = [Effect.of(e.kind, e.key) for e in journal.outbox() if e.kind in SPOKEN]
+        self._due: dict[Effect, None] = dict.fromkeys(left)
+        self._events: list[AgentEvent] = []
+        self._bell = asyncio.Event()
+        self._seq = 0
+        desk.on_change(self._take)
+
+    @property
+    def waiting(self) -> int:
+        """Entries of the outbox that are not told yet."""
+        return len(self._due)
+
+    def _take(self, effects: Sequence[Effect]) -> None:
+        self._due.update(dict.fromkeys(e for e in effects if e.kind in SPOKEN))
+        self._bell.set()
+
+    def note(self, event: ev.Event, state: core.LabState, *, replayed: bool) -> None:
+        """Observes the desk: what happened is told, once, to whoever watches."""
+        words = None if replayed else told(event, state)
+        if words is not None:
+            self._queue(event.kind, words.level, words.text, words.reference)
+
+    async def answer(self, reference: Reference, kind: str, text: str, good: bool) -> None:
+        """Tell a person what came of what they sent."""
+        self._queue(kind, "info" if good else "warning", text, reference)
+
+    def _queue(self, kind: str, level: Any, text: str, reference: Reference | None) -> None:
+        self._seq += 1
+        said = AgentEvent(
+            boot_id=self._boot, seq=self._seq, ts=self._clock.now(), kind=kind, level=level, text=text[:2000],
+            reference=reference,
+        )  # fmt: skip
+        self._events.append(said)
+        del self._events[:-WAITING_EVENTS]
+        self._bell.set()
+
+    def everything(self) -> None:
+        """Say again how everything stands: a broker may have lost what it kept."""
+        again = [Effect("campaign", c) for c in self._desk.state.campaigns]
+        again += [Effect("proposal", p) for c in self._desk.state.campaigns.values() for p in c.waiting]
+        self._take([*again, *(Effect("outcome", p) for p in self._shelf.decided(KEPT_OUTCOMES))])
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        while True:
+            await self._bell.wait()
+            self._bell.clear()
+            try:
+                await self.drain()
+            except (InstrumentError, JournalError) as error:
+                _log.warning("not told yet", reason=str(error), waiting=self.waiting)
+                await self._sleeper(PAUSE_S)
+                self._bell.set()
+
+    async def drain(self) -> None:
+        """Tell everything that waits now.
+
+        Raises:
+            InstrumentError: the bus does not take it; it waits on.
+            JournalError: the outbox cannot be read or written now; it waits on.
+        """
+        while self._events:
+            said = self._events[0]
+            await self._transport.publish(self._topics.agent_event(self._agent), said.to_bytes())
+            if self._events and self._events[0] is said:
+                del self._events[0]
+        batch, upto = list(self._due), self._journal.seq
+        for n, effect in enumerate(batch):
+            if self._events:  # people who wait for an answer come before what is merely kept up to date
+                self._bell.set()
+                batch = batch[:n]
+                break
+            # Taken out first: what changes while it is being told is told again.
+            del self._due[effect]
+            try:
+                await self._say(effect)
+            except BaseException:
+                self._due[effect] = None
+                raise
+        reached("after-publish")
+        settled = [(e.kind, e.key) for e in batch if e not in self._due]
+        if settled:
+            self._journal.settle(settled, upto=upto)
+
+    async def _say(self, effect: Effect) -> None:
+        if effect.kind == "campaign":
+            await self._say_campaign(effect.key)
+        elif effect.kind == "proposal":
+            await self._say_proposal(effect.key)
+        else:
+            await self._say_outcome(effect.key)
+
+    async def _say_campaign(self, cid: str) -> None:
+        if cid not in self._desk.state.campaigns:
+            return
+        self._seq += 1
+        state = campaign_state(
+            self._desk.state, self._desk.rules, cid, boot=self._boot, seq=self._seq, now=self._clock.now()
+        )
+        await self._transport.publish(self._topics.campaign_state(cid), state.to_bytes(), retain=True)
+
+    async def _say_proposal(self, pid: str) -> None:
+        row = self._shelf.proposal(pid)
+        if row is None or not row["body"]:
+            return
+        waits = row["phase"] == "proposed"
+        body = str(row["body"]).encode() if waits else b""
+        await self._transport.publish(self._topics.proposal(pid), body, retain=True)
+
+    async def _say_outcome(self, pid: str) -> None:
+        row = self._shelf.proposal(pid)
+        if row is None or not row["digest"] or row["phase"] == "proposed":
+            return
+        outcome = Outcome(
+            lab=self._desk.rules.lab, proposal=pid, revision=row["revision"], digest=row["digest"],
+            verdict=row["phase"], by=tuple(filter(None, str(row["decided_by"] or "").split(","))),
+            ts=datetime.fromisoformat(str(row["decided_at"])), audit=row["audit"], reason=str(row["reason"] or "")[:2000],
+            experiment=row["experiment"] or None,
+        )  # fmt: skip
+        await self._transport.publish(self._topics.outcome(pid), outcome.to_bytes(), retain=True)
+        for old in self._shelf.decided(KEPT_OUTCOMES + 1)[KEPT_OUTCOMES:]:
+            await self._transport.publish(self._topics.outcome(old), b"", retain=True)

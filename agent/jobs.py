@@ -1,0 +1,165 @@
+"""One order's life at an instrument, seen from the agent: sent once, asked after, its answer kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from agent import core
+from agent import events as ev
+from agent.core.evolving import kept_of
+from agent.daemon.crash_points import reached
+from agent.store import ArtefactStore
+from envs.errors import JournalError
+from instruments.artefacts import ArtefactError
+from instruments.bulk.fetch import Sources, fetch
+from instruments.client import InstrumentClient
+from instruments.clock import Clock
+from instruments.driving.job_desk import NO_JOURNAL, STORAGE
+from instruments.errors import NoAnswerError
+from instruments.messages import ArtefactRef, JobError, JobState, UploadTicket
+
+VALIDITY = timedelta(minutes=10)
+"""Of an order, in real time: an instrument begins no later."""
+
+
+class Jobs:
+    """Sends orders whose intent is in the journal, and brings back what became of them.
+
+    Args:
+        client: to the instruments.
+        store: keeps what they give.
+        sources: where their bulk data may come from.
+        clock: the laboratory's time.
+        validity: how long after sending an instrument may begin, in the laboratory's time.
+        ticket: makes the upload ticket of a job; None where instruments write files themselves.
+        strict: whether an instrument that cannot store its work ends everything, rather than this order.
+    """
+
+    def __init__(
+        self,
+        client: InstrumentClient,
+        *,
+        store: ArtefactStore,
+        sources: Sources,
+        clock: Clock,
+        validity: timedelta = VALIDITY,
+        ticket: Callable[[str], UploadTicket] | None = None,
+        strict: bool = True,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._sources = sources
+        self._clock = clock
+        self._validity = validity
+        self._ticket = ticket
+        self._strict = strict
+        self._fresh: set[str] = set()
+        self._confirmed: set[str] = set()
+
+    def is_fresh(self, job: str) -> bool:
+        """Whether the job's intent was journaled by this process, and it was never sent."""
+        return job in self._fresh
+
+    def intend(self, job: str) -> None:
+        """Take note that a job's intent was journaled just now: nobody can have sent it yet."""
+        self._fresh.add(job)
+
+    def has_forgotten(self, job: str, error: NoAnswerError) -> bool:
+        """Whether an instrument that confirmed a job says now that it has never seen it."""
+        return error.seen is False and job in self._confirmed
+
+    async def carry_out(self, command: core.SendOrder, *, check: Callable[[], None] = lambda: None) -> ev.StepEnded:
+        """Have an order done; one of an earlier process is asked after first, and sent only if it was never seen.
+
+        Args:
+            command: with the id of its job.
+            check: called just before it is sent, and raises where it may not be.
+
+        Raises:
+            NoAnswerError: the instrument does not tell; ``seen`` is False where it lost a job that it had.
+            JournalError: it cannot store its work.
+        """
+        iid, job = command.instrument, command.job
+        answer: JobState | None = None
+        if job not in self._fresh:
+            reached("in-reconcile")
+            answer = await self._client.query(iid, job)
+            if answer is not None and not answer.terminal:
+                answer = await self._client.adopt(iid, job)
+        fresh = job in self._fresh
+        if answer is None:
+            check()
+            reached("before-send")
+            # From here on nobody can say that it was never sent.
+            self._fresh.discard(job)
+            answer = await self._client.execute(
+                iid,
+                command.order.command,
+                command.order.parameters,
+                job=job,
+                approval=command.experiment,
+                not_after=self._not_after(),
+                on_update=self._note,
+                upload=self._ticket(job) if self._ticket else None,
+            )
+        self._confirmed.discard(job)
+        if self._strict and fresh and answer.error and answer.error.code in {STORAGE, NO_JOURNAL}:
+            # Not the order's fault, and the next one would fare no better: a person has to make room first.
+            raise JournalError(
+                f"{iid} cannot store its work ({answer.error.message}): free space on its disk, "
+                "and continue with --resume"
+            )
+        return await self._ended(command, answer)
+
+    async def ask(self, command: core.SendOrder) -> ev.StepEnded | None:
+        """What became of an order that nobody knew the end of; None while the instrument does not say an end.
+
+        Raises:
+            NoAnswerError: it does not answer.
+        """
+        answer = await self._client.query(command.instrument, command.job)
+        return await self._ended(command, answer) if answer is not None and answer.terminal else None
+
+    async def cancel(self, command: core.SendOrder) -> None:
+        """Ask the instrument to end a job."""
+        await self._client.cancel(command.instrument, command.job)
+
+    def _note(self, state: JobState) -> None:
+        self._confirmed.add(state.job)
+        reached("after-send")
+
+    def _not_after(self) -> datetime:
+        return self._clock.now() + self._validity
+
+    async def _ended(self, command: core.SendOrder, answer: JobState) -> ev.StepEnded:
+        result, state, error = answer.result, answer.state, answer.error
+        artefacts: dict[str, ev.ArtefactRecord] = {}
+        try:
+            artefacts = {name: await self._keep(ref) for name, ref in (result.artefacts if result else {}).items()}
+        except ArtefactError as lost:
+            # What cannot be fetched now will not be there after a restart either: the order is sent anew.
+            state, error = "failed", JobError(code="artefact", message=str(lost), kind="retryable")
+        return ev.StepEnded.model_validate(
+            {
+                "experiment": command.experiment,
+                "step": command.step,
+                "attempt": command.attempt,
+                "tries": command.tries,
+                "job": command.job,
+                "state": state,
+                "values": kept_of(result.values) if result else {},
+                "artefacts": artefacts,
+                "error_kind": error.kind if error else "",
+                "error_code": error.code if error else "",
+                "error": f"{error.code}: {error.message}" if error else "",
+                "elapsed_s": answer.elapsed_s,
+            }
+        )
+
+    async def _keep(self, ref: ArtefactRef) -> ev.ArtefactRecord:
+        digest = self._store.put(await fetch(ref, self._sources), ref.media_type)
+        return ev.ArtefactRecord(sha256=digest, media_type=ref.media_type, bytes=ref.bytes)
+
+
+__all__ = ["VALIDITY", "Jobs", "NoAnswerError"]
