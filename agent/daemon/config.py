@@ -122,11 +122,17 @@ class HttpSection(Section):
         host: to listen at.
         port: likewise; a free one for 0.
         public_url: as instruments reach it; made of host and port when it is empty.
+        certificate: of this server (PEM); needed where ``host`` is not this machine's own.
+        key: its private key.
+        plain: listen beyond this machine without TLS all the same, as behind a proxy that has it.
     """
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Port = 8080
     public_url: Annotated[str, Field(pattern=r"^(https?://[^\s/]+(/[^\s]*)?)?$")] = ""
+    certificate: str = ""
+    key: str = ""
+    plain: bool = False
 
 
 class CampaignEntry(CampaignSection):
