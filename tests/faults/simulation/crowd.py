@@ -125,9 +125,9 @@ class Crowd:
 
     # Tricks: none of these may ever count -------------------------------------------------------------------------------
 
-    def _late(self, name: str, pid: str, _payload: bytes, published: PublishedProposal) -> None:
-        away = self._rng.choice((timedelta(minutes=-11), timedelta(minutes=5)))
-        token = self.pen.sign(name, published, "approve", time=self._now() + away)
+    def _late(self, name: str, pid: str, payload: bytes, _published: PublishedProposal) -> None:
+        when = self._now() + self._rng.choice((timedelta(minutes=-11), timedelta(minutes=5)))
+        _, token = self.pen.earnest(name, payload, "approve", now=when, at=asyncio.get_running_loop().time())
         self._trick("late", name, pid, token)
 
     def _stale(self, name: str, pid: str, _payload: bytes, published: PublishedProposal) -> None:

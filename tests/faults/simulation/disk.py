@@ -66,6 +66,13 @@ class Disk:
             for row, t in zip(self.rows, self.times, strict=True)
         ]
 
+    def rows_of(self, table: sa.Table) -> list[dict[str, Any]]:
+        """All rows of a projection."""
+        return list(self.tables.tables[table.name].values())
+
+    def crashed(self) -> None:
+        """The process that had it open is dead: what it had committed is all that stays."""
+
     def left(self) -> list[str]:
         """What is still to be told."""
         return [f"{kind} {key}" for kind, key in self.outbox]

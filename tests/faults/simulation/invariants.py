@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from agent import events as ev
 from instruments.profile.decisions import proposal_digest
@@ -17,8 +17,8 @@ from tests.faults.simulation.history import Entry, History
 from tests.faults.simulation.machines import Act
 from tests.faults.simulation.people import APPROVERS, Signed
 
-PASSING = {"retryable", ""}
-"""Kinds of a job's failure after which the same order may be given again."""
+AGE, SKEW = timedelta(minutes=10, seconds=1), timedelta(seconds=31)
+"""How old a signature may be, and how far ahead, when it counts."""
 
 
 @dataclass
@@ -30,12 +30,13 @@ class Evidence:
         acts: what physically happened.
         accidents: what the hardware found impossible.
         signed: what people signed in earnest.
-        handed_over: tokens in earnest, and whether the network was such that none could be lost.
+        lossless: whether the network was such that no message could be lost.
         retained: payload kept on each topic of the bus at the end.
         outbox: what was left to be told.
         automatic: campaigns in which a rule approves.
         places: jobs at a time, by instrument.
         limits: hottest temperature that was allowed, from each moment on.
+        jumped: whether the agent's clock was ever wrong.
         problems: what the storage says of itself: chain, projections, folded state.
         failures: exceptions that nobody looked at.
     """
@@ -51,6 +52,8 @@ class Evidence:
     places: dict[str, int]
     limits: list[tuple[float, float]]
     prefix: str
+    start: datetime
+    jumped: bool = False
     problems: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
@@ -227,6 +230,8 @@ def _voters(evidence: Evidence, pid: str, terms: ev.Terms, event: ev.ProposalDec
         ]
         if name not in APPROVERS or not mine:
             return f"{name} never signed an approval of exactly this revision"
+        if not evidence.jumped and not any(s.time - SKEW <= decided.at <= s.time + AGE for s in mine):
+            return f"{name}'s signature was not of that time"
         if name == editor:
             return f"{name} approved their own edit"
     if decided.at >= datetime.fromisoformat(terms.expires_at):

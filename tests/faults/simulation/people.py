@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import random
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -57,7 +56,7 @@ class Signed:
 
     Attributes:
         at: seconds since the schedule began, when it was handed to the bus.
-        design: what the person read, by dotted path.
+        time: when it says that it was signed.
     """
 
     user: str
@@ -67,7 +66,7 @@ class Signed:
     at: float
     token: str
     verdict: str
-    body: dict[str, Any] = field(hash=False)
+    time: datetime
 
 
 @dataclass
@@ -134,12 +133,7 @@ class Pen:
         """What a person signs who means it; it is written down."""
         published = PublishedProposal.parse(payload)
         token = self.sign(user, published, verdict, time=now, **more)
-        body = json.loads(payload)
         self.signed.append(
-            Signed(user, published.proposal, published.revision, published.digest, at, token, verdict, body)
+            Signed(user, published.proposal, published.revision, published.digest, at, token, verdict, now)
         )
         return published, token
-
-
-LATE = timedelta(minutes=11)
-"""Older than a signature may be."""
