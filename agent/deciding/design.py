@@ -1,0 +1,138 @@
+"""What an edit would change in a published design: names as people type them, values in the design's own units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from typing_extensions import override
+
+from envs.errors import UserError
+from instruments.messages import Quantity
+
+Published = Mapping[str, Quantity | str]
+"""A design as a proposal shows it: by dotted path, quantities or words."""
+_COMPOUND = ("compound", "formula", "crystal", "material")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value of a design that an edit replaces.
+
+    Args:
+        path: in the design.
+        before: as it is published.
+        value: the new number, in the same unit, or the new word.
+    """
+
+    path: str
+    before: Quantity | str
+    value: float | str
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return short(self.path)
+
+    @override
+    def __str__(self) -> str:
+        unit = self.before.unit if isinstance(self.before, Quantity) else ""
+        value = f"{self.value:g}" if isinstance(self.value, float) else self.value
+        return f"{self.name}: {shown(self.before)} -> {with_unit(value, unit)}"
+
+
+def read_changes(given: Sequence[str], design: Published) -> tuple[Change, ...]:
+    """What ``factor=value ...`` means for a design.
+
+    Args:
+        given: each a path of the design, or its last part where that is enough, and the new value; a number may have
+            the design's own unit behind it.
+        design: as published.
+
+    Raises:
+        UserError: one is not of that form, is not in the design or there more than once, is given twice, has another
+            unit, or changes nothing.
+    """
+    changes = [_change(text, design) for text in given]
+    for change in changes:
+        if [other.path for other in changes].count(change.path) > 1:
+            raise UserError(f"{change.name} is given twice: which is it?")
+    return tuple(changes)
+
+
+def _change(text: str, design: Published) -> Change:
+    name, separator, value = text.partition("=")
+    if not separator or not name or not value:
+        raise UserError(f"{text!r} is not FACTOR=VALUE")
+    paths = [path for path in design if name in {path, short(path)}]
+    if len(paths) != 1:
+        there = ", ".join(paths or [short(path) for path in design])
+        raise UserError(f"{name!r} is {'more than one' if paths else 'not'} in the design; there: {there}")
+    before = design[paths[0]]
+    new = _number(name, value, before.unit) if isinstance(before, Quantity) else value
+    if new == (before.value if isinstance(before, Quantity) else before):
+        raise UserError(f"{name} is {shown(before)} already: an edit changes something")
+    return Change(paths[0], before, new)
+
+
+def _number(name: str, text: str, unit: str) -> float:
+    number, _, own = text.strip().partition(" ")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or own.strip() not in {"", unit}:
+        raise UserError(f"{name}={text} is no number in {unit}: the design counts {name} in {unit}, write it so")
+    return value
+
+
+def read_values(given: Sequence[str]) -> dict[str, float]:
+    """What ``property=value property_std=value ...`` means.
+
+    Raises:
+        UserError: one is not of that form, is no finite number, or is given twice.
+    """
+    values: dict[str, float] = {}
+    for text in given:
+        name, separator, value = text.partition("=")
+        try:
+            number = float(value) if separator and name else math.nan
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise UserError(f"{text!r} is not PROPERTY=NUMBER")
+        if name in values:
+            raise UserError(f"{name} is given twice: which is it?")
+        values[name] = number
+    return values
+
+
+def short(path: str) -> str:
+    """The last part of a dotted path."""
+    return path.rpartition(".")[2]
+
+
+def shown(value: Quantity | str) -> str:
+    """A value with its unit."""
+    return value if isinstance(value, str) else with_unit(f"{value.value:g}", value.unit)
+
+
+def with_unit(text: str, unit: str) -> str:
+    """A number with its unit; nothing is written for the unit one."""
+    return text if unit in {"", "1"} else f"{text} {unit}"
+
+
+def compound_of(design: Published) -> str:
+    """What is to be made, without how."""
+    for wanted in _COMPOUND:
+        for path, value in design.items():
+            if short(path) == wanted and isinstance(value, str):
+                return value
+    return next((value for value in design.values() if isinstance(value, str)), "")
+
+
+def process_of(design: Published) -> str:
+    """How it is to be made, in one line."""
+    left = [(path, value) for path, value in design.items() if short(path) not in _COMPOUND]
+    return ", ".join(f"{short(path)} {shown(value)}" for path, value in left)

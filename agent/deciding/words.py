@@ -1,0 +1,158 @@
+"""Proposals as people read them: what waits, in a table; one of them, whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from agent.deciding.board import Board
+from agent.deciding.design import compound_of, process_of, shown, with_unit
+from agent.words import NO_VALUE, chemical
+from instruments.messages import Quantity
+from instruments.profile.agent_messages import Estimate, Proposal
+from instruments.profile.legibility import printable
+
+_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
+
+
+def table_of(board: Board) -> Table:
+    """What waits, the first to expire on top."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title_justify="left")
+    for column in ("id", "campaign", "compound", "process", "prediction", "cost", "expires in", "votes"):
+        table.add_column(column, overflow="fold")
+    for proposal in in_order(board):
+        cells = (
+            proposal.proposal,
+            proposal.campaign,
+            chemical(compound_of(proposal.design)),
+            process_of(proposal.design),
+            predictions(proposal) or NO_VALUE,
+            costs(proposal.cost) or NO_VALUE,
+            left(proposal.expires_at, board.now),
+            f"{len(board.votes(proposal.proposal))} of {proposal.quorum}",
+        )
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    return table
+
+
+def in_order(board: Board) -> list[Proposal]:
+    """The proposals that wait, the first to expire first."""
+    return sorted(board.proposals.values(), key=lambda proposal: (proposal.expires_at, proposal.proposal))
+
+
+def rows_of(board: Board) -> list[dict[str, Any]]:
+    """What waits, for programs: each proposal as published, with its digest and votes and the laboratory's time."""
+    now = board.now.isoformat() if board.now else None
+    return [
+        {
+            **json.loads(board.bodies[proposal.proposal]),
+            "digest": proposal.published.digest,
+            "votes": [*board.votes(proposal.proposal)],
+            "lab_time": now,
+        }
+        for proposal in in_order(board)
+    ]
+
+
+def show(proposal: Proposal, board: Board, console: Console) -> None:
+    """One proposal, all of it."""
+    votes = board.votes(proposal.proposal)
+    head = f"{proposal.proposal}, revision {proposal.revision}, of the campaign {proposal.campaign}"
+    _say(console, head, style="bold")
+    _pairs(console, "make", {key: shown(value) for key, value in proposal.design.items()})
+    expected = {name: estimate(value) for name, value in proposal.prediction.items()}
+    if proposal.feasibility is not None:
+        expected["can be made"] = f"{proposal.feasibility:.0%}"
+    _pairs(console, "expect", expected)
+    if proposal.rationale:
+        _pairs(console, "why", {"": proposal.rationale})
+    _pairs(console, "chosen by", _chosen(proposal))
+    if proposal.nearest is not None:
+        _pairs(console, "most alike", _nearest(proposal))
+    _pairs(console, "costs", {name: shown(value) for name, value in proposal.cost.items()})
+    _pairs(console, "hazards", {f"{h.severity} {h.code}": h.text for h in proposal.hazards})
+    needs = f"{proposal.quorum} to approve; so far: {', '.join(votes) or 'nobody'}"
+    _pairs(console, "people", {"": needs})
+    expires = f"{_stamp(proposal.expires_at)} (in {left(proposal.expires_at, board.now)} of the laboratory's time)"
+    _pairs(console, "time", {"made": _stamp(proposal.created_at), "expires": expires})
+    _pairs(
+        console,
+        "signed is",
+        {
+            "body": proposal.published.digest,
+            "recipe": proposal.recipe_hash,
+            "limits": proposal.limits_version,
+            "models": proposal.model_version,
+        },
+    )
+
+
+def predictions(proposal: Proposal) -> str:
+    """What is expected, in one line."""
+    return ", ".join(f"{name} {estimate(value, brief=True)}" for name, value in proposal.prediction.items())
+
+
+def estimate(value: Estimate, *, brief: bool = False) -> str:
+    """An expectation with its spread."""
+    text = with_unit(f"{value.value:.3g} ± {value.std:.2g}", value.unit)
+    if brief or value.low is None or value.high is None:
+        return text
+    return f"{text} (90% between {value.low:.3g} and {value.high:.3g})"
+
+
+def costs(cost: Mapping[str, Quantity]) -> str:
+    """What it would spend, in one line."""
+    return ", ".join(f"{name} {shown(value)}" for name, value in cost.items())
+
+
+def left(expires_at: datetime, now: datetime | None) -> str:
+    """How much time is left, by the laboratory's clock."""
+    if now is None:
+        return f"until {_stamp(expires_at)}"
+    seconds = (expires_at - now) / timedelta(seconds=1)
+    if seconds <= 0:
+        return "expired"
+    for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}" if unit != "min" else f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _chosen(proposal: Proposal) -> dict[str, str]:
+    found = {"policy": proposal.proposed_by.policy, "pool": proposal.proposed_by.pool}
+    if proposal.acquisition is not None:
+        found[proposal.acquisition.function] = f"{proposal.acquisition.value:.4g}"
+    return found
+
+
+def _nearest(proposal: Proposal) -> dict[str, str]:
+    near = proposal.nearest
+    if near is None:
+        return {}
+    found = {"sample": near.experiment}
+    if near.distance is not None:
+        found["distance"] = f"{near.distance:.3g}"
+    for name, value in near.found.items():
+        spread = f" ± {value.std:.2g}" if value.std is not None else ""
+        found[name] = with_unit(f"{value.value:.3g}{spread}", value.unit)
+    return found
+
+
+def _stamp(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"
+
+
+def _pairs(console: Console, title: str, pairs: Mapping[str, str]) -> None:
+    for index, (name, value) in enumerate(pairs.items()):
+        first = title if index == 0 else ""
+        _say(console, f"  {first:<11}{name + '  ' if name else ''}{value}")
+
+
+def _say(console: Console, text: str, *, style: str = "") -> None:
+    console.print(Text(printable(text), style=style), soft_wrap=True)
