@@ -45,6 +45,7 @@ class SpaceFacts:
         version: SHA-256 over everything that defines it.
         crystals: formulas by crystal id, in the library's order; empty in a parametric space.
         factors: the process factors with their units and levels.
+        n_feasible: how many designs are inside.
         rules: what ties them.
     """
 
@@ -52,6 +53,7 @@ class SpaceFacts:
     version: str
     crystals: Mapping[str, str]
     factors: tuple[Factor, ...]
+    n_feasible: float
     rules: tuple[RuleTable, ...]
 
     def admits(self, design: Design) -> tuple[str, ...]:

@@ -11,14 +11,12 @@ import signal
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
-from agent.proposal import Forecast
-from envs.design import Design
+from agent.minds import PlanAnswer, PlanRequest
 from envs.errors import InstrumentError, JournalError, LabwrightError, UserError
-from surrogates.observations import Observation
 
 if TYPE_CHECKING:
     from agent import events as ev
@@ -39,100 +37,30 @@ class WorkerError(LabwrightError):
     """The worker could not answer: it died again and again at one computation, was closed, or made a mistake."""
 
 
-@dataclass(frozen=True)
-class PlanRequest:
-    """Everything that a round's plan follows from, beside the campaign's configuration.
-
-    Args:
-        round: index, from 0.
-        n: how many designs.
-        history: observations by experiment, in the order in which they were made.
-        made_before: designs not to be proposed again, whether they gave an observation or not.
-        checkpoint: of the learning policy, as the last plan gave it; empty where there is none.
-    """
-
-    round: int
-    n: int
-    history: tuple[tuple[str, Observation], ...] = ()
-    made_before: tuple[Design, ...] = ()
-    checkpoint: bytes = field(default=b"", repr=False)
-
-
-@dataclass(frozen=True)
-class PlannedDesign:
-    """One design to make, and why.
-
-    Args:
-        design: what to make.
-        formula: of its compound.
-        pool: which source of candidates it came from.
-        acquisition: log of the acquisition value; None where none was used.
-        forecast: what the models expect; None while nothing has been measured.
-        nearest: the experiment whose design is most alike, empty when there is none.
-    """
-
-    design: Design
-    formula: str
-    pool: str
-    acquisition: float | None = None
-    forecast: Forecast | None = None
-    nearest: str = ""
-
-
-@dataclass(frozen=True)
-class PlanAnswer:
-    """One round's plan.
-
-    Args:
-        proposals: in the order in which they should be made.
-        candidates: number of candidates that each pool gave.
-        checkpoint: of the learning policy after this round, safetensors; empty when there is none.
-        notes: what went worse than it should, in words.
-        model_version: of what planned.
-    """
-
-    proposals: tuple[PlannedDesign, ...]
-    candidates: Mapping[str, int] = field(default_factory=dict)
-    checkpoint: bytes = field(default=b"", repr=False)
-    notes: tuple[str, ...] = ()
-    model_version: str = ""
-
-
-class Minds(Protocol):
-    """What thinks for the daemon: plans rounds, reads images, knows design spaces."""
-
-    async def plan(self, campaign: str, config: Mapping[str, Any], request: PlanRequest) -> PlanAnswer:
-        """Plan one round; the same request gives the same plan."""
-        ...
-
-    async def read_image(
-        self, store: Path, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float
-    ) -> ev.ImageRead:
-        """What an image in the store says, or why it is refused."""
-        ...
-
-    async def facts(self, config: Mapping[str, Any]) -> SpaceFacts:
-        """A campaign's design space in plain values."""
-        ...
-
-    async def close(self) -> None:
-        """Stop thinking, at once."""
-        ...
-
-
 class Worker:
     """One process, started when it is first needed, that plans and reads images, one thing at a time.
 
     It ends with this process, whatever ends that. To be used in the loop of the main thread: on Linux the kernel ends
     the worker when the thread that started it does.
 
+    It is the daemon's ``agent.minds.Minds``.
+
     Args:
+        configs: each campaign's configuration, as in ``CampaignConfig.model_dump(mode="json")``, by its id; looked up
+            at each plan, so campaigns may be added.
         tries: how often a computation is begun at which the worker dies, as when memory runs out.
         patience_s: how long one that was given up by its caller may keep the next one waiting.
     """
 
-    def __init__(self, *, tries: int = TRIES, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        configs: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+        *,
+        tries: int = TRIES,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self.starts = 0
+        self._configs = configs
         self._tries = tries
         self._patience_s = patience_s
         self._pool: ProcessPoolExecutor | None = None
@@ -141,33 +69,29 @@ class Worker:
         self._left: Future[Any] | None = None
         self._closed = False
 
-    async def plan(self, campaign: str, config: Mapping[str, Any], request: PlanRequest) -> PlanAnswer:
+    async def plan(self, campaign: str, request: PlanRequest) -> PlanAnswer:
         """Plan one round; the same request gives the same plan, also from a worker that was killed in between.
 
-        Args:
-            campaign: its id.
-            config: its configuration, as in ``CampaignConfig.model_dump(mode="json")``.
-            request: what the plan follows from.
-
         Raises:
-            UserError: the configuration is wrong.
+            KeyError: no configuration is known of the campaign.
+            UserError: its configuration is wrong.
             WorkerError: the worker cannot answer.
         """
         from agent.daemon import worker_side
 
-        return await self.run(worker_side.plan, campaign, dict(config), request)
+        return await self.run(worker_side.plan, campaign, dict(self._configs[campaign]), request)
 
     async def read_image(
-        self, store: Path, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float
+        self, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float, store: Path
     ) -> ev.ImageRead:
         """What an image says, or why it is refused and what pixel size to use next; the overlay is in the store then.
 
         Args:
-            store: directory of the artefacts.
             experiment: its id.
             attempt: number of the image, from 0.
             image: it.
             pixel_size: as ordered, um; where the file states a scale, that counts.
+            store: directory of the artefacts.
 
         Raises:
             JournalError: the file is missing from the store, or changed there.
@@ -175,7 +99,7 @@ class Worker:
         """
         from agent.daemon import worker_side
 
-        return await self.run(worker_side.read_image, store, experiment, attempt, image, pixel_size)
+        return await self.run(worker_side.read_image, experiment, attempt, image, pixel_size, store)
 
     async def facts(self, config: Mapping[str, Any]) -> SpaceFacts:
         """A campaign's design space in plain values, by which edits are judged here.

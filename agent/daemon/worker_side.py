@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from agent.daemon.children import die_with_parent
 from agent.daemon.space_facts import RuleTable, SpaceFacts
-from agent.daemon.worker import PlanAnswer, PlannedDesign, PlanRequest
+from agent.minds import PlanAnswer, PlanRequest
 from envs.errors import InstrumentError, JournalError, LabwrightError, UserError
 
 if TYPE_CHECKING:
     from agent import events as ev
     from agent.imaging import CampaignImageReader
-    from agent.planner import Plan, Planner
+    from agent.inline import InlineMinds
+    from agent.planner import Planner
     from agent.wiring import Problem
 
 NICENESS = 5
@@ -88,13 +89,15 @@ class _Mind:
     Args:
         asked: digest of the configuration.
         problem: the campaign.
-        planner: where it stands.
-        checkpoint: what it gave last; one that is asked to go on from elsewhere is put there first.
+        planner: it.
+        inline: asks it.
+        checkpoint: where it stands, as it said itself.
     """
 
     asked: str
     problem: Problem
     planner: Planner
+    inline: InlineMinds
     checkpoint: bytes = b""
 
 
@@ -109,52 +112,38 @@ def plan(campaign: str, config: Mapping[str, Any], request: PlanRequest) -> Plan
     """
     _compute_in_one_thread()
     mind = _mind(campaign, config, request.checkpoint)
-    if request.round == 0:
-        made = mind.planner.start(request.n)
-    else:
-        made = mind.planner.ask(
-            dict(request.history), request.round, request.n, made_before=request.made_before
-        )  # fmt: skip
-    mind.checkpoint = made.checkpoint or mind.checkpoint
-    return _answer(made, mind)
+    answer = mind.inline.plan_now(request)
+    mind.checkpoint = answer.checkpoint or mind.checkpoint
+    return answer
 
 
 def _mind(campaign: str, config: Mapping[str, Any], checkpoint: bytes) -> _Mind:
+    """A campaign's planner, standing where the request says: what it learned at an answer that was lost is undone."""
     asked = digest_of(config)
     mind = _minds.pop(campaign, None)
     if mind is None or mind.asked != asked or (mind.checkpoint and not checkpoint):
         problem = _problem(config)
-        mind = _Mind(asked, problem, problem.planner(problem.config.campaign.strategy))
-    if mind.checkpoint != checkpoint:
-        mind.planner.restore(checkpoint)
-        mind.checkpoint = checkpoint
+        planner = problem.planner(problem.config.campaign.strategy)
+        mind = _Mind(asked, problem, planner, _inline(problem, planner, asked))
+    elif mind.checkpoint != checkpoint:
+        mind.inline = _inline(mind.problem, mind.planner, asked)  # which restores the planner when it is asked
+    mind.checkpoint = checkpoint
     _minds[campaign] = mind
     while len(_minds) > _KEPT:
         _minds.popitem(last=False)
     return mind
 
 
-def _answer(made: Plan, mind: _Mind) -> PlanAnswer:
-    library = mind.problem.space.library
-    proposals = tuple(
-        PlannedDesign(
-            design=p.design,
-            formula=library[p.design.crystal].name if p.design.crystal else "",
-            pool=p.pool,
-            acquisition=None if p.acquisition is None else float(p.acquisition),
-            forecast=p.forecast,
-            nearest=p.nearest,
-        )
-        for p in made.proposals
-    )
-    strategy = mind.problem.config.campaign.strategy
-    return PlanAnswer(
-        proposals=proposals,
-        candidates={name: int(n) for name, n in made.candidates.items()},
-        checkpoint=made.checkpoint,
-        notes=tuple(made.notes),
-        model_version=f"labwright-{version('labwright')}+{strategy}+{mind.asked[:12]}",
-    )
+def _inline(problem: Problem, planner: Planner, asked: str) -> InlineMinds:
+    from agent.imaging import CampaignImageReader
+    from agent.inline import InlineMinds
+    from agent.store import ArtefactStore
+    from surrogates.micrograph_reader import MicrographReader
+
+    # Its reader is never asked: images are read whatever the campaign.
+    reader = CampaignImageReader(ArtefactStore(Path()), MicrographReader.load)
+    models = f"labwright-{version('labwright')}+{asked[:12]}"
+    return InlineMinds(planner, problem.space.library, reader, model_version=models)
 
 
 def digest_of(config: Mapping[str, Any]) -> str:
@@ -183,6 +172,7 @@ def facts(config: Mapping[str, Any]) -> SpaceFacts:
         version=space.version,
         crystals={c.id: c.name for c in space.library},
         factors=space.factors,
+        n_feasible=space.n_feasible,
         rules=tuple(
             RuleTable(name, scope, tuple(table.shape), np.packbits(table).tobytes())
             for name, scope, table in space.rule_tables
@@ -195,7 +185,7 @@ def facts(config: Mapping[str, Any]) -> SpaceFacts:
 _readers: dict[Path, CampaignImageReader] = {}
 
 
-def read_image(store: Path, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float) -> ev.ImageRead:
+def read_image(experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float, store: Path) -> ev.ImageRead:
     """Read a micrograph of the store; its overlay is put there.
 
     Raises:
