@@ -56,10 +56,15 @@ class Jobs:
         self._strict = strict
         self._fresh: set[str] = set()
         self._confirmed: set[str] = set()
+        self._answered: set[str] = set()
 
     def is_fresh(self, job: str) -> bool:
         """Whether the job's intent was journaled by this process, and it was never sent."""
         return job in self._fresh
+
+    def answered(self, job: str) -> bool:
+        """Whether an instrument has told where a job of an earlier process stands, or that it never saw it."""
+        return job in self._answered
 
     def intend(self, job: str) -> None:
         """Take note that a job's intent was journaled just now: nobody can have sent it yet."""
@@ -85,6 +90,7 @@ class Jobs:
         if job not in self._fresh:
             reached("in-reconcile")
             answer = await self._client.query(iid, job)
+            self._answered.add(job)
             if answer is not None and not answer.terminal:
                 answer = await self._client.adopt(iid, job)
         fresh = job in self._fresh

@@ -110,6 +110,12 @@ class InstrumentClient:
         await self._transport.connect()
         await self._transport.publish(status, self._status("online").to_bytes(), retain=True)
 
+    async def announce(self, message: str = "") -> None:
+        """Say again that the agent is there: whoever looks can tell how old its last word is."""
+        if self._transport.connected:
+            status = self._topics.agent_status(self._agent)
+            await self._transport.publish(status, self._status("online", message).to_bytes(), retain=True)
+
     async def close(self) -> None:
         """Say goodbye and disconnect; jobs that are running go on and can be adopted later."""
         await self._directory.close()
@@ -347,9 +353,9 @@ class InstrumentClient:
         await self._transport.publish(status, self._status("online").to_bytes(), retain=True)
         await self._orders.ask_all()
 
-    def _status(self, state: Presence) -> Status:
+    def _status(self, state: Presence, message: str = "") -> Status:
         self._seq += 1
-        return Status(state=state, boot_id=self._boot_id, seq=self._seq, ts=self._clock.now())
+        return Status(state=state, boot_id=self._boot_id, seq=self._seq, ts=self._clock.now(), message=message)
 
     async def _on_job(self, message: Message) -> None:
         if (read := self._directory.read(JobState, message)) is not None:

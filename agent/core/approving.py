@@ -186,5 +186,5 @@ def _new_terms(
     return revised(
         message.body, design, decision.changes, by=decision.user, comment=decision.comment, now=now,
         factors=own.factors, crystals=own.crystals, policy=own.policy, costs=own.costs,
-        recipe_hash=own.recipe.digest(design, own.factors), limits_version=rules.limits.version,
+        recipe_hash=own.recipe.digest(design, own.factors), limits_version=rules.limits.version, hazards=own.hazards,
     )  # fmt: skip

@@ -7,7 +7,7 @@ restart take minutes. Only ``evolve`` changes it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from agent.rules.recipe import Recipe
 from envs.design import Design
 from envs.factors import Factor
 from instruments.messages import Value
+from instruments.profile.agent_messages import Hazard
 
 APPROVER = AutoApprove().by
 
@@ -31,6 +32,10 @@ def _admit(_design: Design) -> tuple[str, ...]:
 
 def _free(_design: Design) -> Mapping[str, float]:
     return {}
+
+
+def _harmless(_design: Design) -> tuple[Hazard, ...]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class CampaignRules:
         crystals: names of the compounds that an edit may choose, by id.
         admits: why a design is outside the design space; empty when it is inside.
         costs: what a design would spend.
+        hazards: what can hurt.
         instruments: those that it may order from; None for all that the limits allow.
     """
 
@@ -65,6 +71,7 @@ class CampaignRules:
     crystals: Mapping[str, str] = field(default_factory=dict)
     admits: Callable[[Design], tuple[str, ...]] = _admit
     costs: Callable[[Design], Mapping[str, float]] = _free
+    hazards: Callable[[Design], Sequence[Hazard]] = _harmless
     instruments: frozenset[str] | None = None
 
 

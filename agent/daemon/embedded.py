@@ -1,0 +1,75 @@
+"""The daemon's own broker: a child on loopback whose users and passwords stay in the state directory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from agent.daemon.config import LabConfig
+from instruments.artefacts import write_durably
+from instruments.broker import LocalBroker, free_port, local_broker, port_is_free
+from instruments.brokers.access import Access, BrokerUser
+from instruments.brokers.store import BrokerStore, StoredBroker
+
+DIRECTORY = "broker"
+RUN = "run"
+"""Below the state directory: how each person of this machine connects, in a file of their name."""
+
+
+@contextmanager
+def embedded(config: LabConfig) -> Iterator[LocalBroker]:
+    """Run the broker while the context lasts; who was there before keeps their password.
+
+    Raises:
+        ConfigError: two users have one name, or the port is taken.
+        TransportError: it does not start.
+    """
+    store = BrokerStore(config.state / DIRECTORY)
+    known = store.load()
+    port = _port(config, known)
+    access = _access(config, known)
+    with local_broker(access, directory=store.directory, port=port) as broker:
+        store.save(StoredBroker.of(access, config.topics, port))
+        for name in config.broker.people:
+            _tell(config, broker, name)
+        yield broker
+
+
+def _port(config: LabConfig, known: StoredBroker | None) -> int:
+    if config.broker.port:
+        return config.broker.port
+    return known.port if known is not None and port_is_free(known.port) else free_port()
+
+
+def _access(config: LabConfig, known: StoredBroker | None) -> Access:
+    before = {u.name: u for u in known.access.users} if known else {}
+    told = config.broker
+    named = [("agent", config.lab.agent)]
+    named += [("instrument", name) for name in told.instruments] + [("person", name) for name in told.people]
+    users: list[BrokerUser] = []
+    for role, name in named:
+        user = before.get(name)
+        if user is None or user.role != role:
+            user = BrokerUser.new(name, role)  # type: ignore[arg-type]  # the three parties of the profile
+        users.append(user)
+    return Access(tuple(users), config.topics)
+
+
+def _tell(config: LabConfig, broker: LocalBroker, name: str) -> None:
+    """Leave a file that this machine's commands find the broker by; only its owner may read it."""
+    address = broker.address(name)
+    told = {
+        "broker": address.url, "lab": config.lab.name, "root": config.lab.root, "user": name,
+        "password": address.password,
+    }  # fmt: skip
+    path = run_file(config.state, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(path, f"{json.dumps(told)}\n".encode())
+    path.chmod(0o600)
+
+
+def run_file(state: Path, name: str) -> Path:
+    """How a person of this machine connects."""
+    return state / RUN / f"{name}.json"
