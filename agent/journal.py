@@ -23,7 +23,7 @@ from agent.ledger import boxes, chain, reading, schema
 from agent.ledger import tables as t
 from agent.ledger.boxes import AlreadyHandledError, Key, Named
 from agent.ledger.place import Place
-from agent.ledger.postgres import PostgresPlace, is_url
+from agent.ledger.postgres import LeaseLostError, PostgresPlace, is_url
 from agent.ledger.projections import Entry, project, rebuilt
 from agent.ledger.reading import Stored
 from agent.ledger.rows import DatabaseRows
@@ -66,7 +66,7 @@ class Journal:
         except sa.exc.DBAPIError as error:
             self.close()
             if write and isinstance(error, sa.exc.OperationalError):
-                raise self._place.unwritable(error.orig) from error
+                raise self._place.unopened(error.orig) from error
             raise JournalError(f"{self.name} cannot be read as a journal: {error.orig}") from error
         except BaseException:
             self.close()
@@ -296,8 +296,9 @@ class Journal:
         """
         tip = chain.Tip()
         with self._reading() as connection:
-            damage = self._place.check(connection)
-            wrong = chain.broken(reading.all_rows(connection), tip)
+            with self._place.leniently(connection):
+                wrong = chain.broken(reading.all_rows(connection), tip)
+            damage = "" if wrong else self._place.check(connection)
             if wrong or damage:
                 raise JournalError(f"{self.name}: {wrong or f'the file is damaged: {damage}'}")
             if self._view is None:
@@ -334,7 +335,7 @@ class Journal:
                         yield connection
             except sa.exc.IntegrityError:
                 raise
-            except (OSError, sa.exc.DBAPIError) as error:
+            except (OSError, sa.exc.DBAPIError, LeaseLostError) as error:
                 self._note_loss(error)
                 self._check_lease()
                 raise self._place.unwritable(getattr(error, "orig", None) or error) from error
@@ -344,20 +345,22 @@ class Journal:
         with self._guard:
             self._check_lease()
             try:
-                if self._writer is not None:
+                if self._writer is not None and self._writer.in_transaction():
+                    yield self._writer
+                elif self._writer is not None:
                     with self._writer.begin():
                         yield self._writer
                 else:
                     with self._engine.connect() as connection:
                         yield connection
-            except (sa.exc.DatabaseError, sa.exc.InterfaceError) as error:
+            except sa.exc.DBAPIError as error:
                 self._note_loss(error)
                 self._check_lease()
                 raise JournalError(f"{self.name} cannot be read as a journal: {error.orig}") from error
 
     def _note_loss(self, error: Exception) -> None:
-        if getattr(error, "connection_invalidated", False) or (self._writer is not None and self._writer.invalidated):
-            self._lost = self._writer is not None
+        gone = isinstance(error, LeaseLostError) or getattr(error, "connection_invalidated", False)
+        self._lost = self._lost or (self._writer is not None and (gone or self._writer.invalidated))
 
     def _check_lease(self) -> None:
         if self._lost:

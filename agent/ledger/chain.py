@@ -45,7 +45,9 @@ class Tip:
 def link(tip: str, stream: str, version: int, at: str, payload: str) -> str:
     """Hash of an event after the one whose hash is ``tip``."""
     where = "" if stream == CAMPAIGN else f"{stream}\n"
-    return hashlib.sha256(f"{tip}\n{where}{version}\n{at}\n{payload}".encode()).hexdigest()
+    covered = f"{tip}\n{where}{version}\n{at}\n{payload}"
+    # Only damaged text holds what has no UTF-8; its hash is wrong in any case.
+    return hashlib.sha256(covered.encode(errors="surrogateescape")).hexdigest()
 
 
 def broken(rows: Iterable[Row], tip: Tip) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine
@@ -35,8 +36,16 @@ class Place(Protocol):
         """Give back what outlives the connection."""
         ...
 
+    def leniently(self, connection: Connection) -> AbstractContextManager[None]:
+        """Read damaged text without an error of the driver, so that the damage can be named."""
+        ...
+
     def check(self, connection: Connection) -> str:
         """What is wrong with the stored pages themselves, or ``""``."""
+        ...
+
+    def unopened(self, cause: object) -> JournalError:
+        """What to tell a person when it could not be opened."""
         ...
 
     def unwritable(self, cause: object) -> JournalError:

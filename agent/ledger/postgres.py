@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import AbstractContextManager, nullcontext
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
@@ -28,11 +29,16 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid::bi
 AND l.objid::bigint = (hashtext(current_schema())::bigint & 4294967295)
 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """  # noqa: S608 - a number of ours
+_READER = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 # A server that was cut off from a dead machine lets go of its lease within half a minute.
 _SESSION = (
     "SET tcp_keepalives_idle = 10", "SET tcp_keepalives_interval = 5", "SET tcp_keepalives_count = 3",
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
 )  # fmt: skip
+
+
+class LeaseLostError(Exception):
+    """The writer's session is gone; the journal says so to a person."""
 
 
 class PostgresPlace(Place):
@@ -73,10 +79,10 @@ class PostgresPlace(Place):
         @event.listens_for(engine, "connect")
         def _prepare(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
             if write and opened:
-                raise self.lost()  # a new session would write without the lease
+                raise LeaseLostError  # a new session would write without the lease
             opened.append(1)
             cursor = connection.cursor()
-            for line in _SESSION if write else ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",):
+            for line in _SESSION if write else (_READER,):
                 cursor.execute(line)
             cursor.close()
             connection.commit()
@@ -97,21 +103,25 @@ class PostgresPlace(Place):
         """The lease went with its session."""
 
     @override
+    def leniently(self, connection: Connection) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    @override
     def check(self, connection: Connection) -> str:
         return ""
 
-    def lost(self) -> JournalError:
-        """What a writer is told that lost its session."""
+    @override
+    def unopened(self, cause: object) -> JournalError:
         return JournalError(
-            f"{self.name}: the connection was lost, and with it the lease to write; whether the last write arrived "
-            "is not known: restart, which reads what stands there"
+            f"{self.name} cannot be opened ({' '.join(str(cause).split())}): check the address, the database's name, "
+            "the user and that the server runs"
         )
 
     @override
     def unwritable(self, cause: object) -> JournalError:
         return JournalError(
-            f"{self.name} cannot be written ({str(cause).strip()}); what stands in it is whole: make room on the "
-            "server, or let the user write there, and go on"
+            f"{self.name} cannot be written ({' '.join(str(cause).split())}); what stands in it is whole: make room on "
+            "the server, or let the user write there, and go on"
         )
 
 

@@ -6,8 +6,9 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
@@ -51,9 +52,23 @@ class SqlitePlace(Place):
             self._lock = None
 
     @override
+    @contextlib.contextmanager
+    def leniently(self, connection: Connection) -> Iterator[None]:
+        driver: Any = connection.connection.driver_connection
+        driver.text_factory = lambda raw: raw.decode(errors="surrogateescape")
+        try:
+            yield
+        finally:
+            driver.text_factory = str
+
+    @override
     def check(self, connection: Connection) -> str:
         said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
         return "" if said == "ok" else str(said)
+
+    @override
+    def unopened(self, cause: object) -> JournalError:
+        return self.unwritable(cause)
 
     @override
     def unwritable(self, cause: object) -> JournalError:
