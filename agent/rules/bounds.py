@@ -38,12 +38,12 @@ class Bound:
         if not self.unit:
             allowed = f"one of {', '.join(self.options)}" if self.options else "a word"
             return f"{name} = {shown(value)} is a quantity, but the limits allow {allowed}"
-        if not value.unit:
-            return f"{name} = {value.value:.10g} has no unit; the limits are in {self.unit}"
         try:
-            number = in_unit(value, self.unit)
+            return self._refused_number(name, value, in_unit(value, self.unit))
         except UnitError as error:
             return f"{name} = {shown(value)} cannot be compared with its limits: {error}"
+
+    def _refused_number(self, name: str, value: Quantity, number: float) -> str:
         if not math.isfinite(number):
             return f"{name} = {number} is not a finite number"
         slack = 0.0 if value.unit == self.unit else SLACK

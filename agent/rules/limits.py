@@ -1,8 +1,8 @@
 """What may be ordered at all: an allow-list of instruments and their actions, with bounds on every parameter.
 
-Deny by default: an instrument that is not listed, a command that is not allowed, a parameter that is not named where any
-is, a value without a unit are all refused, each in a sentence. Limits come from the lab file alone (``limits_config``):
-the optimiser cannot edit them, and an approval is bound to their ``version``.
+Deny by default: an instrument that is not listed, a command that is not allowed, a parameter that is not named where
+any is, a value without a unit are all refused, each in a sentence. Limits come from the lab file alone
+(``limits_config``): the optimiser cannot edit them, and an approval is bound to their ``version``.
 """
 
 from __future__ import annotations
@@ -125,9 +125,8 @@ class Limits:
             return (f"the command {order.command} is not allowed; allowed: {', '.join(known) or 'none'}",)
         bounds = [t[order.command] for t in tables]
         refused = list(_outside(order.parameters, bounds, unknown))
-        for rule in self.rules:
-            if rule.concerns(allowed.kind, iid, order.command):
-                refused.append(rule.refusal(order.parameters, unknown))
+        rules = (rule for rule in self.rules if rule.concerns(allowed.kind, iid, order.command))
+        refused += [rule.refusal(order.parameters, unknown) for rule in rules]
         return tuple(dict.fromkeys(r for r in refused if r))
 
 
@@ -177,3 +176,10 @@ def _corners(recipe: Recipe, step: Step, name: str) -> tuple[Value, ...]:
         for value in (keep.low, keep.high):
             corners[value, keep.unit] = Quantity(value=value, unit=keep.unit)
     return tuple(corners.values())
+
+
+def refusals_of(
+    limits: Limits, recipe: Recipe, design: Design, factors: tuple[Factor, ...], sample: str = "sample"
+) -> tuple[str, ...]:
+    """Why a design may not be made: ``Limits.refusals_of``, for a sample that has no label yet."""
+    return limits.refusals_of(recipe, design, factors, sample)

@@ -21,7 +21,7 @@ class BoundSection(Section):
     low: float | None = None
     high: float | None = None
     unit: str = ""
-    options: list[str] = []
+    options: list[str] = Field(default_factory=list)
     optional: bool = False
 
     def build(self, key: str, source: str) -> Bound:
@@ -48,7 +48,7 @@ CommandsSection = dict[str, dict[str, BoundSection]]
 class KindSection(Section):
     """``[limits.kind.furnace]``: what counts for every instrument of a kind."""
 
-    commands: CommandsSection = {}
+    commands: CommandsSection = Field(default_factory=dict)
 
 
 class InstrumentSection(KindSection):
@@ -63,7 +63,7 @@ class WhenSection(Section):
     parameter: str
     above: float | None = None
     below: float | None = None
-    options: list[str] = []
+    options: list[str] = Field(default_factory=list)
     unit: str = ""
 
 
@@ -121,8 +121,8 @@ class LimitsSection(Section):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, InstrumentSection]
 
-    kind: dict[str, KindSection] = {}
-    rule: list[RuleSection] = []
+    kind: dict[str, KindSection] = Field(default_factory=dict)
+    rule: list[RuleSection] = Field(default_factory=list)
 
     def build(self, source: str = "") -> Limits:
         """The limits; without any instrument nothing may be ordered.
@@ -144,7 +144,7 @@ class LimitsSection(Section):
                 raise ConfigError(f"limits.kind.{kind}.commands", {}, NONE_ALLOWED, source=source)
         for n, rule in enumerate(self.rule):
             _check_subject(rule, n, instruments, kinds, source)
-        rules = tuple(rule.build(f"limits.rule.{n}", source) for n, rule in enumerate(self.rule))
+        rules = tuple(rule.build(f"limits.rule[{n}]", source) for n, rule in enumerate(self.rule))
         return Limits.of(instruments, kinds, rules)
 
 
@@ -168,7 +168,7 @@ def _check_subject(
     rule: RuleSection, n: int, instruments: Mapping[str, Allowed], kinds: Mapping[str, Commands], source: str
 ) -> None:
     """Raise where a rule could never count: a typing mistake there would be a limit that nobody keeps."""
-    key = f"limits.rule.{n}"
+    key = f"limits.rule[{n}]"
     if bool(rule.kind) == bool(rule.instrument):
         raise ConfigError(key, rule.kind or None, "a kind or an instrument that it counts for", source=source)
     if rule.instrument and rule.instrument not in instruments:

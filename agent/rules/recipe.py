@@ -2,8 +2,8 @@
 
 A step orders one command from one kind of instrument. Its parameters are fixed, or come from the design or from what
 earlier steps found (``From``). What a step's result gives is kept for later steps (``keep``), or is what the experiment
-is for (``measures``); an image that a step takes may be read by the network (``reads``), and is then taken again while it
-is refused.
+is for (``measures``); an image that a step takes may be read by the network (``reads``), and is then taken again while
+it is refused.
 """
 
 from __future__ import annotations

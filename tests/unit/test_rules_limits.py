@@ -176,10 +176,10 @@ def test_the_version_follows_the_content_and_nothing_else() -> None:
         ('[limits.f]\nkind = "furnace"\ncommands.s.t = { lo = 2, unit = "Cel" }', "limits.f.commands.s.t.lo"),
         ('[limits.f]\nkind = "furnace"\ncommands.s.t = { low = "2", unit = "Cel" }', "limits.f.commands.s.t.low"),
         ('[limits.f]\nkind = "furnace"\ncommands.s.t = { low = nan, unit = "Cel" }', "limits.f.commands.s.t.low"),
-        (FURNACE.replace('command = "sinter"', 'command = "sintr"'), "limits.rule.0.command"),
-        (FURNACE.replace('parameter = "heating_rate"', 'parameter = "heat_rate"'), "limits.rule.0.then.parameter"),
-        (FURNACE.replace("above = 1600, ", ""), "limits.rule.0.if"),
-        (FURNACE.replace('kind = "furnace"\ncommand = ', 'instrument = "f"\ncommand = '), "limits.rule.0.instrument"),
+        (FURNACE.replace('command = "sinter"', 'command = "sintr"'), "limits.rule[0].command"),
+        (FURNACE.replace('parameter = "heating_rate"', 'parameter = "heat_rate"'), "limits.rule[0].then.parameter"),
+        (FURNACE.replace("above = 1600, ", ""), "limits.rule[0].if"),
+        (FURNACE.replace('kind = "furnace"\ncommand = ', 'instrument = "f"\ncommand = '), "limits.rule[0].instrument"),
         ("[limits]\nfurnace-1 = 3", "limits.furnace-1"),
     ],
 )
@@ -233,7 +233,7 @@ def test_a_whole_recipe_is_judged_before_anything_is_made() -> None:
     assert limits_of(coarse).refusals_of(recipe, design, factors, "E001") == (
         "image: pixel_size = 2 um is above the limit of 1.5 um",
     )
-    no_indenter = VIRTUAL.split("[limits.indenter-1]")[0]
+    no_indenter = VIRTUAL.split("[limits.indenter-1]", maxsplit=1)[0]
     assert limits_of(no_indenter).refusals_of(recipe, design, factors, "E001") == (
         "indent: no instrument of kind indenter is on the allow-list",
     )
