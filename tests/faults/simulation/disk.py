@@ -56,7 +56,7 @@ class Disk:
             stored = self.tables.tables[name]
             for key in [*rows, *(k for k in stored if k not in rows)]:
                 if rows.get(key) != stored.get(key):
-                    found.append(f"projections: {name} {key} is {stored.get(key)}, and the events say {rows.get(key)}")
+                    found.append(f"projections: {name} {key} is {stored.get(key)}, the events say {rows.get(key)}")
         return found
 
     def entries(self) -> list[tuple[int, datetime, float, Event]]:
@@ -69,6 +69,10 @@ class Disk:
     def rows_of(self, table: sa.Table) -> list[dict[str, Any]]:
         """All rows of a projection."""
         return list(self.tables.tables[table.name].values())
+
+    def open(self, touch: Touch) -> SimJournal:
+        """The journal, for a process that dies at one of its touches."""
+        return SimJournal(self, touch)
 
     def crashed(self) -> None:
         """The process that had it open is dead: what it had committed is all that stays."""

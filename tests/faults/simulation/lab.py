@@ -17,8 +17,9 @@ from tests.faults.simulation.disk import Disk
 from tests.faults.simulation.history import Entry, History
 from tests.faults.simulation.host import Process
 from tests.faults.simulation.invariants import Evidence, broken
-from tests.faults.simulation.loop import START, VirtualClock, VirtualLoop
+from tests.faults.simulation.loop import START, VirtualClock, VirtualLoop, owner
 from tests.faults.simulation.machines import HOTTEST, LAB, MACHINES, Workshop
+from tests.faults.simulation.minds import MemoryStore
 from tests.faults.simulation.people import Pen
 from tests.faults.simulation.plan import Blow, Plan
 from tests.faults.simulation.trace import Trace
@@ -109,6 +110,7 @@ class Lab:
         self.limits: list[tuple[float, float]] = [(0.0, HOTTEST)]
         self.rng = self._rng("lab")
         self.stopping = asyncio.Event()
+        self.store = MemoryStore()
         self.n_lives = 0
         self.n_crashes = 0
         self.problems: list[str] = []
@@ -176,6 +178,11 @@ class Lab:
         self._agent = process
         self.stopping = asyncio.Event()
         process.begin(self._run_agent(self, process))
+
+    def touch_agent(self, where: str) -> None:
+        """The agent is at one of its named moments; it may die there."""
+        if self._agent is not None and owner.get() == self._agent.name:
+            self._agent.wire.touch(where)
 
     async def end_agent(self) -> None:
         """Ask the agent to stop in order, and wait for it."""

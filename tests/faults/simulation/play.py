@@ -1,0 +1,69 @@
+"""One schedule from its seed to its outcome, with the real code adjusted to a world without threads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from agent.daemon import crash_points
+from instruments.bulk import fetch as fetching
+from instruments.messages import ArtefactRef
+from tests.faults.simulation.lab import Lab, Outcome
+from tests.faults.simulation.life import run_agent
+from tests.faults.simulation.loop import StalledError, VirtualLoop, run
+from tests.faults.simulation.plan import Plan, draw
+
+TICK_S = 5.0
+"""The agent's pulse: five times slower than in life, for the speed of the simulation."""
+
+
+async def _fetch(ref: ArtefactRef, sources: fetching.Sources | None = None) -> bytes:
+    await asyncio.sleep(0.01)
+    return fetching.read(ref, sources)
+
+
+@contextmanager
+def without_threads() -> Iterator[None]:
+    """The real code, with the few places replaced that would use a thread or tell a log."""
+    logging.disable(logging.CRITICAL)
+    with ExitStack() as stack:
+        stack.enter_context(patch("agent.jobs.fetch", _fetch))
+        stack.enter_context(patch("agent.daemon.beat.TICK_S", TICK_S))
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)
+
+
+class _Trap:
+    """Where the daemon says that it is at one of its named moments, its process may die."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    def reached(self, name: str) -> None:
+        self._lab.touch_agent(name)
+
+
+def play(
+    seed: int, *, plan: Plan | None = None, tell: Callable[[str], None] | None = None, disk: Callable[..., Any] | None = None
+) -> Outcome:
+    """One schedule."""
+    chosen = plan or draw(seed)
+
+    async def work(loop: VirtualLoop) -> Outcome:
+        lab = Lab(chosen, loop, run_agent, tell=tell, disk=disk(loop.time) if disk else None)
+        with patch.object(crash_points, "_trap", _Trap(lab)):
+            try:
+                return await lab.play()
+            except StalledError:
+                raise
+
+    try:
+        return run(work, limit_s=2 * 86_400.0)
+    except StalledError as error:
+        return Outcome(seed, [f"one end: {error}"], "", 0.0, {})
