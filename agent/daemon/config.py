@@ -6,7 +6,8 @@ directory, and everything that is wrong is said at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,10 @@ from agent.config import (
     together,
 )
 from agent.daemon.credentials import credential, database_url
+from agent.rules.budgets import read_budgets
+from agent.rules.limits_config import read_limits
+from agent.rules.policy_config import PolicySection
+from agent.rules.section import read
 from envs.errors import ConfigError, UserError
 from envs.objective import FLAGSHIP
 from instruments.address import BrokerAddress, without_secrets
@@ -154,7 +159,7 @@ class CampaignEntry(CampaignSection):
     space: Table = Field(default_factory=lambda: {"preset": "flagship"})
     objective: Table = Field(default_factory=FLAGSHIP.to_dict)
     recipe: RecipeSection = RecipeSection()
-    approval: Table = Field(default_factory=dict)
+    policy: Table = Field(default_factory=dict)
     budgets: Table = Field(default_factory=dict)
 
     @property
@@ -167,7 +172,14 @@ class CampaignEntry(CampaignSection):
 
 
 class LabConfig(Section):
-    """All of LAB.toml."""
+    """All of LAB.toml.
+
+    Attributes:
+        limits: what may be ordered at all; see ``agent.rules.limits_config``.
+        budgets: of all campaigns together; see ``agent.rules.budgets``.
+        hazards: what a proposal warns of; see ``agent.rules.hazards``.
+        policy: who approves, where a campaign says nothing else; see ``agent.rules.policy_config``.
+    """
 
     lab: LabSection
     broker: BrokerSection = BrokerSection()
@@ -175,7 +187,7 @@ class LabConfig(Section):
     limits: Table = Field(default_factory=dict)
     budgets: Table = Field(default_factory=dict)
     hazards: Table = Field(default_factory=dict)
-    approval: Table = Field(default_factory=dict)
+    policy: Table = Field(default_factory=dict)
     campaign: Annotated[tuple[CampaignEntry, ...], BeforeValidator(_tupled)] = ()
     _home: Path = PrivateAttr(default=Path())
     _source: str = PrivateAttr(default="")
@@ -294,7 +306,7 @@ def virtual_config(
     campaigns: Sequence[Mapping[str, Any]] = (),
     speed: float = VIRTUAL_SPEED,
     http_port: int = 0,
-    approval: Mapping[str, Any] | None = None,
+    policy: Mapping[str, Any] | None = None,
 ) -> LabConfig:
     """The laboratory of ``labwright run --virtual``: an embedded broker, and the virtual instruments.
 
@@ -305,7 +317,7 @@ def virtual_config(
         campaigns: ``[[campaign]]`` tables.
         speed: seconds of lab time in a second.
         http_port: a free one for 0.
-        approval: who approves; people do where it says nothing.
+        policy: who approves; people do where it says nothing.
 
     Raises:
         ConfigError: a name or a campaign is wrong.
@@ -315,7 +327,7 @@ def virtual_config(
         "lab": {"name": "virtual", "state": str(state.absolute()), "speed": speed},
         "broker": {"embedded": True, "instruments": list(VIRTUAL_INSTRUMENTS), "people": list(people)},
         "http": {"port": http_port},
-        "approval": dict(approval or {}),
+        "policy": dict(policy or {}),
         "campaign": tables,
     }
     return parse_lab(raw, home=state.absolute().parent)
@@ -341,6 +353,9 @@ def _contradictions(config: LabConfig) -> Iterator[ConfigError]:
     """What no single key shows."""
     yield from _of_campaigns(config.campaign)
     yield from _of_broker(config)
+    yield from _of_rules(config)
+    if bool(config.http.certificate) != bool(config.http.key):
+        yield ConfigError("http.certificate", config.http.certificate, "a certificate and its key come together")
     if config.lab.database:
         try:
             database_url(config.lab.database, None)
@@ -378,3 +393,20 @@ def _of_broker(config: LabConfig) -> Iterator[ConfigError]:
         config.address({})
     except ConfigError as error:
         yield error
+
+
+def _of_rules(config: LabConfig) -> Iterator[ConfigError]:
+    """What the rules' own tables say against themselves; what needs the design space to be known comes later."""
+    tables = [("", config.budgets, config.policy)]
+    tables += [(f"campaign[{n}].", entry.budgets, entry.policy) for n, entry in enumerate(config.campaign)]
+    checks: list[Callable[[], object]] = [partial(read_limits, config.limits)] if config.limits else []
+    for place, budgets, policy in tables:
+        checks += [
+            partial(read_budgets, budgets, key=f"{place}budgets"),
+            partial(read, PolicySection, policy, f"{place}policy"),
+        ]
+    for check in checks:
+        try:
+            check()
+        except ConfigError as error:
+            yield error

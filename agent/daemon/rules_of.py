@@ -1,12 +1,11 @@
 """What people fix beforehand, made of the laboratory's file: the rules that the core decides by, and what may change.
 
-What a campaign's design space is takes a periodic table to find out: ``facts_of`` does it, in another process if need
-be, for what it gives can be pickled.
+What follows from a campaign's design space (``SpaceFacts``) is told by the worker, which has the periodic table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,62 +13,53 @@ from agent.config import together
 from agent.core.messages import Mode
 from agent.core.state import CampaignRules, LabRules
 from agent.daemon.config import CampaignEntry, LabConfig
+from agent.daemon.space_facts import SpaceFacts
+from agent.rules.budgets import read_budgets
 from agent.rules.limits import Limits
 from agent.rules.limits_config import read_limits
+from agent.rules.policy_config import read_policy
 from agent.rules.recipe import RecipeSettings, flagship
-from envs.design import Design
 from envs.errors import ConfigError
-from envs.factors import Factor
 
 if TYPE_CHECKING:
     from agent.identity import People
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What follows from a campaign's design space and objective.
-
-    Args:
-        factors: of the process.
-        crystals: formulas of the compounds, by id.
-        admits: why a design is outside the space; empty when it is inside.
-        space_version: SHA-256 of everything that defines the space.
-        n_feasible: designs that are allowed.
-    """
-
-    factors: tuple[Factor, ...]
-    crystals: Mapping[str, str]
-    admits: Callable[[Design], tuple[str, ...]]
-    space_version: str
-    n_feasible: float = field(default=0.0, compare=False)
+Facts = SpaceFacts
+"""What follows from a campaign's design space."""
 
 
 def facts_of(entry: CampaignEntry, *, source: str = "") -> Facts:
-    """Build a campaign's design space and check its objective.
+    """Build a campaign's design space here; takes the periodic table, which the worker has (``Worker.facts``).
 
     Raises:
-        ConfigError: either is wrong.
+        ConfigError: the space or the objective is wrong.
     """
-    from envs.objective import Objective
-    from envs.space import DesignSpace
+    from agent.daemon.worker_side import facts
 
     try:
-        Objective.from_dict(entry.objective)
-        space = DesignSpace.from_config(entry.space)
+        return facts(entry.offline.model_dump(mode="json"))
     except ConfigError as error:
         raise ConfigError(f"campaign {entry.id}: {error.key}", error.value, error.allowed, source=source) from error
-    names = {c.id: c.formula for c in space.library}
-    return Facts(space.factors, names, space.violations, space.version, space.n_feasible)
 
 
-def campaign_rules(entry: CampaignEntry, facts: Facts) -> CampaignRules:
+def campaign_rules(entry: CampaignEntry, facts: Facts, config: LabConfig) -> CampaignRules:
     """The rules of one campaign.
 
+    Args:
+        entry: of the laboratory's file.
+        facts: of its design space, which the worker tells.
+        config: the laboratory's file, whose policy holds where the campaign says nothing.
+
     Raises:
-        ConfigError: its approval or its budgets contradict themselves.
+        ConfigError: its policy or its budgets name what there is not.
     """
     recipe = entry.recipe
     settings = RecipeSettings(recipe.indent_load, recipe.n_indents, recipe.max_images, recipe.max_tries)
+    key = f"campaign {entry.id}: "
+    policy = read_policy(
+        {**config.policy, **entry.policy}, facts.factors, facts.crystals, source=config.source, key=f"{key}policy"
+    )
     return CampaignRules(
         experiments=entry.experiments,
         batch=entry.batch,
@@ -78,6 +68,8 @@ def campaign_rules(entry: CampaignEntry, facts: Facts) -> CampaignRules:
         factors=facts.factors,
         priority=entry.priority,
         at_once=entry.at_once,
+        policy=policy,
+        budgets=read_budgets(entry.budgets, source=config.source, key=f"{key}budgets"),
         crystals=facts.crystals,
         admits=facts.admits,
         instruments=frozenset(entry.instruments) or None,
@@ -107,8 +99,14 @@ def lab_rules(config: LabConfig, people: People, facts: Mapping[str, Facts], *, 
     Raises:
         ConfigError: limits, budgets or policies are wrong.
     """
-    campaigns = {entry.id: campaign_rules(entry, facts[entry.id]) for entry in config.campaign}
-    return LabRules(campaigns, lab=config.lab.name, mode=mode, limits=limits_of(config, mode), people=people)
+    return LabRules(
+        {entry.id: campaign_rules(entry, facts[entry.id], config) for entry in config.campaign},
+        lab=config.lab.name,
+        mode=mode,
+        limits=limits_of(config, mode),
+        budgets=read_budgets(config.budgets, source=config.source),
+        people=people,
+    )
 
 
 # ---- What may change while it runs
@@ -117,7 +115,7 @@ _RESTART = "as it was: this needs a restart of the agent"
 _HISTORY = "as it was: what was done so far was done under it; begin another campaign with a new id"
 _LAB_MAY = frozenset({"people", "log_level", "free_disk_mb"})
 _CAMPAIGN_MAY = frozenset(
-    {"name", "experiments", "batch", "priority", "at_once", "instruments", "approval", "budgets", "file"}
+    {"name", "experiments", "batch", "priority", "at_once", "instruments", "policy", "budgets", "file"}
 )
 
 
@@ -160,7 +158,7 @@ def changes(old: LabConfig, new: LabConfig) -> Changes:
     return Changes(
         lab=(
             *(f"lab.{key}" for key in _different(old.lab, new.lab)),
-            *(key for key in ("limits", "budgets", "hazards", "approval") if getattr(old, key) != getattr(new, key)),
+            *(key for key in ("limits", "budgets", "hazards", "policy") if getattr(old, key) != getattr(new, key)),
         ),
         campaigns={cid: keys for cid, keys in known.items() if keys},
         added=tuple(entry.id for entry in new.campaign if entry.id not in before),

@@ -62,6 +62,12 @@ def test_the_smallest_file_is_a_laboratory(tmp_path: Path) -> None:
         ('id = "hard"', 'id = "hard"\n[[campaign]]\nid = "hard"', ["campaign[1].id", "each campaign once"]),
         ('id = "hard"', 'id = "hard"\nfile = "no.toml"', ["no.toml cannot be read"]),
         ("[lab]", "[http]\nport = 70000\n[lab]", ["http.port", "70000", "less than or equal to 65535"]),
+        ("[lab]", "[budgets]\nruns_per_day = -1\n[lab]", ["budgets.runs_per_day", "-1", "at least 0"]),
+        ("[lab]", "[policy]\nexpires_h = 0\n[lab]", ["policy.expires_h", "greater than 0"]),
+        ("experiments = 20", "budgets = { runs = 3 }", ["campaign[0].budgets.runs", "runs_per_day"]),
+        ("experiments = 20", "policy = { expire_h = 3 }", ["campaign[0].policy.expire_h", "did you mean 'expires_h'"]),
+        ("[lab]", "[limits.furnace-1]\nkind = 'furnace'\n[lab]", ["limits.furnace-1.commands", "at least one"]),
+        ("[lab]", "[http]\ncertificate = 'a.pem'\n[lab]", ["http.certificate", "come together"]),
         ("[lab]", '[http]\npublic_url = "lab"\n[lab]', ["http.public_url", "lab"]),
     ],
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Rules out of the laboratory's file, and what a reload may change."""
 
-import pickle
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from agent.rules.recipe import Order
 from envs.design import Design
 from envs.errors import ConfigError
 
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LIMITS = {"furnace-1": {"kind": "furnace", "commands": {"sinter": {"temperature": {"high": 1900.0, "unit": "Cel"}}}}}
 
 
@@ -32,20 +33,36 @@ def facts() -> Any:
 
 
 def test_a_campaign_becomes_rules(facts: Any) -> None:
-    entry = config(campaign={"priority": 3, "at_once": 2, "recipe": {"max_images": 2}, "instruments": ["sem-1"]})
-    rules = campaign_rules(entry.entry("hard"), facts)
+    whole = config(campaign={"priority": 3, "at_once": 2, "recipe": {"max_images": 2}, "instruments": ["sem-1"]})
+    rules = campaign_rules(whole.entry("hard"), facts, whole)
     assert (rules.experiments, rules.priority, rules.at_once) == (20, 3, 2)
     assert rules.recipe.step("image").max_images == 2
     assert rules.instruments == frozenset({"sem-1"})
     assert rules.crystals["mp-988"] == "Si3N4"
     assert rules.admits(Design("mp-988", {})) != ()
-    assert campaign_rules(config().entry("hard"), facts).instruments is None
+    assert campaign_rules(config().entry("hard"), facts, config()).instruments is None
 
 
-def test_what_a_space_is_can_be_found_out_in_another_process(facts: Any) -> None:
-    again = pickle.loads(pickle.dumps(facts))  # noqa: S301 - our own
-    assert again.space_version == facts.space_version
-    assert again.admits(Design("mp-988", {})) == facts.admits(Design("mp-988", {}))
+def test_who_approves_is_said_once_and_where_it_differs(facts: Any) -> None:
+    whole = config(policy={"expires_h": 8.0, "four_eyes_on_edits": False}, campaign={"policy": {"expires_h": 2.0}})
+    policy = campaign_rules(whole.entry("hard"), facts, whole).policy
+    assert policy.expires_at(NOW) == NOW + timedelta(hours=2)
+    assert not policy.four_eyes_on_edits
+    design = Design("mp-988", {})
+    assert policy.automatic(design, {}, NOW) is None
+
+
+def test_budgets_are_the_campaigns_and_the_laboratorys(facts: Any) -> None:
+    whole = config(budgets={"runs_per_day": 8}, campaign={"budgets": {"furnace_hours": 40.0}})
+    rules = lab_rules(whole, People([]), {"hard": facts}, mode="shadow")
+    assert rules.budgets.runs_per_day == 8
+    assert rules.campaigns["hard"].budgets.hours == {"furnace": 40.0}
+
+
+def test_a_policy_about_a_factor_that_is_not_there_names_its_campaign(facts: Any) -> None:
+    whole = config(campaign={"policy": {"two_persons": {"factors": {"colour": {"above": 1.0}}}}})
+    with pytest.raises(ConfigError, match=r"campaign hard: policy\.two_persons\.factors\.colour"):
+        campaign_rules(whole.entry("hard"), facts, whole)
 
 
 def test_nothing_is_allowed_that_no_limit_names(facts: Any) -> None:
