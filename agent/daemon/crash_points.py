@@ -72,7 +72,7 @@ class Trap:
             self._die()
 
 
-_trap = Trap(os.environ[VARIABLE]) if VARIABLE in os.environ else None
+_trap = Trap(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
 
 
 def reached(name: str) -> None:
