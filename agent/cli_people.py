@@ -1,9 +1,8 @@
-"""Commands for people on their own machine: ``labwright identity`` and ``labwright sign``."""
+"""Commands for people on their own machine: their identities, what they decide, and what they ask for."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -11,22 +10,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent.cli_ask import ask_app
+from agent.cli_decide import decide_app
+from agent.cli_place import Directory, ask_password, identity_store
+from agent.deciding.asked import STATE
 from agent.roles import Role, may, roles_for
 from envs.errors import UserError
 
 if TYPE_CHECKING:
-    from agent.identity import IdentityStore
+    from agent.registry import Registry
     from instruments.profile.decisions import Decision, PublishedProposal
 
-PASSWORD = "LABWRIGHT_PASSWORD"  # noqa: S105  # the name of the variable, not a password
 MAX_PROPOSAL = 4 * 2**20
 
 people_app = typer.Typer(no_args_is_help=True)
 identity_app = typer.Typer(no_args_is_help=True, help="Key pairs of the people who decide.")
 people_app.add_typer(identity_app, name="identity")
+people_app.add_typer(decide_app)
+people_app.add_typer(ask_app)
 
-Directory = Annotated[
-    Path | None, typer.Option("--dir", show_default="the user's data directory", help="Directory of the identities.")
+State = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        metavar="DIR",
+        show_default="./labwright-virtual, else ./state",
+        help=f"The laboratory's state directory; or in {STATE}.",
+    ),
 ]
 
 
@@ -38,6 +48,17 @@ class ChoiceName(StrEnum):
     EDIT = "edit"
 
 
+PeopleDirectory = Annotated[
+    Path | None,
+    typer.Option(
+        "--people",
+        metavar="DIR",
+        show_default="people in the state directory",
+        help="Directory of the public keys, where the laboratory's file names another.",
+    ),
+]
+
+
 @identity_app.command("new")
 def identity_new(
     name: Annotated[str, typer.Argument(help="The person's name, as it will stand in topics.")],
@@ -45,9 +66,9 @@ def identity_new(
     directory: Directory = None,
 ) -> None:
     """Make a key pair; the private half is encrypted with a password and never leaves this machine."""
-    store = _store(directory)
+    store = identity_store(directory)
     store.check_new(name)
-    person = store.create(name, role, _password(f"New password for {name}", confirm=True))
+    person = store.create(name, role, ask_password(f"New password for {name}", confirm=True))
     typer.echo(f"{person.name} ({person.role}), key {person.key.kid}")
     typer.echo(f"Give this file to the laboratory: {store.public_path(name)}")
 
@@ -58,7 +79,7 @@ def identity_list(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: the public keys with their roles.")] = False,
 ) -> None:
     """Print the identities on this machine."""
-    persons = _store(directory).persons()
+    persons = identity_store(directory).persons()
     if as_json:
         typer.echo(json.dumps([{**p.model_dump(mode="json"), "kid": p.key.kid} for p in persons]))
         return
@@ -66,6 +87,49 @@ def identity_list(
         typer.echo(f"{person.name}\t{person.role}\t{person.key.kid}{chr(9) + 'revoked' if person.revoked else ''}")
     if not persons:
         typer.echo("No identities yet. Make one with: labwright identity new NAME --role approver", err=True)
+
+
+@identity_app.command("add")
+def identity_add(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE", help="NAME.public.json, from its owner.")
+    ],
+    role: Annotated[Role | None, typer.Option(show_default="as the file asks for", help="The role to grant.")] = None,
+    state: State = None,
+    people: PeopleDirectory = None,
+) -> None:
+    """Take a person's public key into a laboratory's directory of people: this grants the role."""
+    registry = _registry(state, people)
+    person, path = registry.add(file, role=role)
+    typer.echo(f"{person.name} is {person.role} now, by the key {person.key.kid}: {path}")
+    typer.echo(
+        "Compare the key with its owner's labwright identity list. An agent that runs learns of it by: "
+        "labwright reload",
+        err=True,
+    )
+
+
+@identity_app.command("revoke")
+def identity_revoke(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key does not count any more.")],
+    state: State = None,
+    people: PeopleDirectory = None,
+) -> None:
+    """Give a person's key up in a laboratory's directory of people: from now on nothing signed with it counts."""
+    from datetime import UTC, datetime
+
+    for path in _registry(state, people).revoke(name, datetime.now(UTC).replace(microsecond=0)):
+        typer.echo(f"{name}'s key does not count any more: {path}")
+    typer.echo("An agent that runs learns of it by: labwright reload", err=True)
+
+
+def _registry(state: Path | None, people: Path | None) -> Registry:
+    from agent.deciding.place import find_state
+    from agent.registry import Registry
+
+    if state and people:
+        raise UserError("--state and --people both say where the public keys are: give one of them")
+    return Registry(people or find_state(state) / "people")
 
 
 @people_app.command()
@@ -82,13 +146,13 @@ def sign(
     from instruments.profile.decisions import PublishedProposal
 
     published = PublishedProposal.parse(_read(proposal))
-    store = _store(directory)
+    store = identity_store(directory)
     person = store.person(signer)
     if not may(person.role, verdict.value):
         raise UserError(f"{verdict} needs the role {roles_for(verdict.value)}: {signer} is {person.role}")
     # Tested before the password is asked for; what is signed carries the time after it.
     _decide(published, signer, verdict, comment, change)
-    key = store.open(signer, _password(f"Password of {signer}"))
+    key = store.open(signer, ask_password(f"Password of {signer}"))
     decision = _decide(published, signer, verdict, comment, change)
     typer.echo(
         f"{verdict} {published.proposal} revision {published.revision} in {published.lab}, "
@@ -101,32 +165,15 @@ def sign(
 def _decide(
     published: PublishedProposal, user: str, verdict: ChoiceName, comment: str, changes: list[str] | None
 ) -> Decision:
-    import secrets
     from datetime import UTC, datetime
 
-    from pydantic import ValidationError
-
-    from agent.identity import explain
-    from instruments.profile.decisions import Decision
+    from agent.deciding.letters import decision_of
 
     now = datetime.now(UTC)
     if now >= published.expires_at:
         raise UserError(f"{published.proposal} expired at {published.expires_at.isoformat()}: ask for a new revision")
-    try:
-        return Decision(
-            lab=published.lab,
-            proposal=published.proposal,
-            revision=published.revision,
-            digest=published.digest,
-            verdict=verdict.value,
-            changes=dict(_change(text) for text in changes or []),
-            nonce=secrets.token_urlsafe(16),
-            time=now,
-            comment=comment,
-            user=user,
-        )
-    except ValidationError as error:
-        raise UserError(f"this cannot be signed: {explain(error)}") from error
+    values = dict(_change(text) for text in changes or [])
+    return decision_of(published, user, verdict.value, at=now, comment=comment, changes=values)
 
 
 def _change(text: str) -> tuple[str, Any]:
@@ -137,21 +184,6 @@ def _change(text: str) -> tuple[str, Any]:
         return key, json.loads(value)
     except ValueError:
         return key, value
-
-
-def _store(directory: Path | None) -> IdentityStore:
-    from agent.identity import IdentityStore, default_directory
-
-    return IdentityStore(directory or default_directory())
-
-
-def _password(prompt: str, *, confirm: bool = False) -> str:
-    given = os.environ.get(PASSWORD)
-    if given is not None:
-        return given
-    if not sys.stdin.isatty():
-        raise UserError(f"no terminal to ask for the password: set {PASSWORD}")
-    return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True))
 
 
 def _read(path: Path) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.connection import DEFAULT_LAB, broker_address
+from agent.deciding.asked import BROKER, DIRECTORIES, LAB, ROOT, STATE, Asked
 from agent.identity import explain
 from envs.errors import UserError
 from instruments.address import BrokerAddress
@@ -17,11 +18,6 @@ from instruments.messages import Name
 from instruments.profile.decisions import PersonName
 from instruments.topics import Lab
 
-BROKER, LAB, STATE = "LABWRIGHT_BROKER", "LABWRIGHT_LAB", "LABWRIGHT_STATE"
-"""Names of the environment's variables."""
-DIRECTORIES = ("labwright-virtual", "state")
-"""Where a laboratory's state is looked for when nothing is said."""
-ROOT = "labwright"
 _MAX_FILE = 65536
 
 
@@ -94,19 +90,6 @@ class Place:
     topics: Lab
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What was said about the place on the command line; empty and None where nothing was."""
-
-    broker: str = ""
-    lab: str = ""
-    state: Path | None = None
-    root: str = ROOT
-    ca: Path | None = None
-    cert: Path | None = None
-    key: Path | None = None
-
-
 def find_place(
     asked: Asked, users: tuple[str, ...], *, environment: Mapping[str, str] | None = None, here: Path = Path()
 ) -> Place:
@@ -114,13 +97,13 @@ def find_place(
 
     Args:
         asked: on the command line; it goes before the environment, and that before what lies around.
-        users: who may be meant, by preference: the first of them for whom the agent left something is taken. Empty
-            where anybody will do.
+        users: who may be meant; the agent must have left something for exactly one of them. Empty where anybody will
+            do.
         environment: the process's own by default.
         here: where directories are looked for.
 
     Raises:
-        UserError: nothing says where the broker is, or two things do, or the agent left nothing for these users.
+        UserError: nothing says where the broker is, or two things do, or it cannot be told who is meant.
         ConfigError: the address is wrong.
     """
     variables = os.environ if environment is None else environment
@@ -164,9 +147,11 @@ def find_state(given: Path | None, *, environment: Mapping[str, str] | None = No
 def _run_file(state: Path, users: tuple[str, ...]) -> RunFile:
     directory = state / "run"
     there = sorted(path.stem for path in directory.glob("*.json"))
-    for name in users or there:
-        if name in there:
-            return RunFile.read(directory / f"{name}.json")
+    found = [name for name in users or there if name in there]
+    if len(found) > 1 and users:
+        raise UserError(f"the identities of {', '.join(found)} are on this machine: say --as NAME")
+    if found:
+        return RunFile.read(directory / f"{found[0]}.json")
     whom = " or ".join(users) or "anybody"
     raise UserError(
         f"no agent left in {directory} how {whom} gets to its broker"
