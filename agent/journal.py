@@ -83,6 +83,18 @@ class Journal:
         return self._tip.seq
 
     @property
+    def lost(self) -> bool:
+        """Whether the lease to write is gone for good: only a new start can take it again."""
+        return self._lost
+
+    @property
+    def last_at(self) -> datetime | None:
+        """Stamp of the last event; None where there is none."""
+        with self._reading() as connection:
+            stamp = connection.execute(sa.select(t.events.c.at).order_by(t.events.c.seq.desc()).limit(1)).scalar()
+        return datetime.fromisoformat(stamp) if stamp else None
+
+    @property
     def hash(self) -> str:
         """Hash of that event."""
         return self._tip.hash
