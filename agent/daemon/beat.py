@@ -30,6 +30,7 @@ class Beat:
         announce: says on the bus that the agent is alive.
         keep: writes down lab time, where that is not the machine's.
         jumped: told of jumps of the machine's clock, s.
+        look: looks at what may have changed outside.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Beat:
         announce: Callable[[], Awaitable[None]],
         keep: Callable[[], None] = lambda: None,
         jumped: Callable[[float], None] = lambda _s: None,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self._desk = desk
         self._runner = runner
@@ -50,6 +52,7 @@ class Beat:
         self._announce = announce
         self._keep = keep
         self._jumped = jumped
+        self._look = look
         self.last = clock.elapsed()
         """When it ticked last, by the monotonic clock: a health check looks at it."""
 
@@ -69,6 +72,7 @@ class Beat:
             except (JournalError, OSError) as error:
                 _log.error("not recorded for now", reason=str(error))
             self._look_at_the_clock()
+            self._look()
             self._runner.wake()
 
     def _look_at_the_clock(self) -> None:

@@ -91,6 +91,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
+        self._ready_at: float | None = None
         self._stopping = asyncio.Event()
         self._last_words: deque[str] = deque(maxlen=_LAST_WORDS)
 
@@ -144,18 +145,22 @@ class Child:
     # Supervision ------------------------------------------------------------------------------------------------------
 
     async def _keep(self) -> None:
-        restarts, loop = self._restarts(), asyncio.get_running_loop()
+        restarts = self._restarts()
         while not self._stopping.is_set():
-            begun = loop.time()
+            self._ready_at = None
             status = await self._live()
             if self._stopping.is_set():
                 return
-            pause = restarts.after(loop.time() - begun, status)
+            pause = restarts.after(self._lived_s(), status)
             if pause is None:
                 raise ChildError(f"{self.name} {_cause(status)} and is given up{self._said()}")
             self._on_line(f"{self.name} {_cause(status)} and is started again in {pause:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
+
+    def _lived_s(self) -> float:
+        """For how long it was up: one that never was has not lived, however long it tried."""
+        return 0.0 if self._ready_at is None else asyncio.get_running_loop().time() - self._ready_at
 
     async def _live(self) -> int:
         """One life, from its start to its end; returns its exit status."""
@@ -206,6 +211,7 @@ class Child:
                 break
             if line.startswith(READY):
                 self.told = json.loads(line.removeprefix(READY))
+                self._ready_at = asyncio.get_running_loop().time()
                 self._up.set()
             else:
                 self._last_words.append(line.rstrip())

@@ -27,6 +27,14 @@ _PHASES: Final = ("queued", "running", "needs_reconcile")
 _LABELS: Final = {"campaign": 200, "instrument": 200, "code": 64}
 _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 _LONG: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
+_SPANS: Final[dict[Span, tuple[str, tuple[float, ...]]]] = {
+    "decision_to_dispatch": ("From the decision that settles a proposal to its first order.", _QUICK),
+    "intent_to_accepted": ("From the journaled intent to the instrument's acceptance.", _QUICK),
+    "plan": ("The planner's time for a round.", _LONG),
+    "journal_commit": ("One transaction of the journal.", _QUICK),
+    "image_read": ("The network's time for a micrograph.", _LONG),
+    "reconcile": ("From the start until every open job was asked after.", _LONG),
+}
 
 
 class _Few:
@@ -56,6 +64,10 @@ class Metrics:
         mode: ``live``, ``virtual``, ``shadow`` or ``dry-run``.
         objective: what an experiment is worth; None while nobody knows.
         process: tell this process's memory and time, too.
+
+    Attributes:
+        registry: holds them all.
+        table: name, type, labels and meaning of each that is ours.
     """
 
     def __init__(
@@ -67,6 +79,7 @@ class Metrics:
         process: bool = True,
     ) -> None:
         self.registry = registry = CollectorRegistry()
+        self.table: list[tuple[str, str, tuple[str, ...], str]] = []
         self._objective = objective
         self._few = {name: _Few(room) for name, room in _LABELS.items()}
         self._state: Callable[[], LabState] | None = None
@@ -75,15 +88,16 @@ class Metrics:
         self._where: dict[str, str] = {}
         self._count(registry)
         self._stand(registry)
-        self._spans = _histograms(registry)
-        Info("labwright_build", "The release that runs, and its mode.", registry=registry).info(
-            {"version": version, "mode": mode}
-        )
+        self._spans = {span: self._histogram(registry, span, *told) for span, told in _SPANS.items()}
+        said = "The release that runs, and its mode."
+        self.table.append(("labwright_build_info", "gauge", ("version", "mode"), said))
+        Info("labwright_build", said, registry=registry).info({"version": version, "mode": mode})
         if process:
             ProcessCollector(registry=registry)
 
     def _count(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
+            self.table.append((f"labwright_{name}_total", "counter", labels, text))
             return Counter(f"labwright_{name}", text, labels, registry=registry)
 
         self.events = counter("events", "Events journaled, by kind.", "kind")
@@ -99,15 +113,14 @@ class Metrics:
         self.plan_failures = counter("plan_failures", "Rounds that the planner could not plan.", "campaign")
         self.images = counter("images_read", "Micrographs that the network read or refused.", "accepted")
         self.clock_jumps = counter("clock_jumps", "Jumps of the machine's wall clock.", "direction")
-        self.log_lines_dropped = Gauge(
-            "labwright_log_lines_dropped", "Log lines for which there was no room, since the start.", registry=registry
-        )
 
     def _stand(self, registry: CollectorRegistry) -> None:
         def gauge(name: str, text: str, *labels: str) -> Gauge:
+            self.table.append((f"labwright_{name}", "gauge", labels, text))
             return Gauge(f"labwright_{name}", text, labels, registry=registry)
 
         self.experiments = gauge("experiments", "Experiments that are not done, by phase.", "campaign", "phase")
+        self.phases = gauge("campaign_phase", "1 for the phase that a campaign is in.", "campaign", "phase")
         self.waiting = gauge("proposals_waiting", "Proposals that wait for people.", "campaign")
         self.best = gauge("best_objective", "Best objective found, in its unit; hardness in GPa.", "campaign")
         self.open_jobs = gauge("jobs_open", "Orders without a final answer.", "instrument")
@@ -120,7 +133,13 @@ class Metrics:
         self.clock_jump = gauge("clock_jump_seconds", "The last jump of the machine's wall clock, s.")
         self.disk_free = gauge("disk_free_bytes", "Free bytes on the disk of the state.")
         self.connected = gauge("broker_connected", "1 while the broker is connected.")
+        self.log_lines_dropped = gauge("log_lines_dropped", "Log lines for which there was no room, since the start.")
         self.clock_speed.set(1.0)
+
+    def _histogram(self, registry: CollectorRegistry, span: Span, text: str, buckets: tuple[float, ...]) -> Histogram:
+        name = f"labwright_{span}_seconds"
+        self.table.append((name, "histogram", (), text))
+        return Histogram(name, text, buckets=buckets, registry=registry)
 
     def note(self, event: ev.Event, state: LabState) -> None:
         """An event was journaled and folded in: count it.
@@ -226,7 +245,7 @@ class Metrics:
 
     def _read(self, state: LabState) -> None:
         self.stopped.set(bool(state.stopped))
-        for gauge in (self.experiments, self.waiting, self.open_jobs, self.maintenance):
+        for gauge in (self.experiments, self.phases, self.waiting, self.open_jobs, self.maintenance):
             gauge.clear()
         for campaign in state.campaigns.values():
             name = self._few["campaign"](campaign.id)
@@ -234,6 +253,7 @@ class Metrics:
             counts = (len(campaign.queue), len(campaign.begun) - lost, lost)
             for phase, count in zip(_PHASES, counts, strict=True):
                 self.experiments.labels(name, phase).inc(count)
+            self.phases.labels(name, campaign.phase).set(1)
             self.waiting.labels(name).inc(len(campaign.waiting))
         for instrument, n_open in state.busy.items():
             self.open_jobs.labels(self._few["instrument"](instrument)).inc(n_open)
@@ -256,21 +276,3 @@ class Metrics:
         else:
             values[experiment] = worth
         self.best.labels(self._few["campaign"](known.campaign)).set(max(values.values(), default=float("nan")))
-
-
-def _histograms(registry: CollectorRegistry) -> dict[Span, Histogram]:
-    def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-        return Histogram(f"labwright_{name}_seconds", text, buckets=buckets, registry=registry)
-
-    return {
-        "decision_to_dispatch": histogram(
-            "decision_to_dispatch", "From the decision that settles a proposal to its first order.", _QUICK
-        ),
-        "intent_to_accepted": histogram(
-            "intent_to_accepted", "From the journaled intent to the instrument's acceptance.", _QUICK
-        ),
-        "plan": histogram("plan", "The planner's time for a round.", _LONG),
-        "journal_commit": histogram("journal_commit", "One transaction of the journal.", _QUICK),
-        "image_read": histogram("image_read", "The network's time for a micrograph.", _LONG),
-        "reconcile": histogram("reconcile", "From the start until every open job was asked after.", _LONG),
-    }

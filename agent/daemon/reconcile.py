@@ -36,7 +36,9 @@ class Reconcile:
         return [
             job
             for job in self._open
-            if (eid := self._state.jobs.get(job)) and not self._jobs.answered(job) and not self._state.experiments[eid].lost
+            if (eid := self._state.jobs.get(job))
+            and not self._jobs.answered(job)
+            and not self._state.experiments[eid].lost
         ]
 
     def look(self) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import cast
 
 from agent import core
 from agent.history import best
 from envs.objective import FLAGSHIP
 from instruments.messages import Quantity
-from instruments.profile.agent_messages import Best, BudgetLine, CampaignState, Counts, Design
+from instruments.profile.agent_messages import Best, BudgetLine, CampaignPhase, CampaignState, Counts, Design
 
 
 def campaign_state(
@@ -35,8 +36,9 @@ def campaign_state(
     )  # fmt: skip
 
 
-def _phase(state: core.LabState, campaign: core.CampaignState) -> str:  # type: ignore[return]
-    return "stopped" if state.stopped and campaign.phase in {"running", "paused", "stopping"} else campaign.phase
+def _phase(state: core.LabState, campaign: core.CampaignState) -> CampaignPhase:
+    stopped = state.stopped and campaign.phase in {"running", "paused", "stopping"}
+    return "stopped" if stopped else cast("CampaignPhase", campaign.phase)
 
 
 def _reason(state: core.LabState, campaign: core.CampaignState) -> str:
@@ -70,4 +72,6 @@ def _best(state: core.LabState, rules: core.LabRules, cid: str) -> Best | None:
     if top[1].crystal:
         design |= {"crystal": top[1].crystal, "formula": proposal.formula}
     value, std = top[2]
-    return Best(experiment=top[0], design=design, found={"hardness": Quantity(value=value, unit=FLAGSHIP.unit, std=std)})
+    return Best(
+        experiment=top[0], design=design, found={"hardness": Quantity(value=value, unit=FLAGSHIP.unit, std=std)}
+    )

@@ -33,7 +33,9 @@ def _of_experiments(event: ev.Event, state: core.LabState) -> Told | None:
         words = f"{event.experiment}: {event.command} ordered from {event.instrument}"
         return Told("info", words, _experiment(event.experiment))
     if isinstance(event, ev.StepEnded) and event.state != "succeeded":
-        return Told("warning", f"{event.experiment}: {event.step} {event.state}, {event.error}", _experiment(event.experiment))
+        return Told(
+            "warning", f"{event.experiment}: {event.step} {event.state}, {event.error}", _experiment(event.experiment)
+        )
     if isinstance(event, ev.ImageRead) and not event.accepted:
         return Told("warning", f"{event.experiment}: image refused, {event.reason}", _experiment(event.experiment))
     if isinstance(event, ev.ReconcileNeeded):
@@ -76,7 +78,9 @@ def _of_proposals(event: ev.Event) -> Told | None:
         return Told("info", words, _proposal(event.proposal))
     if isinstance(event, ev.ProposalDecided):
         by = f" by {event.by}" if event.by else ""
-        return Told("info", f"{event.proposal} {event.verdict}{by}: {event.reason}".rstrip(": "), _proposal(event.proposal))
+        return Told(
+            "info", f"{event.proposal} {event.verdict}{by}: {event.reason}".rstrip(": "), _proposal(event.proposal)
+        )
     return None
 
 
