@@ -102,6 +102,10 @@ class Desk:
             for observer in self._observers:
                 observer(stored.event, self.state, replayed=True)
 
+    def observe(self, observer: Observer) -> None:
+        """Tell one more about every event from now on."""
+        self._observers.append(observer)
+
     def on_change(self, wake: Callable[[Sequence[Effect]], None]) -> None:
         """Have a function called after every message that changed something, with what has to be told."""
         self._wake.append(wake)

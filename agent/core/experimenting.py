@@ -58,9 +58,7 @@ def _is_due(state: LabState, experiment: ExperimentState, message: Dispatching) 
     return meant and allowed and free and approved and message.instrument not in state.maintenance
 
 
-def hindrance(
-    state: LabState, command: SendOrder, rules: LabRules
-) -> tuple[Literal["", "wait", "refuse"], str]:
+def hindrance(state: LabState, command: SendOrder, rules: LabRules) -> tuple[Literal["", "wait", "refuse"], str]:
     """Whether an order whose intent is journaled may still be sent, as after a restart, and why not.
 
     ``wait``: not now, such as while a stop holds. ``refuse``: never, such as when the limits were changed.
@@ -92,9 +90,7 @@ def on_holding(state: LabState, message: Holding) -> Decided:
     before = state.held.get((experiment.campaign, message.step))
     if (before == (experiment.id, message.code)) or (not message.code and before is None):
         return Decided()
-    held = ev.DispatchHeld(
-        experiment=experiment.id, step=message.step, code=message.code, reason=message.reason
-    )
+    held = ev.DispatchHeld(experiment=experiment.id, step=message.step, code=message.code, reason=message.reason)
     return Decided([held], [Effect("campaign", experiment.campaign)])
 
 
@@ -229,9 +225,7 @@ def _end(experiment: ExperimentState, outcome: ev.Outcome, reason: str) -> ev.Ex
     return ev.ExperimentEnded(experiment=experiment.id, outcome=outcome, reason=reason)
 
 
-def _ending(
-    state: LabState, before: Sequence[ev.Event], end: ev.ExperimentEnded, rules: LabRules
-) -> Decided:
+def _ending(state: LabState, before: Sequence[ev.Event], end: ev.ExperimentEnded, rules: LabRules) -> Decided:
     """An experiment's end, and what it means for its campaign."""
     experiment = state.experiments[end.experiment]
     campaign = state.campaigns[experiment.campaign]
@@ -255,11 +249,7 @@ def after_end(
     if not last or campaign.phase in {"completed", "stopped"}:
         return []
     if campaign.phase == "stopping":
-        return [
-            ev.CampaignPhaseChanged(
-                campaign=campaign.id, phase="stopped", by=campaign.by, reason=campaign.reason
-            )
-        ]
+        return [ev.CampaignPhaseChanged(campaign=campaign.id, phase="stopped", by=campaign.by, reason=campaign.reason)]
     budget = rules.campaigns[campaign.id].experiments
     if len(campaign.experiments) >= budget and not (len(campaign.waiting) if waiting is None else waiting):
         return [ev.CampaignEnded(campaign=campaign.id, reason=f"budget: {budget} experiments made")]

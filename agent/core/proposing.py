@@ -67,9 +67,7 @@ def _approved(
 
 def queued(campaign: CampaignState, proposal: str, n: int, own: CampaignRules) -> ev.ExperimentQueued:
     """The ``n``-th experiment of a campaign."""
-    return ev.ExperimentQueued(
-        experiment=f"{campaign.prefix}E{n:03d}", proposal=proposal, first=own.recipe.first
-    )
+    return ev.ExperimentQueued(experiment=f"{campaign.prefix}E{n:03d}", proposal=proposal, first=own.recipe.first)
 
 
 def on_plan_failed(state: LabState, message: ev.PlanFailed) -> Decided:
@@ -129,9 +127,7 @@ def _by_itself(
     if terms is not None and datetime.fromisoformat(terms.expires_at) <= now:
         reason = f"nobody decided before {terms.expires_at}"
         return [
-            ev.ProposalDecided(
-                proposal=proposal.id, revision=terms.revision, verdict="expired", by="", reason=reason
-            )
+            ev.ProposalDecided(proposal=proposal.id, revision=terms.revision, verdict="expired", by="", reason=reason)
         ]
     # What a person changed waits for a person.
     rule = _automatic(own, proposal.design, terms, now) if look and not proposal.edited_by else None

@@ -110,9 +110,7 @@ def _order(
     held = state.held.get((experiment.campaign, experiment.step))
     if held is not None and held[0] == experiment.id and not experiment.job:
         yield Holding(experiment.id, experiment.step, "", "")
-    yield SendOrder(
-        experiment.id, experiment.step, experiment.attempt, experiment.tries, order, iid, experiment.job
-    )
+    yield SendOrder(experiment.id, experiment.step, experiment.attempt, experiment.tries, order, iid, experiment.job)
 
 
 def _beginnings(

@@ -1,0 +1,101 @@
+"""The daemon's way to instruments and people: a broker of its own or of others, and the virtual laboratory behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.daemon import logs
+from agent.daemon.config import LabConfig
+from agent.daemon.embedded import embedded
+from agent.daemon.house import House
+from agent.daemon.virtual import VirtualLaboratory, virtual_laboratory
+from envs.errors import ConfigError
+from instruments.address import BrokerAddress
+from instruments.broker import LocalBroker
+from instruments.bulk.fetch import Sources
+from instruments.bulk.server import ArtefactServer
+from instruments.client import InstrumentClient
+from instruments.mqtt import MqttTransport
+
+_log = logs.get("bus")
+
+
+@dataclass(frozen=True)
+class Bus:
+    """The connection, not yet open, and what may be reached over it.
+
+    Attributes:
+        address: of the broker, as the agent.
+        transport: the agent's connection.
+        client: orders instruments over it.
+        sources: where the instruments' bulk data may come from.
+        allowed: ids of the instruments that may be ordered from.
+        server: gives leave to upload.
+        broker: of our own, or None.
+        virtual: the virtual laboratory, or None.
+    """
+
+    address: BrokerAddress
+    transport: MqttTransport
+    client: InstrumentClient
+    sources: Sources
+    allowed: frozenset[str]
+    server: ArtefactServer
+    broker: LocalBroker | None = None
+    virtual: VirtualLaboratory | None = None
+
+
+@asynccontextmanager
+async def at_the_bus(house: House, server: ArtefactServer) -> AsyncIterator[Bus]:
+    """Have a broker, and in virtual mode a laboratory; the client is not started yet.
+
+    Raises:
+        ConfigError: the laboratory's file names no broker.
+        TransportError: our own does not start.
+        ChildError: the virtual laboratory does not.
+    """
+    config = house.config
+    async with AsyncExitStack() as stack:
+        broker = stack.enter_context(embedded(config)) if config.broker.embedded else None
+        address = broker.address(config.lab.agent) if broker else _address(config)
+        virtual = None
+        if house.launch.mode == "virtual":
+            virtual = await stack.enter_async_context(_virtual(house, broker, address))
+        sources = virtual.sources if virtual else Sources(directories=(), own=(server.uri, house.store))
+        transport = MqttTransport(address, client_id=f"{config.lab.name}-{config.lab.agent}", persistent=True)
+        client = InstrumentClient(
+            transport, lab=config.lab.name, agent=config.lab.agent, clock=house.clock, ids=house.ids,
+            root=config.lab.root, judge_clocks=house.launch.mode != "virtual",
+        )  # fmt: skip
+        allowed = frozenset(virtual.instruments if virtual else house.desk.rules.limits.instruments)
+        yield Bus(address, transport, client, sources, allowed, server, broker, virtual)
+
+
+def _address(config: LabConfig) -> BrokerAddress:
+    if not config.broker.url:
+        raise ConfigError("broker.url", "", "mqtt://... or mqtts://..., or embedded = true", source=config.source)
+    return config.address()
+
+
+@asynccontextmanager
+async def _virtual(
+    house: House, broker: LocalBroker | None, address: BrokerAddress
+) -> AsyncIterator[VirtualLaboratory]:
+    config = house.config
+    async with virtual_laboratory(
+        broker.address if broker else lambda _iid: address,
+        directory=_directory(config),
+        clock=house.clock,
+        seed=house.launch.seed,
+        lab=config.lab.name,
+        root=config.lab.root,
+        on_line=lambda line: _log.info("virtual laboratory", line=line),
+    ) as laboratory:
+        yield laboratory
+
+
+def _directory(config: LabConfig) -> Path:
+    return config.state / "virtual" / "laboratory"

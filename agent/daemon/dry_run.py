@@ -1,0 +1,138 @@
+"""``labwright run --dry-run``: one round of each campaign, planned and checked by the same code, written nowhere.
+
+The record so far is looked at and left alone: what would happen is journaled in a directory that is thrown away.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from agent import core
+from agent import events as ev
+from agent.core.state import CampaignRules
+from agent.daemon.config import LabConfig
+from agent.daemon.lab_clock import LabClock
+from agent.daemon.lab_terms import LabTerms
+from agent.daemon.rules_of import facts_of, lab_rules
+from agent.daemon.worker import Worker
+from agent.desk import Desk
+from agent.identity import People
+from agent.journal import Journal, has_begun
+from agent.planning import Planning
+from agent.rules.policy import AutoApprove
+from agent.store import ArtefactStore
+from envs.objective import Objective
+from instruments.ids import SystemIds
+
+PRETENDS = AutoApprove("policy:dry-run", "dry run: nothing is ordered")
+MANY = 1000
+
+
+async def dry_run(config: LabConfig, console: Console) -> None:
+    """Plan, check, and print what would be ordered.
+
+    Raises:
+        LabwrightError: the laboratory's file or its record is wrong.
+    """
+    with tempfile.TemporaryDirectory(prefix="labwright-dry-run-") as directory:
+        with Journal(Path(directory), write=True) as journal:
+            _copy(config, journal)
+            facts = {entry.id: facts_of(entry, source=config.source) for entry in config.campaign}
+            rules = lab_rules(config, People.from_directory(config.people), facts, mode="dry-run")
+            rules = replace(rules, campaigns={c: _pretending(r) for c, r in rules.campaigns.items()})
+            desk = Desk(journal, rules, LabClock.system())
+            worker = Worker({e.id: e.offline.model_dump(mode="json") for e in config.campaign})
+            try:
+                await _rounds(config, desk, worker, ArtefactStore(Path(directory) / "artefacts"), console)
+            finally:
+                await worker.close()
+
+
+def _copy(config: LabConfig, journal: Journal) -> None:
+    """The record so far: what was made is not proposed again."""
+    place = config.journal()
+    if isinstance(place, Path) and not has_begun(place):
+        return
+    with Journal(place, write=False) as real:
+        for stored in real.read():
+            journal.append([stored.event], stored.at)
+
+
+def _pretending(rules: CampaignRules) -> CampaignRules:
+    return replace(rules, policy=PRETENDS, at_once=MANY)
+
+
+async def _rounds(config: LabConfig, desk: Desk, worker: Worker, store: ArtefactStore, console: Console) -> None:
+    terms = LabTerms(desk, LabClock.system(), lambda c: Objective.from_dict(config.entry(c).objective))
+    planning, ids = Planning(desk, worker, store, terms), SystemIds()
+    for entry in config.campaign:
+        if entry.id not in desk.state.campaigns:
+            created = ev.CampaignCreated(
+                campaign=entry.id, name=entry.name, config={}, space_version="", software="dry run"
+            )
+            desk.tell(created)
+        campaign = desk.state.campaigns[entry.id]
+        own = desk.rules.campaigns[entry.id]
+        n = min(own.batch if campaign.round >= 0 else own.initial, own.experiments - len(campaign.experiments))
+        if campaign.phase != "running" or n <= 0 or not campaign.idle:
+            console.print(f"{entry.id}: {campaign.phase}, nothing would be planned now")
+            continue
+        console.print(f"{entry.id}: planning round {campaign.round + 1}, {n} designs ...")
+        planned = await planning.plan(core.PlanRound(entry.id, campaign.round + 1, n))
+        desk.tell(planned)
+        _order(desk, ids, console)
+
+
+def _order(desk: Desk, ids: SystemIds, console: Console) -> None:
+    """What the first order of each would be, with everything that is looked at before one is sent."""
+    table = Table("experiment", "compound", "instrument", "order", "parameters")
+    shadowed = True
+    while shadowed:
+        shadowed = False
+        for command in desk.due(_world(desk.rules)):
+            if not isinstance(command, core.SendOrder):
+                continue
+            decided = desk.tell(
+                core.Dispatching(
+                    command.experiment, command.step, command.attempt, command.tries, command.order,
+                    command.instrument, ids.new(),
+                )
+            )  # fmt: skip
+            for event in decided.events:
+                shadowed = _row(event, desk.state, table) or shadowed
+    console.print(table)
+    for campaign in desk.state.campaigns.values():
+        for held, code in desk.state.held.values():
+            console.print(f"{campaign.id}: {held} would wait: {code}")
+
+
+def _row(event: ev.Event, state: core.LabState, table: Table) -> bool:
+    if not isinstance(event, ev.StepShadowed | ev.DispatchRefused):
+        return False
+    experiment = state.experiments[event.experiment]
+    formula = state.proposals[experiment.proposal].formula
+    if isinstance(event, ev.DispatchRefused):
+        table.add_row(experiment.id, formula, event.instrument, "[red]refused[/]", "; ".join(event.reasons))
+    else:
+        table.add_row(experiment.id, formula, event.instrument, event.command, _words(event.parameters))
+    return True
+
+
+def _words(parameters: Mapping[str, dict[str, object] | str]) -> str:
+    return ", ".join(
+        f"{k} {v}" if isinstance(v, str) else f"{k} {v['value']:g} {v['unit']}" for k, v in parameters.items()
+    )
+
+
+def _world(rules: core.LabRules) -> core.World:
+    """Every instrument of the allow-list, ready: where none is listed, one of each kind that a recipe needs."""
+    if rules.limits.instruments:
+        return {iid: core.InstrumentView(one.kind, MANY) for iid, one in rules.limits.instruments.items()}
+    kinds = {s.capability for own in rules.campaigns.values() for s in own.recipe.steps}
+    return {kind: core.InstrumentView(kind, MANY) for kind in kinds}

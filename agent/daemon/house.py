@@ -1,0 +1,238 @@
+"""What the daemon has before it is on any bus: its journal, its clock, its desk, its worker, its files."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from agent import events as ev
+from agent.core.messages import Mode
+from agent.daemon import logs
+from agent.daemon.config import LabConfig
+from agent.daemon.crash_points import reached
+from agent.daemon.disk import DiskWatch
+from agent.daemon.lab_clock import LabClock, LabTime
+from agent.daemon.metrics import Metrics
+from agent.daemon.rules_of import Facts, facts_of, lab_rules
+from agent.daemon.shelf import JournalShelf
+from agent.daemon.worker import Worker
+from agent.desk import Desk, Named
+from agent.identity import People
+from agent.journal import Journal, Stored
+from agent.minds import Minds
+from agent.record import ARTEFACTS
+from agent.store import ArtefactStore
+from envs.errors import JournalError, UserError
+from instruments.artefacts import write_durably
+from instruments.ids import Ids, SystemIds
+
+CLOCK = Path("virtual", "clock.json")
+SECRETS = "secrets"
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How the daemon shall run.
+
+    Args:
+        config: the laboratory's file.
+        mode: whether orders reach instruments.
+        path: of the file, to be read again on a reload; None where there is none.
+        seed: of the virtual laboratory's hidden truth.
+        terminal: whether people read the log as it is written.
+        up: told in words as soon as it runs.
+        minds: plans and reads; None for a worker process.
+    """
+
+    config: LabConfig
+    mode: Mode
+    path: Path | None = None
+    seed: int = 0
+    terminal: bool = True
+    up: Callable[[str], None] = field(default=lambda _words: None)
+    minds: Minds | None = None
+
+
+@dataclass
+class House:
+    """The parts, open."""
+
+    launch: Launch
+    config: LabConfig
+    journal: Journal
+    shelf: JournalShelf
+    clock: LabClock
+    keep_time: Callable[[], None]
+    desk: Desk
+    facts: dict[str, Facts]
+    minds: Minds
+    configs: dict[str, dict[str, object]]
+    store: ArtefactStore
+    disk: DiskWatch
+    metrics: Metrics
+    log: logs.Logs
+    ids: Ids
+    boot: str
+
+
+@asynccontextmanager
+async def open_house(launch: Launch) -> AsyncIterator[House]:
+    """Open everything that needs no bus; it is closed with the context.
+
+    Raises:
+        ConfigError: the laboratory's file is wrong.
+        JournalError: another process writes here, or the record cannot be read.
+    """
+    config = launch.config
+    _make_directory(config.state)
+    with Journal(config.journal(), write=True) as journal:
+        clock, keep_time = _clock(launch, journal)
+        with _logs(launch, clock) as log:
+            configs = {entry.id: entry.offline.model_dump(mode="json") for entry in config.campaign}
+            worker = Worker(configs)
+            try:
+                yield _house(launch, journal, clock, keep_time, log, configs, worker)
+            finally:
+                await worker.close()
+
+
+def _house(
+    launch: Launch,
+    journal: Journal,
+    clock: LabClock,
+    keep_time: Callable[[], None],
+    log: logs.Logs,
+    configs: dict[str, dict[str, object]],
+    worker: Worker,
+) -> House:
+    config, ids = launch.config, SystemIds()
+    facts = {entry.id: facts_of(entry, source=config.source) for entry in config.campaign}
+    rules = lab_rules(config, People.from_directory(config.people), facts, mode=launch.mode)
+    metrics = Metrics(version=version("labwright"), mode=launch.mode)
+    metrics.clock_speed.set(clock.speed)
+    desk = Desk(Timed(journal, metrics), rules, clock)
+    metrics.follow(lambda: desk.state)
+    desk.observe(lambda event, state, replayed: None if replayed else metrics.note(event, state))
+    reserve = int(config.lab.free_disk_mb * MEGABYTE)
+    return House(
+        launch=launch,
+        config=config,
+        journal=journal,
+        shelf=JournalShelf(journal),
+        clock=clock,
+        keep_time=keep_time,
+        desk=desk,
+        facts=facts,
+        minds=launch.minds or worker,
+        configs=configs,
+        store=ArtefactStore(config.state / ARTEFACTS, reserve=reserve),
+        disk=DiskWatch(config.state, reserve),
+        metrics=metrics,
+        log=log,
+        ids=ids,
+        boot=ids.new(),
+    )
+
+
+def _make_directory(state: Path) -> None:
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        (state / SECRETS).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{state} cannot be the state directory ({error.strerror}): choose another") from error
+
+
+def _clock(launch: Launch, journal: Journal) -> tuple[LabClock, Callable[[], None]]:
+    """The laboratory's time, and what writes it down: a virtual laboratory goes on where it stood."""
+    config = launch.config
+    if launch.mode != "virtual":
+        return LabClock.system(), lambda: None
+    kept = LabTime(config.state / CLOCK)
+    clock = kept.resumed(config.lab.speed, journal=journal.last_at)
+    return clock, lambda: kept.keep(clock)
+
+
+@contextmanager
+def _logs(launch: Launch, clock: LabClock) -> Iterator[logs.Logs]:
+    lab = launch.config.lab
+    with logs.configure(
+        launch.config.state / "logs",
+        level=lab.log_level,
+        terminal=launch.terminal,
+        max_bytes=int(lab.log_mb * MEGABYTE),
+        keep=lab.log_files,
+        lab_time=clock.now if launch.mode == "virtual" else None,
+    ) as log:
+        yield log
+
+
+class Timed:
+    """A journal whose commits are timed, with the moments around them at which a fault run ends the process."""
+
+    def __init__(self, journal: Journal, metrics: Metrics) -> None:
+        self._journal = journal
+        self._metrics = metrics
+
+    def read(self) -> Sequence[Stored]:
+        """All events in order."""
+        return self._journal.read()
+
+    @property
+    def seq(self) -> int:
+        """Number of the last event."""
+        return self._journal.seq
+
+    def append(
+        self,
+        happened: Sequence[ev.Event],
+        at: datetime,
+        *,
+        outbox: Sequence[Named] = (),
+        done: Sequence[tuple[str, str]] = (),
+        inbox: tuple[str, str] | None = None,
+    ) -> Sequence[Stored]:
+        """Write all of it in one transaction, or nothing."""
+        reached("before-commit")
+        with self._metrics.timing("journal_commit"):
+            stored = self._journal.append(happened, at, outbox=outbox, done=done, inbox=inbox)
+        reached("after-commit")
+        return stored
+
+    def outbox(self) -> Sequence[Named]:
+        """What has not been told yet, oldest first."""
+        return self._journal.outbox()
+
+    def settle(self, done: Sequence[tuple[str, str]], *, upto: int | None = None) -> None:
+        """Take what has been told out of the outbox."""
+        reached("before-settle")
+        self._journal.settle(done, upto=upto)
+
+
+def secret(path: Path) -> bytes:
+    """The bytes of a secret of ours, made at its first use; only its owner may read it.
+
+    Raises:
+        JournalError: it can be neither read nor made.
+    """
+    try:
+        if path.exists():
+            return path.read_bytes()
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = secrets.token_bytes(32)
+        path.touch(mode=0o600)
+        write_durably(path, made)
+        path.chmod(0o600)
+    except OSError as error:
+        raise JournalError(f"{path} cannot be used ({error.strerror}): it holds a secret of the agent") from error
+    return made
+
+
+def tickets_secret(config: LabConfig) -> bytes:
+    """What signs upload tickets: instruments may bring what they were asked for before a restart."""
+    return secret(config.state / SECRETS / "tickets")

@@ -1,0 +1,137 @@
+"""``labwright run``: one process that proposes, listens to people, orders and remembers, until it is told to stop.
+
+Parts come up in their order and go down in the opposite one. What is up may be killed at any moment: the next start
+finds everything in the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+
+from agent.daemon import logs
+from agent.daemon.bus import Bus, at_the_bus
+from agent.daemon.health import Check, well
+from agent.daemon.house import House, Launch, open_house, tickets_secret
+from agent.daemon.http import HttpPlace, Uploads, daemon_app, serve_http
+from agent.daemon.office import Office
+from agent.daemon.reload import Reload
+from agent.daemon.signals import Signals
+from agent.daemon.systemd import Notifier
+from instruments.bulk.tickets import Tickets
+from instruments.clock import SystemClock
+
+_log = logs.get("daemon")
+
+
+async def run_lab(launch: Launch) -> int:
+    """Run until a signal; returns the exit status.
+
+    Raises:
+        LabwrightError: it cannot start, or something failed that waiting does not mend.
+    """
+    notifier = Notifier.from_environment()
+    async with Signals() as signals, open_house(launch) as house:
+        desk = Doors()
+        uploads = Uploads(
+            house.store, Tickets(tickets_secret(house.config), SystemClock()), lambda job: job in house.desk.state.jobs
+        )
+        app = daemon_app(
+            version=version("labwright"), alive=desk.alive(), ready=desk.ready(), metrics=house.metrics.render,
+            uploads=uploads,
+        )  # fmt: skip
+        http = house.config.http
+        place = HttpPlace(http.host, http.port, http.public_url)
+        async with serve_http(app, place, uploads) as server, at_the_bus(house, server) as bus:
+            wanted: list[Callable[[], None]] = []
+            office = Office(house, bus, on_reload=lambda: _soon(wanted))
+            wanted.append(_reloading(Reload(house, office), notifier))
+            signals.on_reload(wanted[0])
+            desk.office = office
+            try:
+                await office.open()
+                await _work(house, bus, office, signals, notifier, base=server.base)
+            finally:
+                await bus.client.close()
+    return signals.exit_code
+
+
+class Doors:
+    """Health before there is an office, and afterwards the office's own."""
+
+    def __init__(self) -> None:
+        self.office: Office | None = None
+
+    def alive(self) -> list[Check]:
+        """What must hold for the process to be left running."""
+        return [Check(name, partial(self._ask, name, self._alive)) for name in ("loop", "journal")]
+
+    def ready(self) -> list[Check]:
+        """What must hold for it to be of use."""
+        names = ("broker", "reconcile", "disk", "leaving")
+        return [Check(name, partial(self._ask, name, self._ready)) for name in names]
+
+    def _alive(self) -> list[Check]:
+        return self.office.alive() if self.office else []
+
+    def _ready(self) -> list[Check]:
+        return self.office.ready() if self.office else [Check(n, lambda: "it starts") for n in ("broker", "reconcile")]
+
+    @staticmethod
+    def _ask(name: str, checks: Callable[[], list[Check]]) -> str:
+        return next((check.answer() for check in checks() if check.name == name), "")
+
+
+def _soon(wanted: list[Callable[[], None]]) -> None:
+    """After the message that asks for it is acknowledged: reading files takes a while."""
+    for call in wanted:
+        asyncio.get_running_loop().call_soon(call)
+
+
+def _reloading(reload: Reload, notifier: Notifier) -> Callable[[], None]:
+    def reloaded() -> None:
+        notifier.reloading()
+        reload()
+        notifier.ready()
+
+    return reloaded
+
+
+async def _work(house: House, bus: Bus, office: Office, signals: Signals, notifier: Notifier, *, base: str) -> None:
+    works = office.run()
+    if bus.virtual is not None:
+        works.append(_given_up(bus))
+    tasks = [asyncio.create_task(work, name=f"office {n}") for n, work in enumerate(works)]
+    watchdog = asyncio.create_task(notifier.watch(lambda: well(office.alive())), name="watchdog")
+    stop = asyncio.create_task(signals.stop.wait(), name="stop")
+    try:
+        house.launch.up(introduction(house, bus, base))
+        notifier.ready(f"{house.launch.mode}, lab {house.config.lab.name}")
+        _log.info("up", mode=house.launch.mode, lab=house.config.lab.name, http=base, broker=bus.address.place)
+        done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for ended in done:
+            ended.result()  # but for the stop none of them ends otherwise than by an error
+        notifier.stopping("orders nothing new")
+        await office.take_leave(signals, notifier)
+    finally:
+        for task in (stop, watchdog, *tasks):
+            task.cancel()
+        await asyncio.gather(stop, watchdog, *tasks, return_exceptions=True)
+
+
+async def _given_up(bus: Bus) -> None:
+    if bus.virtual is not None:
+        raise await bus.virtual.child.failed()
+
+
+def introduction(house: House, bus: Bus, base: str) -> str:
+    """What a person is told once it runs."""
+    config, state = house.config, house.config.state
+    lines = [
+        f"{house.launch.mode}: lab {config.lab.name}, {len(config.campaign)} campaigns, broker {bus.address.place}",
+        f"health and metrics: {base}/healthz, {base}/metrics",
+        f"record: {state}   log: {state / 'logs' / 'agent.jsonl'}",
+    ]
+    return "\n".join(lines)

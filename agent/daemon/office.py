@@ -1,0 +1,221 @@
+"""The daemon at work: listens, decides, orders, tells; until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from typing import Any, Literal
+
+from agent import core
+from agent import events as ev
+from agent.daemon import logs
+from agent.daemon.beat import Beat
+from agent.daemon.bus import Bus
+from agent.daemon.conduct import Patient
+from agent.daemon.health import Check
+from agent.daemon.hear import Ears
+from agent.daemon.house import House
+from agent.daemon.lab_terms import LabTerms
+from agent.daemon.publish import Mouth
+from agent.daemon.reconcile import Reconcile
+from agent.daemon.signals import Signals
+from agent.daemon.systemd import Notifier
+from agent.jobs import VALIDITY, Jobs
+from agent.planning import Planning
+from agent.runner import Runner
+from agent.world import world_of
+from envs.errors import JournalError
+from envs.objective import Objective
+
+_log = logs.get("office")
+_PRESENT: Mapping[str, Literal["online", "stale", "offline"]] = {
+    "online": "online", "busy": "online", "error": "online", "maintenance": "online", "stale": "stale",
+}  # fmt: skip
+STUCK_S = 30.0
+"""A loop that has not ticked for so long is not alive."""
+
+
+class Office:
+    """Everything that works together while the daemon is up.
+
+    Args:
+        house: what is there without a bus.
+        bus: the way to instruments and people.
+        on_reload: called when a person asks for the files to be read again.
+        sleeper: waits, in real time.
+    """
+
+    def __init__(self, house: House, bus: Bus, *, on_reload: Callable[[], None], sleeper: Any = asyncio.sleep) -> None:
+        self._house = house
+        self._bus = bus
+        desk, clock = house.desk, house.clock
+        self.mouth = Mouth(
+            desk, house.journal, house.shelf, bus.transport, house.config.topics, agent=house.config.lab.agent,
+            boot=house.boot, clock=clock, sleeper=sleeper,
+        )  # fmt: skip
+        desk.observe(self.mouth.note)
+        self.ears = Ears(
+            desk, house.config.topics, body_of=house.shelf.body, wall=lambda: datetime.now(UTC),
+            answer=self.mouth.answer, on_reload=on_reload,
+        )  # fmt: skip
+        jobs = Jobs(
+            bus.client, store=house.store, sources=bus.sources, clock=clock, strict=False,
+            validity=timedelta(seconds=VALIDITY.total_seconds() * clock.speed),
+            ticket=None if bus.virtual else bus.server.ticket,
+        )  # fmt: skip
+        planning = Planning(desk, house.minds, house.store, LabTerms(desk, clock, self._objective))
+        conduct = Patient(
+            clock, sleeper, fatal=lambda _error: house.journal.lost, observe=lambda name, s: self._took(name, s)
+        )
+        self.runner = Runner(
+            desk, jobs, planning, house.minds, store=house.store, ids=house.ids, world=self.world, conduct=conduct
+        )
+        self.reconcile = Reconcile(self.runner, jobs, desk.state)
+        self.beat = Beat(
+            desk, self.runner, clock, sleeper, announce=self._announce, keep=house.keep_time,
+            jumped=house.metrics.jumped, look=self._look,
+        )  # fmt: skip
+        house.metrics.on_look(self._measure)
+        self._leaving = False
+
+    # ---- Before and after
+
+    async def open(self) -> None:
+        """Listen, connect, and write down what begins.
+
+        Raises:
+            TransportError: the broker is not there, or refuses.
+        """
+        await self.ears.listen(self._bus.transport)
+        self._bus.transport.on_reconnect(self._again)
+        await self._bus.client.start()
+        self._begin()
+        self.mouth.everything()
+
+    def _begin(self) -> None:
+        house = self._house
+        desk, software = house.desk, f"labwright {version('labwright')}"
+        desk.tell(
+            ev.AgentStarted(
+                software=software, mode=house.launch.mode, boot=house.boot, limits_version=desk.rules.limits.version
+            )
+        )
+        for entry in house.config.campaign:
+            self.add(entry.id)
+
+    def add(self, campaign: str) -> None:
+        """Have a campaign of the laboratory's file in the record; one that is there already goes on."""
+        house = self._house
+        entry, facts = house.config.entry(campaign), house.facts[campaign]
+        house.desk.tell(
+            ev.CampaignCreated(
+                campaign=campaign, name=entry.name, config=entry.model_dump(mode="json"),
+                space_version=facts.version, software=f"labwright {version('labwright')}",
+            )
+        )  # fmt: skip
+
+    def run(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs as long as the daemon does."""
+        return [self.runner.run(lambda _state: False), self.mouth.run(), self.beat.run()]
+
+    async def take_leave(self, signals: Signals, notifier: Notifier) -> None:
+        """Order nothing new, wait for what is hot, and write down that it was in order.
+
+        An instrument that heats would make itself safe when the agent's lease runs out: its job is waited for. Others
+        go on alone, and their jobs are adopted at the next start.
+        """
+        self._leaving = True
+        self.runner.ordering = False
+        hot = self._hot()
+        if hot:
+            _log.warning("waiting for what is hot; interrupt again to leave it", instruments=sorted(hot.values()))
+            async with notifier.waiting(f"waits for {', '.join(sorted(set(hot.values())))}"):
+                while self._hot() and not signals.at_once.is_set():
+                    await asyncio.sleep(0.1)
+        left = len(self._house.desk.state.jobs)
+        reason = f"told to stop; {left} orders are under way" if left else "told to stop"
+        try:
+            self._house.desk.tell(ev.AgentStopped(boot=self._house.boot, reason=reason))
+            self._house.keep_time()
+            await self.mouth.drain()
+        except (JournalError, OSError) as error:
+            _log.error("the leave could not be recorded", reason=str(error))
+
+    def _hot(self) -> dict[str, str]:
+        """Open jobs at instruments that heat or move, by job."""
+        state, found = self._house.desk.state, {}
+        for job, eid in state.jobs.items():
+            iid = state.experiments[eid].instrument
+            described = self._bus.client.instruments.get(iid)
+            if described is not None and described.lease_s is not None:
+                found[job] = iid
+        return found
+
+    # ---- At work
+
+    def world(self) -> core.World:
+        """The instruments in sight; while there is no room on the disk none takes anything new."""
+        world = world_of(self._bus.client, self._bus.allowed)
+        held = self._house.disk.held()
+        if held is None and self._bus.transport.connected:
+            return world
+        code, reason = (held.code, held.reason) if held else ("no_broker", "the broker is away")
+        return {iid: core.InstrumentView(v.kind, v.places, code, reason) for iid, v in world.items()}
+
+    def _objective(self, campaign: str) -> Objective:
+        return Objective.from_dict(self._house.config.entry(campaign).objective)
+
+    async def _again(self) -> None:
+        self.mouth.everything()
+        self.runner.wake()
+
+    async def _announce(self) -> None:
+        mode, stopped = self._house.launch.mode, self._house.desk.state.stopped
+        words = f"{mode}; stopped: {stopped}" if stopped else mode
+        await self._bus.client.announce(f"{words}; reconciling" if self.reconcile.left else words)
+
+    def _look(self) -> None:
+        if not self._leaving:
+            self.reconcile.look()
+        client = self._bus.client
+        words = {iid: client.presence(iid) for iid in client.instruments}
+        self._house.metrics.present({iid: _PRESENT.get(word, "offline") for iid, word in words.items()})
+
+    def _took(self, name: str, seconds: float) -> None:
+        if name == "plan":
+            self._house.metrics.took("plan", seconds)
+        elif name == "read":
+            self._house.metrics.took("image_read", seconds)
+
+    def _measure(self) -> None:
+        house = self._house
+        house.metrics.outbox.set(self.mouth.waiting)
+        house.metrics.connected.set(self._bus.transport.connected)
+        house.metrics.lab_time.set(house.clock.now().timestamp())
+        house.metrics.disk_free.set(house.disk.free() or 0)
+        house.metrics.log_lines_dropped.set(house.log.dropped)
+
+    # ---- Health
+
+    def alive(self) -> list[Check]:
+        """What must hold for the process to be left running."""
+        return [
+            Check("loop", self._loop),
+            Check("journal", lambda: "the lease on the journal is lost: restart" if self._house.journal.lost else ""),
+        ]
+
+    def ready(self) -> list[Check]:
+        """What must hold for it to be of use."""
+        connected = self._bus.transport
+        return [
+            Check("broker", lambda: "" if connected.connected else "the broker is away"),
+            Check("reconcile", lambda: f"{n} orders are not accounted for" if (n := len(self.reconcile.left)) else ""),
+            Check("disk", self._house.disk.check),
+            Check("leaving", lambda: "it is about to stop" if self._leaving else ""),
+        ]
+
+    def _loop(self) -> str:
+        late = self._house.clock.elapsed() - self.beat.last
+        return f"it has not ticked for {late:.0f} s" if late > STUCK_S else ""
