@@ -1,4 +1,4 @@
-"""The ``[approval]`` table of the laboratory or of a campaign: who must approve, as people write it."""
+"""The ``[policy]`` table of the laboratory or of a campaign: who must approve, as people write it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RangeSection(Section):
 
 
 class AutoSection(Section):
-    """``[approval.auto]``: the region and the cost within which a rule approves by itself."""
+    """``[policy.auto]``: the region and the cost within which a rule approves by itself."""
 
     name: Annotated[str, Field(pattern=RULE_NAME)] = "trusted-region"
     factors: dict[str, RangeSection] = Field(default_factory=dict)
@@ -47,21 +47,21 @@ class ThresholdSection(Section):
 
 
 class TwoPersonsSection(Section):
-    """``[approval.two_persons]``: where two must approve."""
+    """``[policy.two_persons]``: where two must approve."""
 
     factors: dict[str, ThresholdSection] = Field(default_factory=dict)
     cost: Costs = Field(default_factory=dict)
 
 
 class QuietSection(Section):
-    """``[approval.quiet]``: hours in which nobody is expected to decide."""
+    """``[policy.quiet]``: hours in which nobody is expected to decide."""
 
     hours: list[str] = Field(default_factory=list)
     zone: str = "UTC"
 
 
 class PolicySection(Section):
-    """``[approval]``: everyone waits for people, where nothing else is said."""
+    """``[policy]``: everyone waits for people, where nothing else is said."""
 
     expires_h: Annotated[float, Field(gt=0.0, le=24 * 366)] = 24.0
     four_eyes_on_edits: bool = True
@@ -76,7 +76,7 @@ class PolicySection(Section):
         *,
         costs: Sequence[str] | None = None,
         source: str = "",
-        key: str = "approval",
+        key: str = "policy",
     ) -> ApprovalPolicy:
         """The policy.
 
@@ -115,7 +115,7 @@ def read_policy(
     *,
     costs: Sequence[str] | None = None,
     source: str = "",
-    key: str = "approval",
+    key: str = "policy",
 ) -> ApprovalPolicy:
     """The policy of a table as the file has it; the arguments are those of ``PolicySection.build``.
 

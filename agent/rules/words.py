@@ -40,11 +40,12 @@ def edit_words(by: str, before: Plain, after: Plain, changes: Mapping[str, objec
 def _expected(objective: Objective, forecast: ForecastRecord | None) -> str:
     if forecast is None:
         return "The models expect nothing yet: too little has been measured that they could learn from."
+    median, low, high = (f"{v:.3g}" for v in (forecast.median, forecast.low, forecast.high))
+    name = objective.name.replace("_", " ")
     return (
-        f"The models expect a {objective.name.replace('_', ' ')} of {forecast.median:.3g} {objective.unit} "
-        f"(between {forecast.low:.3g} and {forecast.high:.3g} with 90% probability), a porosity of "
-        f"{100 * forecast.porosity:.2g}% and a grain size of {forecast.grain_size:.2g} um, and give the synthesis a {100 * forecast.feasibility:.0f}% "
-        "chance to work out."
+        f"The models expect a {name} of {median} {objective.unit} (between {low} and {high} "
+        f"with 90% probability), a porosity of {100 * forecast.porosity:.2g}% and a grain size of "
+        f"{forecast.grain_size:.2g} um, and give the synthesis a {100 * forecast.feasibility:.0f}% chance to work out."
     )
 
 

@@ -142,7 +142,7 @@ def test_a_virtual_laboratory_approves_everything() -> None:
 def test_a_wrong_policy_is_named(change: tuple[str, str], key: str) -> None:
     with pytest.raises(ConfigError) as refused:
         policy_of(LAB.replace(*change))
-    assert refused.value.key == f"approval.{key}"
+    assert refused.value.key == f"policy.{key}"
     assert refused.value.source == "LAB.toml"
 
 
