@@ -12,6 +12,7 @@ import typer
 
 from agent.cli_broker import broker_app
 from agent.cli_instrument import instrument_app
+from agent.cli_lab import lab_app
 from agent.cli_people import people_app
 from agent.cli_run import run_app
 from agent.connection import CaFile, CertFile, KeyFile
@@ -31,6 +32,7 @@ train_app = typer.Typer(no_args_is_help=True, help="Train the models that ship w
 app.add_typer(train_app, name="train")
 app.add_typer(people_app)
 app.add_typer(run_app)
+app.add_typer(lab_app)
 app.add_typer(broker_app)
 app.add_typer(instrument_app, name="instrument")
 

@@ -1,0 +1,95 @@
+"""Where a person's question is answered: the journal of a laboratory on this machine, or its broker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.deciding.asked import BROKER, STATE, Asked
+from envs.errors import UserError
+
+
+@dataclass(frozen=True)
+class JournalSource:
+    """A journal on this machine, or its database.
+
+    Args:
+        place: the state directory, or ``postgresql://...``.
+        state: the state directory.
+        lab: the laboratory's name, where it is known.
+        people: directory of the public keys.
+    """
+
+    place: Path | str
+    state: Path
+    lab: str = ""
+    people: Path = Path()
+
+
+@dataclass(frozen=True)
+class BusSource:
+    """A broker; ``asked`` says which and whose."""
+
+    asked: Asked
+
+
+def find_source(
+    asked: Asked,
+    lab_file: Path | None = None,
+    database: str = "",
+    *,
+    environment: Mapping[str, str] | None = None,
+    here: Path = Path(),
+) -> JournalSource | BusSource:
+    """What a person means: options first, then the environment, then what lies around.
+
+    Args:
+        asked: the options about the place.
+        lab_file: LAB.toml, whose state directory or database it is.
+        database: ``postgresql://...``; people's keys are then looked for in the state directory, if one is named.
+        environment: the process's own by default.
+        here: where directories are looked for.
+
+    Raises:
+        UserError: two options say where, a directory is not there, or nothing is found.
+    """
+    variables = os.environ if environment is None else environment
+    given = {"--state": asked.state and not database, "--lab-file": lab_file, "--broker": asked.broker,
+             "--database": database}  # fmt: skip
+    named = [name for name, value in given.items() if value]
+    if len(named) > 1:
+        raise UserError(f"{' and '.join(named)} say where the laboratory is: give one of them")
+    if lab_file is not None:
+        return source_of(lab_file, variables)
+    if database:
+        return _database(database, asked, variables)
+    if asked.broker:
+        return BusSource(asked)
+    if asked.state is None and not variables.get(STATE) and variables.get(BROKER):
+        return BusSource(asked)
+    from agent.deciding.place import find_state
+
+    state = find_state(asked.state, environment=variables, here=here)
+    return JournalSource(state, state, asked.lab, state / "people")
+
+
+def _database(url: str, asked: Asked, variables: Mapping[str, str]) -> JournalSource:
+    from agent.daemon.credentials import credential, database_url
+
+    state = asked.state or Path(variables.get(STATE) or ".")
+    place = database_url(url, credential("database-password", state, variables))
+    return JournalSource(place, state, asked.lab, state / "people")
+
+
+def source_of(lab_file: Path, environment: Mapping[str, str] | None = None) -> JournalSource:
+    """The journal of a laboratory's file.
+
+    Raises:
+        UserError: the file cannot be read, or something in it is wrong.
+    """
+    from agent.daemon.config import load_lab
+
+    config = load_lab(lab_file)
+    return JournalSource(config.journal(environment), config.state, config.lab.name, config.people)
