@@ -78,7 +78,8 @@ async def read_board(
     if proposal:
         await reading.within(PATIENCE_S, lambda: bool(board.bodies or board.outcomes or board.unreadable))
     count = -1
-    while reading.n > count:
+    # Presences are asked for first: where one is here with the proposal, everything is.
+    while reading.n > count and not (proposal and board.agents):
         count = reading.n
         await sleeper(QUIET_S)
     for pattern in patterns:

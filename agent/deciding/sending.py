@@ -97,6 +97,7 @@ class _Hearing:
         by = ", ".join(outcome.by) or "nobody"
         text = f"{outcome.proposal} was {outcome.verdict} by {by}"
         self.aside = Answer("counted" if self._user in outcome.by else "unknown", text)
+        self.bell.ring()
 
 
 def silence(lab: Lab, user: str, *, online: bool, within_s: float) -> str:
