@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from agent.wiring import virtual_lab
 from envs.errors import LabwrightError, UserError
 from instruments.address import BrokerAddress
 from instruments.brokers.child import Lifeline
-from instruments.clock import Clock, SystemClock
+from instruments.clock import SystemClock
 from instruments.ids import SystemIds
 from instruments.mqtt import MqttTransport
 
@@ -41,20 +40,18 @@ def run_virtual_lab(address: BrokerAddress, *, lab: str, root: str, seed: int, s
         root: first level of all topics.
         seed: of the hidden truth.
         state: directory of samples, images and journals.
-        speed: seconds of lab time in a real one; 0 does everything at once, at the machine's time.
+        speed: seconds of lab time in a real one; 0 does everything at once. Whatever it is, the
+            instruments tell the machine's time.
 
     Raises:
         ConfigError: when the speed is neither 0 nor 1 or more.
         JournalError: when the directory belongs to a laboratory of another seed.
         TransportError: when there is no broker, or it refuses.
     """
-    clock: Clock = SystemClock()
-    if speed > 1.0:
-        now = datetime.now(UTC)
-        clock = LabClock(speed, anchor_real=now, anchor_lab=now)
 
     async def run() -> None:
-        virtual = virtual_lab(seed, state, clock=clock, ids=SystemIds(), lab=lab, root=root, speed=speed)
+        # The agents that order here tell the machine's time: on any other every order would come too late.
+        virtual = virtual_lab(seed, state, clock=SystemClock(), ids=SystemIds(), lab=lab, root=root, speed=speed)
         said = f"virtual laboratory {seed} is online at {address.place}, lab {lab}: Ctrl-C ends it"
         await _run(
             virtual,

@@ -79,7 +79,7 @@ class Furnace(Device):
         **base: Any,
     ) -> None:
         super().__init__(iid, transport, **base)
-        self._pace = Pace(speed)
+        self._pace = Pace(speed, self.clock)
         self._truth = truth
         self._samples = samples
 
@@ -130,7 +130,7 @@ class Furnace(Device):
         body = self._make(sample, design)
         hours = furnace_hours(temperature + KELVIN, hold, heating_rate)
         total_s = 3600.0 * (PREPARATION_H + hours)
-        await job.progress(0.0, remaining_s=total_s)
+        await self._pace.begin(job, total_s)
         try:
             await self._pace.take(job, total_s, at=self._gauges(job, body))
         finally:

@@ -51,7 +51,7 @@ class Indenter(Device):
         **base: Any,
     ) -> None:
         super().__init__(iid, transport, **base)
-        self._pace = Pace(speed)
+        self._pace = Pace(speed, self.clock)
         self._truth = truth
         self._samples = samples
 

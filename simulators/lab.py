@@ -20,7 +20,7 @@ from instruments.transport import Transport
 from simulators.furnace import Furnace
 from simulators.indenter import Indenter
 from simulators.microscope import SHAPE, Microscope
-from simulators.pace import Pace
+from simulators.pace import check_speed
 from simulators.reference import reference_body
 from simulators.samples import SampleStore
 from simulators.truth import LabTruth, fingerprint
@@ -66,7 +66,7 @@ class VirtualLab:
         image_shape: tuple[int, int] = SHAPE,
         speed: float = 0.0,
     ) -> None:
-        Pace(speed)  # said before anything is written
+        check_speed(speed)  # said before anything is written
         self._truth = LabTruth(seed, library, moduli)
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         if directory is None:

@@ -71,7 +71,7 @@ class Microscope(Device):
         self._samples = samples
         self._images = artefacts
         self._shape = shape
-        self._pace = Pace(speed)
+        self._pace = Pace(speed, self.clock)
 
     @command(
         summary="Look at a sample in live mode and find a pixel size at which its grains can be measured",

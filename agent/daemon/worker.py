@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
 from agent.minds import PlanAnswer, PlanRequest
-from envs.errors import InstrumentError, JournalError, LabwrightError, UserError
+from envs.errors import ConfigError, InstrumentError, JournalError, LabwrightError, UserError
 
 if TYPE_CHECKING:
     from agent import events as ev
@@ -74,7 +74,7 @@ class Worker:
 
         Raises:
             KeyError: no configuration is known of the campaign.
-            UserError: its configuration is wrong.
+            ConfigError: its configuration is wrong.
             WorkerError: the worker cannot answer.
         """
         from agent.daemon import worker_side
@@ -105,7 +105,7 @@ class Worker:
         """A campaign's design space in plain values, by which edits are judged here.
 
         Raises:
-            UserError: the configuration is wrong.
+            ConfigError: the configuration is wrong.
             WorkerError: the worker cannot answer.
         """
         from agent.daemon import worker_side
@@ -129,6 +129,9 @@ class Worker:
             return cast("T", answer.value)
         if answer.details:
             _log.error("the worker made a mistake: %s", answer.details)
+        if answer.setting is not None:
+            key, value, allowed, source = answer.setting
+            raise ConfigError(key, value, allowed, source=source)
         errors = {"user": UserError, "instrument": InstrumentError, "journal": JournalError}
         raise errors.get(answer.kind, WorkerError)(answer.message)
 

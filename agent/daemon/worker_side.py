@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from agent.daemon.children import die_with_parent
 from agent.daemon.space_facts import RuleTable, SpaceFacts
 from agent.minds import PlanAnswer, PlanRequest
-from envs.errors import InstrumentError, JournalError, LabwrightError, UserError
+from envs.errors import ConfigError, InstrumentError, JournalError, LabwrightError, UserError
 
 if TYPE_CHECKING:
     from agent import events as ev
@@ -53,11 +53,13 @@ class Failure:
         kind: ``user``, ``instrument``, ``journal``, ``labwright`` or ``mistake`` (nobody foresaw it).
         message: for people.
         details: the traceback, of a mistake.
+        setting: key, value, what is allowed and source, where a configuration is wrong.
     """
 
     kind: str
     message: str
     details: str = ""
+    setting: tuple[str, object, str, str] | None = None
 
 
 def begin(parent: int) -> None:
@@ -73,6 +75,8 @@ def carry_out(function: Callable[..., T], arguments: tuple[Any, ...]) -> Answer[
     """Call a function, and put whatever comes of it into a form that every process can read."""
     try:
         return Answer(function(*arguments))
+    except ConfigError as error:
+        return Failure("user", str(error), setting=(error.key, error.value, error.allowed, error.source))
     except LabwrightError as error:
         return Failure(next((kind for cls, kind in _KINDS.items() if isinstance(error, cls)), "labwright"), str(error))
     except Exception as error:  # noqa: BLE001 - the daemon says what it was, and goes on

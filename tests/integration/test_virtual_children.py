@@ -20,7 +20,7 @@ from agent.daemon.virtual import INSTRUMENTS, VirtualLaboratory, VirtualOrders, 
 from agent.daemon.worker import Worker
 from agent.minds import PlanRequest
 from envs.design import Design
-from envs.errors import UserError
+from envs.errors import ConfigError
 from instruments.address import BrokerAddress
 from instruments.broker import local_broker
 from instruments.brokers.access import Access
@@ -278,7 +278,7 @@ def test_the_worker_plans_a_first_round_and_knows_the_space() -> None:
             answer = await worker.plan("c1", PlanRequest(0, 4, {}))
             again = await worker.plan("c1", PlanRequest(0, 4, {}))
             wrong = {**config, "space": {"preset": "nowhere"}}
-            with pytest.raises(UserError, match="nowhere"):
+            with pytest.raises(ConfigError, match="nowhere"):
                 await worker.facts(wrong)
         finally:
             await worker.close()

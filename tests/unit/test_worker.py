@@ -15,7 +15,7 @@ from patience import until
 from agent.config import parse_config
 from agent.daemon.worker import Worker, WorkerError
 from agent.daemon.worker_side import NICENESS
-from envs.errors import UserError
+from envs.errors import ConfigError
 
 T = TypeVar("T")
 
@@ -137,8 +137,9 @@ def test_who_gives_up_before_his_turn_leaves_no_trace() -> None:
 
 def test_a_wrong_request_is_the_users_and_a_mistake_the_workers(caplog: pytest.LogCaptureFixture) -> None:
     async def work(worker: Worker) -> None:
-        with pytest.raises(UserError, match=r"campaign\.batch = 0 is not valid"):
+        with pytest.raises(ConfigError, match=r"campaign\.batch = 0 is not valid") as caught:
             await worker.run(parse_config, {"campaign": {"batch": 0}})
+        assert caught.value.key == "campaign.batch"
         with pytest.raises(WorkerError, match="ValueError: invalid literal"):
             await worker.run(int, "many")
         assert worker.starts == 1
