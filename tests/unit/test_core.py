@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -10,11 +12,15 @@ from hypothesis import strategies as st
 
 from agent import core
 from agent import events as ev
-from agent.recipe import RecipeSettings
+from agent.events.base import CAMPAIGN
+from agent.rules.recipe import RecipeSettings, flagship
 from envs.factors import Factor
 
 FACTORS = (Factor("temperature", "Cel", (1500.0, 1600.0)), Factor("additive", "", ("none", "MgO"), ordinal=False))
-RULES = core.Rules(experiments=3, batch=1, initial=2, recipe=RecipeSettings(), factors=FACTORS)
+SETTINGS = RecipeSettings()
+RULES = core.CampaignRules(experiments=3, batch=1, initial=2, recipe=flagship(SETTINGS), factors=FACTORS)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+WORLD = {kind: core.InstrumentView(kind) for kind in ("furnace", "sem", "indenter")}
 CREATED = ev.CampaignCreated(name="test", config={}, space_version="1", software="test")
 IMAGE = ev.ArtefactRecord(sha256="a" * 64, media_type="image/tiff", bytes=10)
 VALUES: dict[str, dict[str, dict[str, object] | str]] = {
@@ -28,30 +34,34 @@ VALUES: dict[str, dict[str, dict[str, object] | str]] = {
 class Machine:
     """A campaign driven by hand, as the shell drives it."""
 
-    def __init__(self, rules: core.Rules = RULES) -> None:
-        self.rules = rules
-        self.state = core.CampaignState()
+    def __init__(self, rules: core.CampaignRules = RULES) -> None:
+        self.rules = core.LabRules({CAMPAIGN: rules})
+        self.state = core.LabState()
         self.events: list[ev.Event] = []
         self.sent: list[core.Message] = []
         self.n_jobs = 0
         self.tell(CREATED)
 
     def tell(self, message: core.Message) -> list[ev.Event]:
-        happened = core.decide(self.state, message, self.rules)
+        happened = list(core.decide(self.state, message, self.rules, NOW).events)
         for event in happened:
-            self.state = core.evolve(self.state, event)
+            core.evolve(self.state, event, NOW)
         self.events += happened
         self.sent.append(message)
         return happened
 
     @property
     def due(self) -> core.Command | None:
-        return core.due(self.state, self.rules)
+        return next(iter(core.due(self.state, self.rules, WORLD, NOW)), None)
+
+    @property
+    def campaign(self) -> core.CampaignState:
+        return self.state.campaigns[CAMPAIGN]
 
     def plan(self) -> list[ev.Event]:
         command = self.due
         assert isinstance(command, core.PlanRound)
-        first = len(self.state.designs) + 1
+        first = self.campaign.n_proposals + 1
         return self.tell(core.Planned(planned_round(command.round), [proposal(first + i) for i in range(command.n)]))
 
     def dispatch(self) -> core.SendOrder:
@@ -100,7 +110,7 @@ def proposal(n: int) -> ev.ProposalMade:
 
 
 def intent(command: core.SendOrder, job: str) -> core.Dispatching:
-    return core.Dispatching(command.experiment, command.step, command.attempt, command.tries, command.order, "iid", job)
+    return core.Dispatching(command.experiment, command.step, command.attempt, command.tries, command.order, command.instrument, job)
 
 
 def ended(order: core.SendOrder, **changes: object) -> ev.StepEnded:
@@ -144,8 +154,8 @@ def test_the_budget_is_kept_in_rounds_and_then_the_campaign_ends() -> None:
             machine.answer()
     assert sizes == [2, 1]
     assert len(machine.state.experiments) == RULES.experiments
-    assert machine.state.phase == "completed"
-    assert "3 experiments" in machine.state.end
+    assert machine.campaign.phase == "completed"
+    assert "3 experiments" in machine.campaign.end
 
 
 def test_every_order_is_journaled_before_it_may_be_sent() -> None:
@@ -165,7 +175,7 @@ def test_a_passing_failure_is_tried_again_and_then_given_up() -> None:
     machine = Machine()
     machine.to_step("sinter")
     failure = {"state": "failed", "values": {}, "error_kind": "retryable", "error": "timeout: no heat"}
-    for tries in range(RULES.recipe.max_tries - 1):
+    for tries in range(SETTINGS.max_tries - 1):
         assert [e.kind for e in machine.answer(**failure)] == ["step.ended"]
         assert (machine.first.tries, machine.first.attempt) == (tries + 1, 0)
         assert not machine.first.job
@@ -199,8 +209,8 @@ def test_an_image_order_that_is_sent_again_is_of_the_same_field(failure: dict[st
 def test_retries_use_up_no_images_and_images_no_retries() -> None:
     machine = Machine()
     machine.to_step("image")
-    for _ in range(RULES.recipe.max_images - 1):
-        for _ in range(RULES.recipe.max_tries - 1):
+    for _ in range(SETTINGS.max_images - 1):
+        for _ in range(SETTINGS.max_tries - 1):
             machine.answer(**TIMEOUT)
         machine.answer()
         machine.read(accepted=False)
@@ -215,9 +225,9 @@ def test_retries_use_up_no_images_and_images_no_retries() -> None:
 def test_people_may_stop_a_campaign_more_often_than_a_fault_may_pass() -> None:
     machine = Machine()
     machine.to_step("sinter")
-    for _ in range(RULES.recipe.max_tries + 2):
+    for _ in range(SETTINGS.max_tries + 2):
         machine.answer(**INTERRUPTED)
-    for _ in range(RULES.recipe.max_tries - 1):
+    for _ in range(SETTINGS.max_tries - 1):
         machine.answer(**TIMEOUT)
     machine.answer()
     assert machine.first.step == "survey"
@@ -261,7 +271,7 @@ def test_a_refused_image_is_taken_again_on_another_field_at_the_advised_magnific
 def test_images_that_stay_bad_make_an_invalid_measurement() -> None:
     machine = Machine()
     machine.to_step("image")
-    for _ in range(RULES.recipe.max_images):
+    for _ in range(SETTINGS.max_images):
         machine.answer()
         machine.read(accepted=False)
     assert machine.first.outcome == "invalid_measurement"
@@ -292,7 +302,7 @@ def test_answers_of_other_jobs_and_of_unknown_experiments_change_nothing() -> No
     machine = Machine()
     machine.to_step("sinter")
     order = machine.dispatch()
-    before = machine.state
+    before = deepcopy(machine.state)
     assert not machine.tell(ended(replace(order, job="job-of-another-day")))
     assert not machine.tell(ended(replace(order, experiment="E999")))
     assert not machine.tell(CREATED)
@@ -314,7 +324,7 @@ def test_a_plan_that_arrives_twice_is_made_once() -> None:
 def test_a_space_with_nothing_left_ends_the_campaign() -> None:
     machine = Machine()
     machine.tell(core.Planned(planned_round(0), []))
-    assert machine.state.phase == "completed"
+    assert machine.campaign.phase == "completed"
     assert machine.due is None
 
 
@@ -338,21 +348,21 @@ def test_whatever_the_instruments_answer_every_experiment_ends_once(data: st.Dat
             machine.answer(state="failed", values={}, artefacts={}, error_kind=data.draw(FAILURES), error="why")
         if data.draw(st.booleans()):
             late = data.draw(st.sampled_from(machine.sent))
-            before = machine.state
+            before = deepcopy(machine.state)
             assert not machine.tell(late)
             assert machine.state == before
-    assert machine.state.phase == "completed"
+    assert machine.campaign.phase == "completed"
     finals = [e.experiment for e in machine.events if isinstance(e, ev.ExperimentEnded)]
     assert sorted(finals) == sorted(machine.state.experiments)
     assert len(set(finals)) == len(finals) == RULES.experiments
-    folded = core.CampaignState()
+    folded = core.LabState()
     for event in machine.events:
-        folded = core.evolve(folded, ev.parse_event(event.model_dump_json()))
+        core.evolve(folded, ev.parse_event(event.model_dump_json()), NOW)
     assert folded == machine.state
 
 
 def test_an_older_form_of_an_event_is_lifted_when_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    older = '{"v": 0, "kind": "campaign.ended", "why": "budget"}'
+    older = '{"v":0,"kind":"campaign.ended","why":"budget"}'
     with pytest.raises(ValueError, match="validation error"):
         ev.parse_event(older)
     monkeypatch.setitem(ev.LIFTS, ("campaign.ended", 0), lambda e: {"kind": e["kind"], "v": 1, "reason": e["why"]})
