@@ -19,15 +19,15 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from agent.events import Event
-from agent.ledger import boxes, chain, reading, schema
+from agent.ledger import boxes, chain, dump, reading, schema
 from agent.ledger import tables as t
 from agent.ledger.boxes import AlreadyHandledError, Key, Named
-from agent.ledger.place import Place
-from agent.ledger.postgres import LeaseLostError, PostgresPlace, is_url
+from agent.ledger.locate import locate
+from agent.ledger.postgres import LeaseLostError
 from agent.ledger.projections import Entry, project, rebuilt
 from agent.ledger.reading import Stored
 from agent.ledger.rows import DatabaseRows
-from agent.ledger.sqlite import FILE, SqlitePlace, has_begun
+from agent.ledger.sqlite import FILE, has_begun
 from agent.ledger.streams import Homes, stream_of
 from envs.errors import JournalError
 
@@ -112,7 +112,7 @@ class Journal:
             with self._writer.begin():
                 self._place.hold(self._writer)
             with self._writer.begin():
-                self._bring_forward(self._writer)
+                schema.bring_forward(self._writer, self.name)
         with self._reading() as connection:
             version = schema.stored_version(connection)
             schema.check_known(version, self.name)
@@ -122,26 +122,7 @@ class Journal:
             if version == schema.HEAD:
                 self._check_tip(connection)
             elif connection.execute(sa.select(t.events.c.seq).limit(1)).first():
-                self._view = self._older(connection)
-
-    def _bring_forward(self, connection: Connection) -> None:
-        version = schema.stored_version(connection)
-        schema.check_known(version, self.name)
-        if version == schema.HEAD:
-            return
-        schema.migrate(connection)
-        rebuilt(reading.entries(connection, self.name)).write(connection)
-        at = reading.tip(connection)
-        connection.execute(t.tip.insert().values(one=1, seq=at.seq, hash=at.hash))
-
-    def _older(self, connection: Connection) -> Engine:
-        """Projections in memory: a reader does not change a database of an earlier release."""
-        engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
-        t.metadata.create_all(engine, tables=t.TABLES)
-        rows = rebuilt(reading.entries(connection, self.name))
-        with engine.begin() as view:
-            rows.write(view)
-        return engine
+                self._view = schema.projected(connection, self.name)
 
     def __enter__(self) -> Self:
         return self
@@ -253,7 +234,25 @@ class Journal:
         with self._writing() as connection:
             rebuilt(reading.entries(connection, self.name)).write(connection)
 
+    def fill(self, lines: Path) -> None:
+        """Take over all of another journal, as ``lines`` gave it.
+
+        Raises:
+            JournalError: this one is not empty, what is given is damaged, or it cannot be written.
+        """
+        with self._writing() as connection:
+            if self._tip.seq:
+                raise JournalError(f"{self.name} is not empty: a journal is taken over by an empty one alone")
+            dump.load(connection, lines, lines.name)
+        with self._reading() as connection:
+            self._tip = reading.tip(connection)
+
     # ---- Reading
+
+    def lines(self) -> Iterator[str]:
+        """All of it as lines of JSON, from which ``fill`` makes it again, in either database."""
+        with self._reading() as connection:
+            yield from dump.dump(connection)
 
     def outbox(self) -> list[Effect]:
         """What has still to be carried out, in the order in which it was put."""
@@ -390,16 +389,6 @@ class Journal:
                 f"{self.name}: the hash chain ends at event {due.seq}, and should at event {found[0]}: another "
                 "program wrote here, or events were removed; restart, and restore a backup if it says so again"
             )
-
-
-def locate(place: Path | str) -> Place:
-    """The database that a directory or a URL means.
-
-    Raises:
-        UserError: the URL is of no database that a journal can be in.
-        MissingExtraError: a URL was given where psycopg is not installed.
-    """
-    return PostgresPlace(str(place)) if is_url(place) else SqlitePlace(Path(place))
 
 
 __all__ = ["FILE", "AlreadyHandledError", "Journal", "Stored", "has_begun", "locate"]

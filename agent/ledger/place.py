@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine
@@ -42,6 +43,15 @@ class Place(Protocol):
 
     def check(self, connection: Connection) -> str:
         """What is wrong with the stored pages themselves, or ``""``."""
+        ...
+
+    def copy(self, directory: Path) -> Path:
+        """Write the journal as it stands at one moment into a directory, while others write; returns the file.
+
+        Raises:
+            JournalError: it cannot be read.
+            OSError: the copy cannot be written.
+        """
         ...
 
     def unopened(self, cause: object) -> JournalError:

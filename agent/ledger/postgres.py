@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from typing_extensions import override
 
 from agent.extras import needs
+from agent.ledger.dump import LINES, dump
 from agent.ledger.place import Place
 from envs.errors import JournalError, UserError
 
@@ -111,6 +113,19 @@ class PostgresPlace(Place):
         return ""
 
     @override
+    def copy(self, directory: Path) -> Path:
+        target = directory / LINES
+        engine = self.engine(write=False)
+        try:
+            with engine.connect() as connection, target.open("w", encoding="utf-8") as lines:
+                lines.writelines(f"{line}\n" for line in dump(connection))
+        except sa.exc.DBAPIError as error:
+            raise self.unopened(error.orig) from error
+        finally:
+            engine.dispose()
+        return target
+
+    @override
     def unopened(self, cause: object) -> JournalError:
         return JournalError(
             f"{self.name} cannot be opened ({' '.join(str(cause).split())}): check the address, the database's name, "
@@ -123,8 +138,3 @@ class PostgresPlace(Place):
             f"{self.name} cannot be written ({' '.join(str(cause).split())}); what stands in it is whole: make room on "
             "the server, or let the user write there, and go on"
         )
-
-
-def is_url(place: object) -> bool:
-    """Whether a place is meant as a URL, not as a directory."""
-    return isinstance(place, str) and "://" in place

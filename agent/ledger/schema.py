@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
+from agent.ledger import reading
+from agent.ledger import tables as t
+from agent.ledger.projections import rebuilt
 from envs.errors import JournalError
 
 HEAD = "0003"
@@ -34,8 +37,37 @@ def check_known(version: str, where: str) -> None:
         )
 
 
-def migrate(connection: Connection) -> None:
-    """Bring the schema to this release's, in the connection's transaction; the projections are empty then."""
+def bring_forward(connection: Connection, where: str) -> None:
+    """Bring a database of an earlier release, or an empty one, to this release's, in the connection's transaction.
+
+    Raises:
+        JournalError: a newer release made it, or an event in it cannot be read.
+    """
+    version = stored_version(connection)
+    check_known(version, where)
+    if version == HEAD:
+        return
+    _migrate(connection)
+    rebuilt(reading.entries(connection, where)).write(connection)
+    tip = reading.tip(connection)
+    connection.execute(t.tip.insert().values(one=1, seq=tip.seq, hash=tip.hash))
+
+
+def projected(connection: Connection, where: str) -> Engine:
+    """This release's projections in memory: a reader does not change a database of an earlier release.
+
+    Raises:
+        JournalError: an event cannot be read.
+    """
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+    t.metadata.create_all(engine, tables=t.TABLES)
+    rows = rebuilt(reading.entries(connection, where))
+    with engine.begin() as view:
+        rows.write(view)
+    return engine
+
+
+def _migrate(connection: Connection) -> None:
     # Only here: a daemon that starts on a database of its own release spares Alembic's time and memory.
     from alembic import command
     from alembic.config import Config

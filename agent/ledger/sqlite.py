@@ -67,6 +67,22 @@ class SqlitePlace(Place):
         return "" if said == "ok" else str(said)
 
     @override
+    def copy(self, directory: Path) -> Path:
+        if not self.path.exists():
+            raise JournalError(f"{self.directory} holds no campaign: there is no {FILE} in it")
+        target = directory / FILE
+        try:
+            with (
+                contextlib.closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)) as source,
+                contextlib.closing(sqlite3.connect(target)) as copied,
+            ):
+                source.backup(copied)
+                copied.execute("PRAGMA journal_mode=DELETE")  # one file, and no log beside it
+        except sqlite3.Error as error:
+            raise JournalError(f"{self.path} cannot be copied: {error}") from error
+        return target
+
+    @override
     def unopened(self, cause: object) -> JournalError:
         return self.unwritable(cause)
 
