@@ -262,6 +262,7 @@ def _(state: LabState, event: ev.ImageRead, _at: datetime) -> None:
 def _(state: LabState, event: ev.ExperimentEnded, _at: datetime) -> None:
     experiment = state.experiments[event.experiment]
     _close_job(state, experiment)
+    state.held.pop(event.experiment, None)
     campaign = state.campaigns[experiment.campaign]
     campaign.queue.pop(event.experiment, None)
     campaign.begun.pop(event.experiment, None)
@@ -292,11 +293,10 @@ def _(state: LabState, event: ev.ResultRetracted, _at: datetime) -> None:
 
 @_folds(ev.DispatchHeld)
 def _(state: LabState, event: ev.DispatchHeld, _at: datetime) -> None:
-    key = (state.experiments[event.experiment].campaign, event.step)
     if event.code:
-        state.held[key] = (event.experiment, event.code)
+        state.held[event.experiment] = (event.step, event.code)
     else:
-        state.held.pop(key, None)
+        state.held.pop(event.experiment, None)
 
 
 # ---- Parts

@@ -83,12 +83,12 @@ def may_order(campaign: CampaignState, experiment: ExperimentState) -> bool:
 
 
 def on_holding(state: LabState, message: Holding) -> Decided:
-    """Say why the head of a queue waits, once for each reason."""
+    """Say why an order waits, once for each reason: of those under way, and of the head of a queue."""
     experiment = state.experiments.get(message.experiment)
     if experiment is None:
         return Decided()
-    before = state.held.get((experiment.campaign, message.step))
-    if (before == (experiment.id, message.code)) or (not message.code and before is None):
+    before = state.held.get(experiment.id)
+    if (before == (message.step, message.code)) or (not message.code and before is None):
         return Decided()
     held = ev.DispatchHeld(experiment=experiment.id, step=message.step, code=message.code, reason=message.reason)
     return Decided([held], [Effect("campaign", experiment.campaign)])

@@ -107,8 +107,7 @@ def _order(
     if isinstance(iid, Holding):
         yield Holding(experiment.id, experiment.step, iid.code, iid.reason)
         return
-    held = state.held.get((experiment.campaign, experiment.step))
-    if held is not None and held[0] == experiment.id and not experiment.job:
+    if experiment.id in state.held and not experiment.job:
         yield Holding(experiment.id, experiment.step, "", "")
     yield SendOrder(experiment.id, experiment.step, experiment.attempt, experiment.tries, order, iid, experiment.job)
 

@@ -226,7 +226,7 @@ class LabState:
         nonces: of every envelope that counted.
         requests: ids of every request that counted.
         maintenance: instruments out of service, with the reason.
-        held: by campaign and capability, what was said last of the order at the head of that queue: experiment, code.
+        held: what was said last of an experiment's order that waits: its step, and the code.
         refused: refusals of each sender: begin of the present span, and number recorded in it.
         places: where samples are.
     """
@@ -242,7 +242,7 @@ class LabState:
     nonces: set[str] = field(default_factory=set)
     requests: set[str] = field(default_factory=set)
     maintenance: dict[str, str] = field(default_factory=dict)
-    held: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    held: dict[str, tuple[str, str]] = field(default_factory=dict)
     refused: dict[str, tuple[datetime, int]] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     spent: Spent = field(default_factory=Spent)

@@ -107,9 +107,8 @@ def _order(desk: Desk, ids: SystemIds, console: Console) -> None:
             for event in decided.events:
                 shadowed = _row(event, desk.state, table) or shadowed
     console.print(table)
-    for campaign in desk.state.campaigns.values():
-        for held, code in desk.state.held.values():
-            console.print(f"{campaign.id}: {held} would wait: {code}")
+    for held, (step, code) in desk.state.held.items():
+        console.print(f"{held} would wait before {step}: {code}")
 
 
 def _row(event: ev.Event, state: core.LabState, table: Table) -> bool:
