@@ -75,7 +75,9 @@ class Broker:
         self._wanting: dict[str, list[_Session]] = {}
         self._mid = 0
 
-    def transport(self, name: str, *, persistent: bool = True, touch: Callable[[str], None] | None = None) -> SimTransport:
+    def transport(
+        self, name: str, *, persistent: bool = True, touch: Callable[[str], None] | None = None
+    ) -> SimTransport:
         """A new connection, not yet connected.
 
         Args:

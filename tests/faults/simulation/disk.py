@@ -45,6 +45,7 @@ class Disk:
     inbox: set[tuple[str, str]] = field(default_factory=set)
     homes: dict[str, str] = field(default_factory=dict)
     full: bool = False
+    note: Callable[..., None] = lambda *_words: None
 
     def problems(self) -> list[str]:
         """What is wrong with the chain and the projections, in sentences."""
@@ -142,6 +143,7 @@ class SimJournal:
             project(disk.tables, Entry(row.seq, row.stream, row.at, row.hash, event))
             disk.rows.append(row)
             disk.times.append(disk.time())
+            disk.note("journal", row.seq, row.payload)
         disk.homes.update(homes.maps[0])
         for key in done:
             disk.outbox.pop(tuple(key), None)  # type: ignore[arg-type]

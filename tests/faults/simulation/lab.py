@@ -28,7 +28,7 @@ BEAT_S = 20.0
 """Between two heartbeats of an instrument; an agent takes one that is silent for 30 s for absent."""
 LOOK_S = 20.0
 """How often people look whether something waits for them, once the faults are over."""
-PATIENCE_S = 6 * 3600.0
+PATIENCE_S = 2 * 3600.0
 """How long everything may take to come to its end after the faults."""
 
 
@@ -104,6 +104,7 @@ class Lab:
         self.agent_clock = VirtualClock(loop)
         self.broker = Broker(self._rng("net"), plan.weather)
         self.disk: Any = disk or Disk(loop.time)
+        self.disk.note = self.trace.note
         self.shop = Workshop(self._rng("shop"), self.true_clock, plan.mishaps, note=self.trace.note)
         self.pen = Pen(self._rng("pen"))
         self.ids = SeededIds(self.true_clock, self._rng("ids"))
@@ -342,8 +343,6 @@ class Lab:
 
     def _verdict(self) -> Outcome:
         entries = [Entry(*entry) for entry in self.disk.entries()]
-        for entry in entries:
-            self.trace.note("journal", entry.seq, round(entry.t, 3), entry.event.kind, entry.event.model_dump_json())
         evidence = Evidence(
             history=History(entries),
             acts=self.shop.acts,

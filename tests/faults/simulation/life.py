@@ -61,9 +61,7 @@ class Life:
         topics = Topics("labwright", LAB)
         store = lab.store
         self._desk = desk = Desk(journal, rules(lab.plan, lab.limits[-1][1]), clock)
-        self._client = client = InstrumentClient(
-            link, lab=LAB, agent=AGENT, clock=clock, ids=ids, judge_clocks=False
-        )
+        self._client = client = InstrumentClient(link, lab=LAB, agent=AGENT, clock=clock, ids=ids, judge_clocks=False)
         self._link = link
         jobs = Jobs(client, store=store, sources=Sources(), clock=clock, strict=False)
         minds = ChanceMinds(lab.plan)
@@ -82,9 +80,7 @@ class Life:
         self._mouth = mouth = Mouth(
             desk, journal, shelf, link, topics, agent=AGENT, boot=self._boot, clock=clock, sleeper=asyncio.sleep
         )
-        self._ears = Ears(
-            desk, topics, body_of=shelf.body, wall=wall, answer=mouth.answer, on_reload=lambda: None
-        )
+        self._ears = Ears(desk, topics, body_of=shelf.body, wall=wall, answer=mouth.answer, on_reload=lambda: None)
         self._reconcile = Reconcile(runner, jobs, desk.state)
         self._beat = Beat(desk, runner, clock, asyncio.sleep, announce=self._announce)
 
@@ -95,9 +91,7 @@ class Life:
         """Until the laboratory tells it to stop."""
         lab, desk = self._lab, self._desk
         stop = lab.stopping
-        await self._tell(
-            lambda: desk.tell(ev.AgentStarted(software="sim", mode="live", boot=self._boot))
-        )
+        await self._tell(lambda: desk.tell(ev.AgentStarted(software="sim", mode="live", boot=self._boot)))
         for campaign in lab.plan.campaigns:
             if campaign.id not in desk.state.campaigns:
                 created = ev.CampaignCreated(

@@ -23,7 +23,7 @@ class StalledError(RuntimeError):
     """Nothing can happen any more, and what was waited for has not."""
 
 
-class Killed(BaseException):  # noqa: N818 - like KeyboardInterrupt: nothing that handles errors may swallow it
+class Killed(BaseException):
     """The process that this code ran in does not exist any more."""
 
 

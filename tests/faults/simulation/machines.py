@@ -9,9 +9,18 @@ from types import MappingProxyType
 
 from instruments.artefacts import inline_artefact
 from instruments.clock import Clock
-from instruments.device import Device, DeviceFault, InfeasibleFault, JobContext, JobResult, Quantity, RetryableFault
+from instruments.device import (
+    Device,
+    DeviceFault,
+    InfeasibleFault,
+    JobContext,
+    JobResult,
+    Quantity,
+    RetryableFault,
+    Text,
+    command,
+)
 from instruments.device import Parameter as P
-from instruments.device import Text, command
 from instruments.ids import Ids
 from instruments.journal import JobJournal
 from instruments.transport import Transport

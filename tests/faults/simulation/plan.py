@@ -122,9 +122,7 @@ def draw(seed: int, *, blows: int | None = None) -> Plan:
         other=0.03 if troubled else 0.0,
         slow=0.1,
     )
-    return Plan(
-        seed, campaigns, tuple(sorted(found, key=lambda b: b.at)), weather, mishaps, _manners(rng), quiet_from
-    )
+    return Plan(seed, campaigns, tuple(sorted(found, key=lambda b: b.at)), weather, mishaps, _manners(rng), quiet_from)
 
 
 def _campaign(rng: random.Random, name: str) -> CampaignPlan:

@@ -50,7 +50,11 @@ class _Trap:
 
 
 def play(
-    seed: int, *, plan: Plan | None = None, tell: Callable[[str], None] | None = None, disk: Callable[..., Any] | None = None
+    seed: int,
+    *,
+    plan: Plan | None = None,
+    tell: Callable[[str], None] | None = None,
+    disk: Callable[..., Any] | None = None,
 ) -> Outcome:
     """One schedule."""
     chosen = plan or draw(seed)

@@ -8,7 +8,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ClauseElement, Null, UnaryExpression
+from sqlalchemy.sql.elements import (
+    BinaryExpression,
+    BindParameter,
+    BooleanClauseList,
+    ClauseElement,
+    Null,
+    UnaryExpression,
+)
 
 Row = Mapping[str, Any]
 _COMPARE: dict[Any, Callable[[Any, Any], bool]] = {
