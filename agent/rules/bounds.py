@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from instruments.messages import Quantity, Value
 from instruments.units import UnitError, check_unit, convert
 
+COMMON = frozenset({
+    "1", "%", "s", "min", "h", "d", "m", "mm", "um", "nm", "kg", "g", "mg", "ug", "L", "mL", "K", "Cel", "K/min",
+    "K/s", "K/h", "Pa", "kPa", "MPa", "GPa", "bar", "mbar", "N", "mN", "V", "mV", "A", "mA", "W", "kW", "Hz", "deg",
+    "rad", "mol", "mol/L", "mL/min", "L/min", "mm/s", "um/s",
+})  # fmt: skip
+"""Units that are known to be some: for these nobody waits until pint has read all of UCUM."""
 SLACK = 1e-9
 """Share of a bound by which a converted value may miss it: 2173.15 K is 1900 Cel but for rounding."""
 
@@ -159,7 +165,10 @@ def shown(value: Value) -> str:
 
 def unit_fault(unit: str) -> str:
     """Why a text is no unit; empty when it is one, or there is none."""
+    if not unit or unit in COMMON:
+        return ""
     try:
-        return check_unit(unit) and "" if unit else ""
+        check_unit(unit)
     except UnitError as error:
         return str(error)
+    return ""

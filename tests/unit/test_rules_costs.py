@@ -90,7 +90,8 @@ def test_a_step_that_the_recipe_does_not_have_is_refused() -> None:
     "text",
     [
         "", " ", "1 +", "__import__('os').system('true')", "().__class__", "a.b", "a[0]", "[1, 2]", "{1: 2}",
-        "lambda: 1", "(x := 3)", "f'{x}'", "open('x')", "min(1)", "max(1, 2, key=abs)", "sum(1, 2)", "1 if True else 2", "a // b",
+        "lambda: 1", "(x := 3)", "f'{x}'", "open('x')", "min(1)", "max(1, 2, key=abs)", "sum(1, 2)",
+        "1 if True else 2", "a // b",
         "a % b", "~a", "a is b", "a in b", "b'x'", "1j", "...", "None", "x; y", "9" * 501,
     ],
 )  # fmt: skip

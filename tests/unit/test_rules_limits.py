@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.rules.bounds import COMMON
 from agent.rules.limits import Limits
 from agent.rules.limits_config import read_limits
 from agent.rules.recipe import Order, RecipeSettings
@@ -14,6 +15,7 @@ from envs.design import Design
 from envs.errors import ConfigError
 from envs.space import flagship
 from instruments.messages import Quantity, Value
+from instruments.units import check_unit
 
 FURNACE = """
 [limits.furnace-1]
@@ -237,3 +239,7 @@ def test_a_whole_recipe_is_judged_before_anything_is_made() -> None:
     assert limits_of(no_indenter).refusals_of(recipe, design, factors, "E001") == (
         "indent: no instrument of kind indenter is on the allow-list",
     )
+
+
+def test_units_that_are_taken_as_known_are_ucum() -> None:
+    assert [check_unit(code) for code in sorted(COMMON)] == sorted(COMMON)
