@@ -60,68 +60,70 @@ def proposal(pid: str = "P007", **changes: Any) -> Proposal:
     )
 
 
+Said = tuple[str, bytes, bool]
+"""A topic, what goes there, and whether it is retained."""
+
+
 @dataclass
 class Agent:
-    """Hears what people sign, judges it by the real rules, and answers.
+    """Judges by the real rules what people sign, and answers.
 
     Attributes:
         heard: what counted.
+        proposals: that wait, by id.
         mute: answers nothing, as an agent that is not there.
+        answers_by_outcome: of an approval it tells the outcome alone.
     """
 
-    bus: LocalBus
     people: People
     heard: list[Decision | Request] = field(default_factory=list)
+    proposals: dict[str, Proposal] = field(default_factory=dict)
     mute: bool = False
     answers_by_outcome: bool = False
     seq: int = 0
 
-    def on(self, message: Message) -> None:
+    def on(self, message: Message) -> list[Said]:
+        """What it says to a message."""
         topic = LAB.read(message.topic)
-        if self.mute or not isinstance(topic, (DecisionTopic, RequestTopic)):
-            return
-        if isinstance(topic, DecisionTopic):
-            self._decision(topic, message.payload)
-        else:
-            self._request(topic, message.payload)
+        if isinstance(topic, DecisionTopic) and not self.mute:
+            return self._decision(topic, message.payload)
+        if isinstance(topic, RequestTopic) and not self.mute:
+            return self._request(topic, message.payload)
+        return []
 
-    def _decision(self, topic: DecisionTopic, token: bytes) -> None:
-        kept = self.bus.retained(LAB.proposal(topic.pid))
-        context = ProposalContext(Proposal.parse(kept[0].payload).published) if kept else None
+    def _decision(self, topic: DecisionTopic, token: bytes) -> list[Said]:
+        known = self.proposals.get(topic.pid)
         verdict = verify_decision(
             token,
             registry=self.people,
             lab=LAB.lab,
             user=topic.user,
-            proposal=context,
+            proposal=ProposalContext(known.published) if known else None,
             now=datetime.now(UTC),
             lab_now=lab_now(),
             seen_nonces={claims.nonce for claims in self.heard},
         )
         if verdict.accepted and verdict.decision:
             self.heard.append(verdict.decision)
-        if verdict.accepted and self.answers_by_outcome:
-            self._outcome(topic, context)
-        else:
-            kind = "decision.counted" if verdict.accepted else "decision.refused"
-            self._tell(kind, verdict.message, Reference(kind="decision", id=request_id(token)))
+        if verdict.accepted and self.answers_by_outcome and known:
+            return self._outcome(topic, known)
+        kind = "decision.counted" if verdict.accepted else "decision.refused"
+        return self._event(kind, verdict.message, Reference(kind="decision", id=request_id(token)))
 
-    def _outcome(self, topic: DecisionTopic, context: ProposalContext | None) -> None:
-        assert context is not None
-        self.bus.route(LAB.proposal(topic.pid), b"", retain=True)
+    def _outcome(self, topic: DecisionTopic, known: Proposal) -> list[Said]:
         outcome = Outcome(
             lab=LAB.lab,
             proposal=topic.pid,
             revision=1,
-            digest=context.published.digest,
+            digest=known.published.digest,
             verdict="approved",
             by=(topic.user,),
             ts=lab_now(),
             audit="c4" * 32,
         )
-        self.bus.route(LAB.outcome(topic.pid), outcome.to_bytes(), retain=True)
+        return [(LAB.proposal(topic.pid), b"", True), (LAB.outcome(topic.pid), outcome.to_bytes(), True)]
 
-    def _request(self, topic: RequestTopic, token: bytes) -> None:
+    def _request(self, topic: RequestTopic, token: bytes) -> list[Said]:
         verdict = verify_request(
             token,
             registry=self.people,
@@ -135,12 +137,18 @@ class Agent:
         if verdict.accepted and verdict.request:
             self.heard.append(verdict.request)
         kind = "request.accepted" if verdict.accepted else "request.refused"
-        self._tell(kind, verdict.message, Reference(kind="request", id=topic.rid))
+        return self._event(kind, verdict.message, Reference(kind="request", id=topic.rid))
 
-    def _tell(self, kind: str, text: str, about: Reference) -> None:
+    def _event(self, kind: str, text: str, about: Reference) -> list[Said]:
         self.seq += 1
         event = AgentEvent(boot_id="b", seq=self.seq, ts=lab_now(), kind=kind, text=text, reference=about)
-        self.bus.route(LAB.agent_event("agent"), event.to_bytes(), retain=False)
+        return [(LAB.agent_event("agent"), event.to_bytes(), False)]
+
+
+def presence(state: Any) -> Said:
+    """How the agent says that it is there."""
+    status = Status(state=state, boot_id="b", seq=1, ts=lab_now())
+    return LAB.agent_status("agent"), status.to_bytes(), True
 
 
 class _Ear(LocalTransport):
@@ -148,11 +156,12 @@ class _Ear(LocalTransport):
 
     def __init__(self, bus: LocalBus, agent: Agent) -> None:
         super().__init__(bus)
-        self._agent = agent
+        self._on, self._route = agent.on, bus.route
 
     @override
     def offer(self, message: Message, qos: int = 1) -> None:
-        self._agent.on(message)
+        for topic, payload, retain in self._on(message):
+            self._route(topic, payload, retain=retain)
 
 
 class Bench:
@@ -164,7 +173,7 @@ class Bench:
         for name, role in PEOPLE.items():
             self.store.create(name, role, PASSWORD)
         self.bus = LocalBus()
-        self.agent = Agent(self.bus, People.from_directory(self.store.directory))
+        self.agent = Agent(People.from_directory(self.store.directory))
         self.bus.attach(_Ear(self.bus, self.agent))
         self.status("online")
         monkeypatch.setattr("agent.deciding.board.QUIET_S", 0.01)
@@ -175,11 +184,12 @@ class Bench:
         monkeypatch.chdir(home)
 
     def status(self, state: Any) -> None:
-        status = Status(state=state, boot_id="b", seq=1, ts=lab_now())
-        self.bus.route(LAB.agent_status("agent"), status.to_bytes(), retain=True)
+        topic, payload, retain = presence(state)
+        self.bus.route(topic, payload, retain=retain)
 
     def publish(self, *proposals: Proposal) -> None:
         for each in proposals:
+            self.agent.proposals[each.proposal] = each
             self.bus.route(LAB.proposal(each.proposal), each.to_bytes(), retain=True)
 
     def type(self, *words: str, password: str | None = PASSWORD, place: bool = True, who: str = "anna") -> Result:
