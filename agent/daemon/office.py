@@ -22,6 +22,7 @@ from agent.daemon.publish import Mouth
 from agent.daemon.reconcile import Reconcile
 from agent.daemon.signals import Signals
 from agent.daemon.systemd import Notifier
+from agent.daemon.telling import told
 from agent.jobs import VALIDITY, Jobs
 from agent.planning import Planning
 from agent.runner import Runner
@@ -56,6 +57,7 @@ class Office:
             boot=house.boot, clock=clock, sleeper=sleeper,
         )  # fmt: skip
         desk.observe(self.mouth.note)
+        desk.observe(_logged)
         self.ears = Ears(
             desk, house.config.topics, body_of=house.shelf.body, wall=lambda: datetime.now(UTC),
             answer=self.mouth.answer, on_reload=on_reload,
@@ -219,3 +221,11 @@ class Office:
     def _loop(self) -> str:
         late = self._house.clock.elapsed() - self.beat.last
         return f"it has not ticked for {late:.0f} s" if late > STUCK_S else ""
+
+
+def _logged(event: ev.Event, state: core.LabState, *, replayed: bool) -> None:
+    """What is told on the bus stands in the log, too."""
+    words = None if replayed else told(event, state)
+    if words is not None:
+        write = {"info": _log.info, "warning": _log.warning, "error": _log.error}[words.level]
+        write(words.text, kind=event.kind)

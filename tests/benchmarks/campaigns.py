@@ -38,7 +38,7 @@ def one(job: tuple[str, int, int]) -> dict[str, object]:
     problem = build_problem(load_config(None, seed=seed, experiments=experiments, strategy=strategy))
     images = [0, 0]
 
-    def observe(event: ev.Event, state: core.CampaignState, *, replayed: bool) -> None:
+    def observe(event: ev.Event, state: core.LabState, *, replayed: bool) -> None:
         if isinstance(event, ev.ImageRead):
             images[0] += 1
             images[1] += not event.accepted

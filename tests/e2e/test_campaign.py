@@ -37,7 +37,7 @@ def config(experiments: int, strategy: str) -> CampaignConfig:
     )  # fmt: skip
 
 
-def watch(event: ev.Event, state: core.CampaignState, *, replayed: bool) -> None:
+def watch(event: ev.Event, state: core.LabState, *, replayed: bool) -> None:
     """Observe nothing."""
 
 
@@ -140,7 +140,7 @@ class Interruption:
     def __init__(self, n: int) -> None:
         self.left = n
 
-    def __call__(self, event: ev.Event, state: core.CampaignState, *, replayed: bool) -> None:
+    def __call__(self, event: ev.Event, state: core.LabState, *, replayed: bool) -> None:
         if not replayed:
             self.left -= 1
             if self.left == 0:
@@ -160,7 +160,7 @@ def test_interrupted_again_and_again_it_ends_with_the_same_measurements(undistur
 def test_a_learning_campaign_goes_on_as_if_nothing_had_happened(
     hybrid: tuple[Path, CampaignResult], tmp_path: Path
 ) -> None:
-    def amid_round_one(event: ev.Event, state: core.CampaignState, *, replayed: bool) -> None:
+    def amid_round_one(event: ev.Event, state: core.LabState, *, replayed: bool) -> None:
         if not replayed and isinstance(event, ev.StepDispatched) and event.experiment == "E007":
             raise KeyboardInterrupt
 

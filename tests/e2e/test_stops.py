@@ -18,7 +18,7 @@ import torch
 
 from agent import core, offline
 from agent import events as ev
-from agent.campaign import Campaign
+from agent.jobs import Jobs
 from agent.config import CampaignConfig, parse_config
 from agent.imaging import CampaignImageReader
 from agent.journal import FILE, Journal
@@ -45,7 +45,7 @@ SETTINGS: CampaignConfig = parse_config(
 )
 
 
-def watch(event: ev.Event, state: core.CampaignState, *, replayed: bool) -> None:
+def watch(event: ev.Event, state: core.LabState, *, replayed: bool) -> None:
     """Observe nothing."""
 
 
@@ -182,7 +182,7 @@ def test_a_full_disk_amid_a_campaign_is_one_error_and_it_goes_on_once_there_is_s
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    def fill(event: ev.Event, state: core.CampaignState, *, replayed: bool) -> None:
+    def fill(event: ev.Event, state: core.LabState, *, replayed: bool) -> None:
         if isinstance(event, ev.StepDispatched) and event.step == "image":
             patched.setattr(ArtefactStore, "put", breaking_disk)
 
@@ -265,21 +265,21 @@ def test_damaged_and_lost_images_are_taken_again(tmp_path: Path, monkeypatch: py
         calls += 1
         return keep(device, b"no image" if calls == 1 else data)
 
-    def lose(event: ev.Event, state: core.CampaignState, *, replayed: bool) -> None:
+    def lose(event: ev.Event, state: core.LabState, *, replayed: bool) -> None:
         if isinstance(event, ev.ExperimentEnded) and event.outcome == "completed":
             raise KeyboardInterrupt  # one sample is enough
 
-    fetch = Campaign._keep
+    fetch = Jobs._keep
     lost: list[str] = []
 
-    async def fetched(campaign: Campaign, ref: Any) -> ev.ArtefactRecord:
+    async def fetched(jobs: Jobs, ref: Any) -> ev.ArtefactRecord:
         if calls == 2 and not lost:
             lost.append(ref.uri)
             Path(ref.uri.removeprefix("file://")).unlink()  # noqa: ASYNC240
-        return await fetch(campaign, ref)
+        return await fetch(jobs, ref)
 
     monkeypatch.setattr(microscope.Microscope, "_keep", damaged)
-    monkeypatch.setattr(Campaign, "_keep", fetched)
+    monkeypatch.setattr(Jobs, "_keep", fetched)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, lose)
     happened = events(tmp_path)
