@@ -70,7 +70,7 @@ def signature(row: Mapping[str, Any], people: People) -> str:
     try:
         person, about, said = _opened(token, people, decision=bool(verdict) or row["what"] == "decision")
     except RefusedError as refused:
-        return f"{refused.reason}: {refused}"
+        return f"{refused.reason}: {refused}" if row["accepted"] else str(refused.reason)
     due = verdict or row["what"]
     wrong = (
         (person not in users, f"{Reason.OTHER_USER}: signed by {person}"),

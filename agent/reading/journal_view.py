@@ -123,7 +123,7 @@ class JournalView:
     def _waiting(self, stop: StopAnswer | None, campaigns: Iterable[CampaignAnswer]) -> Iterable[WaitingAnswer]:
         if stop is not None:
             text = f"the laboratory is stopped: {stop.reason} ({stop.by})"
-            yield WaitingAnswer("stop", "lab", text, "labwright clear-lab", stop.at)
+            yield WaitingAnswer("stop", "lab", text, "labwright clear", stop.at)
         for campaign in campaigns:
             if campaign.phase in {"stopped", "paused"}:
                 text = f"{campaign.phase}: {campaign.reason} ({campaign.by})"

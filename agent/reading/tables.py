@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -69,7 +70,7 @@ def campaigns(answers: Iterable[CampaignAnswer]) -> RenderableType:
             f"{one.id}\n[dim]{_safe(one.name)}[/]",
             _safe(why + stale),
             f"{one.used} of {one.budget}" if one.budget is not None else str(one.used),
-            _safe(f"{reading} {best.made_of} ({best.experiment})") if best else NO_VALUE,
+            f"{reading} {_safe(f'{best.made_of} ({best.experiment})')}" if best else NO_VALUE,
             ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in one.counts.items()),
             _safe("; ".join(one.notes)),
         )
@@ -90,13 +91,10 @@ def experiments(rows: Iterable[Row]) -> RenderableType:
     """``labwright experiments``."""
     table = _table("Experiments", "", "compound", "state", "hardness, GPa", "queued", "why")
     for row in rows:
-        state = str(row["outcome"] or row["phase"]).replace("_", " ")
-        step = f", {row['step']}" if row["step"] and not row["outcome"] else ""
-        marks = "".join(f", {name}" for name in ("amended", "retracted") if row[name])
         table.add_row(
             str(row["experiment"]),
             _safe(f"{row['formula']} {row['crystal']}"),
-            f"{state}{step}{marks}",
+            _state(row),
             plus_minus(_pair(row, "hardness")),
             _when(row["queued_at"]),
             _safe(str(row["held_reason"] or row["reason"] or "")),
@@ -113,9 +111,9 @@ def experiment(found: Row) -> RenderableType:
     for name, value in {
         "experiment": f"{found['experiment']} of {found['campaign']}, from {found['proposal'].get('proposal')}",
         "design": f"{proposal.get('formula')} ({proposal.get('crystal')}): {process}",
-        "state": f"{found['phase']} {found['step'] or ''} {found['outcome'] or ''}".strip(),
+        "state": _state(found),
         "why": str(found["reason"] or held),
-        "found": ", ".join(f"{k} {plus_minus((v[0], v[1]))}" for k, v in (found["found"] or {}).items()),
+        "found": ", ".join(f"{k} {v[0]:.4g} ± {v[1]:.2g}" for k, v in (found["found"] or {}).items()),
         "bound to": f"recipe {str(proposal.get('recipe_hash'))[:12]}, limits {proposal.get('limits_version')}",
     }.items():
         head.add_row(f"[dim]{name}[/]", _safe(value) or NO_VALUE)
@@ -147,7 +145,7 @@ def samples(rows: Iterable[Row]) -> RenderableType:
 
 def decisions(rows: Iterable[Row]) -> Table:
     """Who decided what and when."""
-    table = _table("Decisions", "", "when", "who", "what", "about", "counts", "why", "signature")
+    table = _table("Decisions", "event", "when", "who", "what", "about", "counts", "why", "signature")
     for row in rows:
         counts = "yes" if row["accepted"] else f"[yellow]no: {row['code']}[/]"
         signature = str(row.get("signature") or ("signed" if row.get("signed") else NO_VALUE))
@@ -157,10 +155,16 @@ def decisions(rows: Iterable[Row]) -> Table:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         table.add_column(name, overflow="fold")
     return table
+
+
+def _state(row: Row) -> str:
+    state = str(row["outcome"] or row["phase"]).replace("_", " ")
+    step = f", {row['step']}" if row["step"] and not row["outcome"] else ""
+    return state + step + "".join(f", {name}" for name in ("amended", "retracted") if row[name])
 
 
 def _pair(row: Row, name: str) -> tuple[float, float] | None:

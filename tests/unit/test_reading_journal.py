@@ -46,7 +46,7 @@ def test_status_says_where_each_campaign_stands(view: JournalView) -> None:
 def test_status_says_what_waits_for_people_and_how_it_goes_on(view: JournalView) -> None:
     waiting = [(w.kind, w.id, w.command) for w in view.status().waiting]
     assert waiting == [
-        ("stop", "lab", "labwright clear-lab"),
+        ("stop", "lab", "labwright clear"),
         ("campaign", "tough", "labwright resume tough"),
         ("reconcile", "hard-E003", "labwright reconcile hard-E003 again|aborted"),
         ("proposal", "hard-P004", "labwright approve hard-P004"),

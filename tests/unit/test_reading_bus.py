@@ -1,0 +1,116 @@
+"""What a broker alone tells of a laboratory: nothing that is old passes for now."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+import recorded_lab
+from recorded_lab import START
+
+from agent.deciding.place import Place
+from agent.reading.answers import LabAnswer
+from agent.reading.bus_view import BusView
+from instruments.address import BrokerAddress
+from instruments.local import LocalBus
+from instruments.messages import Quantity, Status
+from instruments.profile.agent_messages import AgentEvent, Best, BudgetLine, CampaignState, Counts
+from instruments.topics import Lab
+from instruments.transport import Transport
+
+TOPICS = Lab("labwright", recorded_lab.LAB)
+PLACE = Place(BrokerAddress("127.0.0.1", 1883), TOPICS)
+
+
+async def soon(_seconds: float) -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def fill(agent: Transport, *, agent_state: str = "online") -> None:
+    terms = recorded_lab.terms("hard-P004", "hard")
+    state = CampaignState(
+        campaign="hard", boot_id="b", seq=1, ts=START, phase="paused", reason="bert: powder is late", goal="hardest",
+        budget={"experiments": BudgetLine(used=3, limit=20)}, counts=Counts(proposed=1, needs_reconcile=1),
+        best=Best(experiment="hard-E002", design={"crystal": "mp-988"},
+                  found={"hardness": Quantity(value=17.0, unit="GPa", std=0.3)}),
+    )  # fmt: skip
+    status = Status.model_validate({"state": agent_state, "boot_id": "b", "seq": 1, "ts": START})
+    heating = Status(state="busy", boot_id="f", seq=4, ts=START + timedelta(minutes=9))
+    for topic, payload in {
+        TOPICS.agent_status("agent"): status.to_bytes(),
+        TOPICS.campaign_state("hard"): state.to_bytes(),
+        TOPICS.proposal("hard-P004"): terms.body.encode(),
+        TOPICS.status("furnace-1"): heating.to_bytes(),
+        TOPICS.status("sem-1"): b"not a status",
+    }.items():
+        await agent.publish(topic, payload, retain=True)
+
+
+def asked(now: datetime, **given: str) -> LabAnswer:
+    async def look() -> LabAnswer:
+        bus = LocalBus()
+        agent, person = bus.transport(), bus.transport()
+        await agent.connect()
+        await person.connect()
+        await fill(agent, **given)
+        try:
+            return await BusView(PLACE, person, now=lambda: now, sleeper=soon).status()
+        finally:
+            await person.close()
+            await agent.close()
+
+    return asyncio.run(look())
+
+
+def test_where_a_laboratory_stands_is_read_from_its_broker() -> None:
+    answer = asked(START + timedelta(seconds=5))
+    assert (answer.lab, answer.agent.life, answer.agent.age_s) == (recorded_lab.LAB, "running", 5.0)
+    [hard] = answer.campaigns
+    assert (hard.phase, hard.used, hard.budget) == ("paused", 3, 20)
+    assert hard.best is not None
+    assert (hard.best.value, hard.best.std, hard.best.made_of) == (17.0, 0.3, "mp-988")
+    assert [(w.kind, w.id) for w in answer.waiting] == [
+        ("campaign", "hard"), ("reconcile", "hard"), ("proposal", "hard-P004"),
+    ]  # fmt: skip
+
+
+def test_an_instrument_that_fell_silent_is_not_shown_as_busy() -> None:
+    furnace, sem = asked(START + timedelta(minutes=10)).instruments
+    assert (furnace.id, furnace.state, furnace.age_s) == ("furnace-1", "stale", 60.0)
+    assert "it said busy 60 s ago" in furnace.message
+    assert (sem.id, sem.state) == ("sem-1", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "state", "life"), [(0, "online", "running"), (0, "offline", "not running"), (10, "online", "unknown")]
+)
+def test_an_agent_is_alive_only_while_it_says_so(minutes: int, state: str, life: str) -> None:
+    assert asked(START + timedelta(minutes=minutes), agent_state=state).agent.life == life
+
+
+def test_a_clock_that_runs_ahead_makes_nothing_stale() -> None:
+    answer = asked(START - timedelta(days=3))
+    assert (answer.agent.life, answer.agent.age_s) == ("running", None)
+    assert answer.instruments[0].state == "busy"
+
+
+def test_events_are_followed_as_they_happen() -> None:
+    async def first() -> AgentEvent:
+        bus = LocalBus()
+        agent, person = bus.transport(), bus.transport()
+        await agent.connect()
+        await person.connect()
+        events = BusView(PLACE, person).events()
+        said = AgentEvent(boot_id="b", seq=1, ts=START, kind="lab.stopped", level="error", text="smoke")
+        waiting = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(0)
+        await agent.publish(TOPICS.agent_event("agent"), b"nonsense")
+        await agent.publish(TOPICS.agent_event("agent"), said.to_bytes())
+        async with asyncio.timeout(5.0):
+            found = await waiting
+        await events.aclose()  # type: ignore[attr-defined]
+        await person.close()
+        await agent.close()
+        return found
+
+    assert asyncio.run(first()).text == "smoke"
