@@ -34,7 +34,7 @@ PER_MINUTE = 120
 Level = Literal["debug", "info", "warning", "error"]
 LabTime = Callable[[], datetime]
 
-_FIELDS = "labwright_fields"
+_FIELDS, _LAB_AT = "labwright_fields", "labwright_lab_at"
 _OWN = ("at", "lab_at", "level", "logger", "event", "exception")
 _CHATTY = ("paho", "uvicorn", "alembic", "sqlalchemy", "httpx", "httpcore", "asyncio", "amqtt", "transitions")
 """Libraries whose everyday is nobody's news: their warnings are, and everything at level ``debug``."""
@@ -71,16 +71,16 @@ class Logs:
 
     Args:
         outlets: where lines go.
+        flood: which events are too many.
         level: the lowest that is written.
-        per_minute: of the same event.
-        monotonic: s.
+        lab_time: tells lab time, where it is not the machine's.
     """
 
     def __init__(
-        self, outlets: Sequence[logging.Handler], *, level: Level, per_minute: int, monotonic: Callable[[], float]
+        self, outlets: Sequence[logging.Handler], flood: Flood, *, level: Level, lab_time: LabTime | None = None
     ) -> None:
         self._outlets = outlets
-        self._spread = _Spread(outlets, Flood(per_minute, monotonic))
+        self._spread = _Spread(outlets, flood, lab_time)
         root = logging.getLogger()
         self._before = (root.level, root.handlers[:], {n: logging.getLogger(n).level for n in _CHATTY})
         root.handlers[:] = [self._spread]
@@ -152,23 +152,23 @@ def configure(
         stream: standard error when it is None.
         monotonic: the machine's monotonic clock, s.
     """
-    machine = _Lines(lab_time)
+    machine = _Lines()
     shown = _Stream(sys.stderr if stream is None else stream)
-    shown.setFormatter(_Shown(lab_time, colours=shown.colours) if terminal else machine)
+    shown.setFormatter(_Shown(colours=shown.colours) if terminal else machine)
     outlets: list[logging.Handler] = [shown]
     if logs_dir is not None:
         file = LogFile(logs_dir / FILE, max_bytes=max_bytes, keep=keep, lost=machine.lost)
         file.setFormatter(machine)
         outlets.append(file)
-    return Logs(outlets, level=level, per_minute=per_minute, monotonic=monotonic)
+    return Logs(outlets, Flood(per_minute, monotonic), level=level, lab_time=lab_time)
 
 
 class _Spread(logging.Handler):
     """The one handler of the process: what it lets through goes to every outlet."""
 
-    def __init__(self, outlets: Sequence[logging.Handler], flood: Flood) -> None:
+    def __init__(self, outlets: Sequence[logging.Handler], flood: Flood, lab_time: LabTime | None) -> None:
         super().__init__()
-        self._outlets, self._flood = outlets, flood
+        self._outlets, self._flood, self._lab_time = outlets, flood, lab_time
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
@@ -188,6 +188,8 @@ class _Spread(logging.Handler):
             self._out(record)
 
     def _out(self, record: logging.LogRecord) -> None:
+        if self._lab_time is not None:  # once for all outlets: an hour of it may be a second
+            setattr(record, _LAB_AT, _utc(self._lab_time()))
         for outlet in self._outlets:
             outlet.handle(record)
 
@@ -215,10 +217,6 @@ class _Stream(logging.Handler):
 class _Lines(logging.Formatter):
     """One JSON object a line."""
 
-    def __init__(self, lab_time: LabTime | None) -> None:
-        super().__init__()
-        self._lab_time = lab_time
-
     @override
     def format(self, record: logging.LogRecord) -> str:
         return json.dumps(self.entry(record), ensure_ascii=False)
@@ -226,8 +224,8 @@ class _Lines(logging.Formatter):
     def entry(self, record: logging.LogRecord) -> dict[str, Any]:
         """What is said of a record, without secrets."""
         said: dict[str, Any] = {"at": _utc(datetime.fromtimestamp(record.created, UTC))}
-        if self._lab_time is not None:
-            said["lab_at"] = _utc(self._lab_time())
+        if hasattr(record, _LAB_AT):
+            said["lab_at"] = getattr(record, _LAB_AT)
         said |= {"level": record.levelname.lower(), "logger": record.name, "event": record.getMessage()}
         fields: Mapping[str, Any] = getattr(record, _FIELDS, {})
         said |= {f"{name}_" if name in _OWN else name: value for name, value in fields.items()}
@@ -247,8 +245,8 @@ class _Lines(logging.Formatter):
 class _Shown(_Lines):
     """For people."""
 
-    def __init__(self, lab_time: LabTime | None, *, colours: bool) -> None:
-        super().__init__(lab_time)
+    def __init__(self, *, colours: bool) -> None:
+        super().__init__()
         self._render = structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=32)
 
     @override

@@ -37,8 +37,9 @@ def written(directory: Path) -> list[dict[str, Any]]:
 def test_an_event_is_one_json_object_a_line_in_the_file_and_off_a_terminal(tmp_path: Path) -> None:
     stream = io.StringIO()
     log = logs.get("daemon", campaign="c1")  # made before the set-up, as modules do
+    moments = iter([NOON])  # lab time is asked once for both
 
-    with logs.configure(tmp_path, terminal=False, stream=stream, lab_time=lambda: NOON):
+    with logs.configure(tmp_path, terminal=False, stream=stream, lab_time=lambda: next(moments)):
         log.info("experiment ended", experiment="c1-E004", outcome="completed", hardness=(30.5, float("nan")))
 
     assert lines(stream.getvalue()) == written(tmp_path)
