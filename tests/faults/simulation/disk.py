@@ -92,6 +92,8 @@ class SimJournal:
     """
 
     name = "the simulated disk"
+    lost = False
+    """The lease on a disk in memory is never lost."""
 
     def __init__(self, disk: Disk, touch: Touch) -> None:
         self._disk = disk

@@ -7,6 +7,7 @@ import contextvars
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from envs.errors import LabwrightError
 from tests.faults.simulation.bus import Broker, SimTransport
 from tests.faults.simulation.loop import Killed, VirtualLoop, owner
 from tests.faults.simulation.tripwire import Tripwire
@@ -78,6 +79,7 @@ class Process:
                 main.exception()
             return
         error = main.exception()
-        if error is not None and not isinstance(error, Killed):
+        if error is not None and not isinstance(error, LabwrightError | Killed):
             self._loop.failures.append(f"{self.name} ended by {error!r}")
-            self.wire.cut("ended by an error")
+        if error is not None:
+            self.wire.cut(f"ended by {type(error).__name__}: {error}")

@@ -109,6 +109,8 @@ class Lab:
         self.pen = Pen(self._rng("pen"))
         self.ids = SeededIds(self.true_clock, self._rng("ids"))
         self.limits: list[tuple[float, float]] = [(0.0, HOTTEST)]
+        self.hottest = HOTTEST
+        self.warned_of_full_disk = False
         self.rng = self._rng("lab")
         self.stopping = asyncio.Event()
         self.store = MemoryStore()
@@ -180,6 +182,11 @@ class Lab:
         self.stopping = asyncio.Event()
         process.begin(self._run_agent(self, process))
 
+    def adopt_limits(self) -> None:
+        """The agent read the limits that are in force now."""
+        if self.limits[-1][1] != self.hottest:
+            self.limits.append((self.loop.time(), self.hottest))
+
     def touch_agent(self, where: str) -> None:
         """The agent is at one of its named moments; it may die there."""
         if self._agent is not None and owner.get() == self._agent.name:
@@ -244,9 +251,10 @@ class Lab:
         self.agent_clock.offset_s += blow.size
 
     async def _disk(self, blow: Blow) -> None:
+        self.warned_of_full_disk = self.rng.random() < 0.5
         self.disk.full = True
         await asyncio.sleep(blow.size)
-        self.disk.full = False
+        self.disk.full = self.warned_of_full_disk = False
 
     async def _stop(self, _blow: Blow) -> None:
         self.crowd.ask("clara", "stop-lab")
@@ -261,8 +269,11 @@ class Lab:
         self.crowd.ask("clara", "resume", cid)
 
     async def _limits(self, blow: Blow) -> None:
-        self.limits.append((self.loop.time(), float(self.rng.choice((1300, 1500, HOTTEST)))))
-        await self._restart(Blow(blow.at, "restart", size=1.0))
+        self.hottest = self.rng.choice((1300.0, 1500.0, HOTTEST))
+        if self.rng.random() < 0.5:
+            self.crowd.ask("clara", "reload")
+        else:
+            await self._restart(Blow(blow.at, "restart", size=1.0))
 
     async def _maintenance(self, blow: Blow) -> None:
         self.crowd.ask("clara", "maintenance", blow.what, on=True)

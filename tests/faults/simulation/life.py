@@ -1,27 +1,19 @@
-"""One life of the agent: its real parts on the simulated world."""
+"""One life of the agent: its real office in a house without walls, on the simulated world."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from agent import events as ev
-from agent.daemon.beat import Beat
-from agent.daemon.conduct import Patient
-from agent.daemon.hear import Ears
+from agent.daemon.disk import DiskWatch
 from agent.daemon.lab_clock import LabClock
-from agent.daemon.lab_terms import LabTerms
-from agent.daemon.publish import Mouth
-from agent.daemon.reconcile import Reconcile
+from agent.daemon.office import Office
 from agent.daemon.shelf import JournalShelf
 from agent.desk import Desk
-from agent.jobs import Jobs
-from agent.planning import Planning
-from agent.runner import Runner
-from agent.world import world_of
 from envs.objective import FLAGSHIP
 from instruments.bulk.fetch import Sources
 from instruments.client import InstrumentClient
@@ -31,111 +23,120 @@ from tests.faults.simulation.fixed import rules
 from tests.faults.simulation.host import Process
 from tests.faults.simulation.lab import Lab
 from tests.faults.simulation.machines import LAB
-from tests.faults.simulation.minds import ChanceMinds, MemoryStore
+from tests.faults.simulation.minds import ChanceMinds
 
 AGENT = "agent"
+RESERVE = 1000
+TOPICS = Topics("labwright", LAB)
+
+
+class _Measures:
+    """Where the daemon's figures go: nowhere."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_words, **_named: None
+
+
+class _Campaign(SimpleNamespace):
+    def model_dump(self, **_how: Any) -> dict[str, Any]:
+        return {"id": self.id}
+
+
+class _Config:
+    """The laboratory's file, as far as the office reads it."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.topics = TOPICS
+        self.lab = SimpleNamespace(agent=AGENT, name=LAB)
+        self.campaign = [_Campaign(id=c.id, name=c.id, objective=FLAGSHIP.to_dict()) for c in lab.plan.campaigns]
+
+    def entry(self, campaign: str) -> _Campaign:
+        """A campaign by its id."""
+        return next(c for c in self.campaign if c.id == campaign)
+
+
+class _Notifier:
+    """What would tell systemd."""
+
+    @asynccontextmanager
+    async def waiting(self, _words: str) -> AsyncIterator[None]:
+        yield
 
 
 async def run_agent(lab: Lab, process: Process) -> None:
-    """From the start of the process to its orderly end."""
+    """From the start of the process to its orderly end.
+
+    Raises:
+        LabwrightError: it cannot go on: the process ends, and whoever watches over it starts it again.
+    """
+    stop = lab.stopping
+    house = _house(lab, process)
+    bus = _bus(lab, process, house)
+
+    def reload() -> None:
+        lab.adopt_limits()
+        house.desk.rules = rules(lab.plan, lab.hottest)
+
+    office = Office(house, bus, on_reload=lambda: lab.loop.call_soon(reload))
+    try:
+        await office.open()
+        await _work(office, stop)
+    finally:
+        await bus.client.close()
+    house.journal.close()
+
+
+def _house(lab: Lab, process: Process) -> Any:
     journal = lab.disk.open(process.wire.touch)
     wall = lab.agent_clock.now
-    last = journal.read()[-1].at if journal.seq else wall()
     clock = LabClock.system(wall=wall, monotonic=lab.loop.time)
-    if last > clock.now():
-        clock = LabClock(1.0, anchor_real=wall(), anchor_lab=last, wall=wall, monotonic=lab.loop.time)
+    lab.adopt_limits()
     ids = SeededIds(lab.agent_clock, lab.rng)
-    life = Life(lab, process, journal, clock, ids, wall)
-    await life.run()
+    return SimpleNamespace(
+        launch=SimpleNamespace(mode="live"),
+        config=_Config(lab),
+        journal=journal,
+        shelf=JournalShelf(journal),
+        clock=clock,
+        keep_time=lambda: None,
+        desk=Desk(journal, rules(lab.plan, lab.hottest), clock),
+        facts={c.id: SimpleNamespace(version="0", space_version="0") for c in lab.plan.campaigns},
+        minds=ChanceMinds(lab.plan),
+        configs={},
+        store=lab.store,
+        disk=DiskWatch(Path("/nowhere"), RESERVE, free=lambda _path: 0 if lab.warned_of_full_disk else 10 * RESERVE),
+        metrics=_Measures(),
+        log=_Measures(),
+        ids=ids,
+        boot=ids.new(),
+    )
 
 
-class Life:
-    """The parts, put together."""
+def _bus(lab: Lab, process: Process, house: Any) -> Any:
+    link = process.link(lab.broker, AGENT)
+    client = InstrumentClient(link, lab=LAB, agent=AGENT, clock=house.clock, ids=house.ids, judge_clocks=True)
+    return SimpleNamespace(
+        transport=link,
+        client=client,
+        sources=Sources(),
+        allowed=frozenset(lab.plan.machines),
+        server=SimpleNamespace(ticket=lambda _job: None),
+        broker=None,
+        virtual=None,
+    )
 
-    def __init__(
-        self, lab: Lab, process: Process, journal: Any, clock: LabClock, ids: SeededIds, wall: Callable[[], datetime]
-    ) -> None:
-        self._lab, self._clock, self._journal = lab, clock, journal
-        self._boot = ids.new()
-        link = process.link(lab.broker, AGENT)
-        topics = Topics("labwright", LAB)
-        store = lab.store
-        self._desk = desk = Desk(journal, rules(lab.plan, lab.limits[-1][1]), clock)
-        self._client = client = InstrumentClient(link, lab=LAB, agent=AGENT, clock=clock, ids=ids, judge_clocks=False)
-        self._link = link
-        jobs = Jobs(client, store=store, sources=Sources(), clock=clock, strict=False)
-        minds = ChanceMinds(lab.plan)
-        planning = Planning(desk, minds, store, LabTerms(desk, clock, lambda _cid: FLAGSHIP))
-        self._runner = runner = Runner(
-            desk,
-            jobs,
-            planning,
-            minds,
-            store=store,
-            ids=ids,
-            world=lambda: world_of(client, None),
-            conduct=Patient(clock, asyncio.sleep),
-        )
-        shelf = JournalShelf(journal)
-        self._mouth = mouth = Mouth(
-            desk, journal, shelf, link, topics, agent=AGENT, boot=self._boot, clock=clock, sleeper=asyncio.sleep
-        )
-        self._ears = Ears(desk, topics, body_of=shelf.body, wall=wall, answer=mouth.answer, on_reload=lambda: None)
-        self._reconcile = Reconcile(runner, jobs, desk.state)
-        self._beat = Beat(desk, runner, clock, asyncio.sleep, announce=self._announce)
 
-    async def _announce(self) -> None:
-        self._reconcile.look()
-
-    async def run(self) -> None:
-        """Until the laboratory tells it to stop."""
-        lab, desk = self._lab, self._desk
-        stop = lab.stopping
-        await self._tell(lambda: desk.tell(ev.AgentStarted(software="sim", mode="live", boot=self._boot)))
-        for campaign in lab.plan.campaigns:
-            if campaign.id not in desk.state.campaigns:
-                created = ev.CampaignCreated(
-                    campaign=campaign.id, name=campaign.id, config={}, space_version="0", software="sim"
-                )
-                await self._tell(lambda created=created: desk.tell(created))
-        await self._ears.listen(self._link)
-        while True:
-            try:
-                await self._client.start()
-                break
-            except Exception:
-                await asyncio.sleep(2.0)
-        self._mouth.everything()
-        self._link.on_reconnect(self._again)
-        work = [
-            asyncio.create_task(self._runner.run(lambda _state: False)),
-            asyncio.create_task(self._mouth.run()),
-            asyncio.create_task(self._beat.run()),
-            asyncio.create_task(stop.wait()),
-        ]
-        done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
-        self._runner.ordering = False
-        for task in work:
+async def _work(office: Office, stop: asyncio.Event) -> None:
+    """As the daemon's own main function does it, without an HTTP port and signals."""
+    tasks = [asyncio.create_task(work, name=f"office {n}") for n, work in enumerate(office.run())]
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for ended in done:
+            ended.result()
+        at_once = SimpleNamespace(at_once=asyncio.Event())
+        await office.take_leave(at_once, _Notifier())  # type: ignore[arg-type]
+    finally:
+        for task in (stopping, *tasks):
             task.cancel()
-        await asyncio.gather(*work, return_exceptions=True)
-        for task in done:
-            task.result()
-        await self._tell(lambda: desk.tell(ev.AgentStopped(boot=self._boot, reason="told to")))
-        await self._client.close()
-        self._journal.close()
-
-    async def _again(self) -> None:
-        self._mouth.everything()
-
-    async def _tell(self, tell: Callable[[], object]) -> None:
-        from envs.errors import JournalError
-
-        while True:
-            try:
-                tell()
-                return
-            except JournalError:
-                await asyncio.sleep(1.0)
-
-
-__all__ = ["AGENT", "Awaitable", "MemoryStore", "Path", "run_agent"]
+        await asyncio.gather(stopping, *tasks, return_exceptions=True)

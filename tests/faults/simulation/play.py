@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -61,11 +62,9 @@ def play(
 
     async def work(loop: VirtualLoop) -> Outcome:
         lab = Lab(chosen, loop, run_agent, tell=tell, disk=disk(loop.time) if disk else None)
-        with patch.object(crash_points, "_trap", _Trap(lab)):
-            try:
-                return await lab.play()
-            except StalledError:
-                raise
+        wall = SimpleNamespace(now=lambda _zone: lab.agent_clock.now())
+        with patch.object(crash_points, "_trap", _Trap(lab)), patch("agent.daemon.office.datetime", wall):
+            return await lab.play()
 
     try:
         return run(work, limit_s=2 * 86_400.0)
