@@ -18,7 +18,9 @@ from agent.daemon.children import Child, ChildError
 from agent.daemon.lab_clock import LabClock
 from agent.daemon.virtual import INSTRUMENTS, VirtualLaboratory, VirtualOrders, virtual_laboratory
 from agent.daemon.worker import Worker
+from agent.events import ArtefactRecord, ImageRead
 from agent.minds import PlanRequest
+from agent.store import ArtefactStore
 from envs.design import Design
 from envs.errors import ConfigError
 from instruments.address import BrokerAddress
@@ -68,6 +70,12 @@ class Bench:
         return end.result.artefacts["image"].sha256, end.elapsed_s
 
 
+async def read(worker: Worker, content: bytes, store: Path) -> ImageRead:
+    digest = ArtefactStore(store).put(content, "image/tiff")
+    record = ArtefactRecord(sha256=digest, media_type="image/tiff", bytes=len(content))
+    return await worker.read_image("E001", 0, record, 0.1, store)
+
+
 def at_a_broker(directory: Path, work: Callable[[Bench], Awaitable[T]]) -> T:
     async def whole() -> T:
         access = Access.new(Lab("labwright", "virtual"), agents=("agent",), instruments=INSTRUMENTS)
@@ -104,7 +112,8 @@ def test_the_laboratory_keeps_the_daemons_time_and_comes_back_when_it_is_killed(
         assert elapsed_s >= 600.0
         directories = bench.virtual.sources.directories
         assert directories is not None
-        assert (directories[0] / f"{digest}.tiff").exists()
+        image = directories[0] / f"{digest}.tiff"
+        assert image.exists()
         statuses = bench.client.instruments
         assert set(INSTRUMENTS) <= set(statuses)
         assert bench.clock.now() - begun >= timedelta(seconds=600)
@@ -117,6 +126,16 @@ def test_the_laboratory_keeps_the_daemons_time_and_comes_back_when_it_is_killed(
         await until(lambda: bench.client.presence("sem-1") == "online")
         assert bench.virtual.child.starts == 2
         assert (await bench.image())[0] == digest, "the same order gives the same image"
+        worker = Worker()
+        try:
+            seen = await read(worker, image.read_bytes(), tmp_path / "artefacts")
+        finally:
+            await worker.close()
+        assert seen.accepted
+        assert seen.grain_size is not None
+        assert seen.grain_size[0] == pytest.approx(2.0, rel=0.2), "of the reference body"
+        assert seen.overlay is not None
+        assert ArtefactStore(tmp_path / "artefacts").get(seen.overlay.sha256).startswith(b"\x89PNG")
 
     at_a_broker(tmp_path / "virtual", work)
 
