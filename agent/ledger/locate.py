@@ -5,13 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.ledger.place import Place
-from agent.ledger.postgres import PostgresPlace
+from agent.ledger.postgres import PostgresPlace, is_url
 from agent.ledger.sqlite import SqlitePlace
-
-
-def is_url(place: object) -> bool:
-    """Whether a place is meant as a URL, not as a directory."""
-    return isinstance(place, str) and "://" in place
 
 
 def locate(place: Path | str) -> Place:

@@ -138,3 +138,8 @@ class PostgresPlace(Place):
             f"{self.name} cannot be written ({' '.join(str(cause).split())}); what stands in it is whole: make room on "
             "the server, or let the user write there, and go on"
         )
+
+
+def is_url(place: object) -> bool:
+    """Whether a place is meant as a URL, not as a directory."""
+    return isinstance(place, str) and "://" in place
