@@ -123,7 +123,10 @@ class Mouth:
         """Say again how everything stands: a broker may have lost what it kept."""
         again = [Effect("campaign", c) for c in self._desk.state.campaigns]
         again += [Effect("proposal", p) for c in self._desk.state.campaigns.values() for p in c.waiting]
-        self._take([*again, *(Effect("outcome", p) for p in self._shelf.decided(KEPT_OUTCOMES))])
+        decided = self._shelf.decided(KEPT_OUTCOMES)
+        # Closed ones too: a process that died may have settled what its connection had not sent yet.
+        again += [Effect("proposal", p) for p in decided]
+        self._take([*again, *(Effect("outcome", p) for p in decided)])
 
     async def run(self) -> None:
         """Publish until cancelled."""
