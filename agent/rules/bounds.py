@@ -54,9 +54,9 @@ class Bound:
             return f"{name} = {number} is not a finite number"
         slack = 0.0 if value.unit == self.unit else SLACK
         if number < self.low - slack * max(1.0, abs(self.low)):
-            return f"{name} = {shown(value)} is below the limit of {self.low:.10g} {self.unit}"
+            return f"{name} = {shown(value)} is below the limit of {numbered(self.low, self.unit)}"
         if number > self.high + slack * max(1.0, abs(self.high)):
-            return f"{name} = {shown(value)} is above the limit of {self.high:.10g} {self.unit}"
+            return f"{name} = {shown(value)} is above the limit of {numbered(self.high, self.unit)}"
         return ""
 
     def _refused_word(self, name: str, word: str) -> str:
@@ -160,7 +160,12 @@ def in_unit(quantity: Quantity, unit: str) -> float:
 
 def shown(value: Value) -> str:
     """A value as people write it."""
-    return repr(value) if isinstance(value, str) else f"{value.value:.10g} {value.unit}".strip()
+    return repr(value) if isinstance(value, str) else numbered(value.value, value.unit)
+
+
+def numbered(number: float, unit: str) -> str:
+    """A number with its unit, as people write it."""
+    return f"{number:.10g}" if unit == "1" else f"{number:.10g} {unit}".strip()
 
 
 def unit_fault(unit: str) -> str:

@@ -145,14 +145,14 @@ class Budgets:
     def _hours(self, spent: Spent, estimate: Mapping[str, float]) -> Held | None:
         for kind, limit in self.hours.items():
             used, more = spent.hours.get(kind, 0.0), estimate.get(f"{kind}{HOURS}", 0.0)
-            if used >= limit - SLACK or used + more > limit + SLACK:
+            if not _within(used, more, limit):
                 return Held(f"budget_{kind}{HOURS}", _exceeded(f"hours of {kind}", used, more, limit))
         return None
 
     def _cost(self, spent: Spent, estimate: Mapping[str, float]) -> Held | None:
         for name, limit in self.cost.items():
             used, more = spent.cost.get(name, 0.0), estimate.get(name, 0.0)
-            if used >= limit - SLACK or used + more > limit + SLACK:
+            if not _within(used, more, limit):
                 return Held(f"budget_cost_{name}", _exceeded(name, used, more, limit))
         return None
 
@@ -160,7 +160,7 @@ class Budgets:
         for kind, limit in self.hours_per_day.items():
             recent, more = _of_kind(spent, kind, now), estimate.get(f"{kind}{HOURS}", 0.0)
             used = sum(h for _, h in recent)
-            if used < limit - SLACK and used + more <= limit + SLACK:
+            if _within(used, more, limit):
                 continue
             text = f"{kind}: {used:.1f} h within 24 hours, the next experiment takes {more:.1f} h, and {limit:g} h are "
             if more > limit + SLACK:
@@ -176,6 +176,11 @@ class Budgets:
 def cost_unit(name: str) -> str:
     """Unit of a cost by its name, UCUM: ``h`` of hours, else 1."""
     return "h" if name.endswith(HOURS) else "1"
+
+
+def _within(used: float, more: float, limit: float) -> bool:
+    """Whether there is something left, and enough; written so that NaN is not enough."""
+    return used < limit - SLACK and used + more <= limit + SLACK
 
 
 def _newer(times: Iterable[datetime], now: datetime) -> tuple[datetime, ...]:

@@ -158,10 +158,14 @@ def _orders(
     taken = {k: v.source.partition(".")[2] for k, v in step.parameters.items()
              if isinstance(v, From) and v.source.startswith("kept.")}  # fmt: skip
     kept = {name: _corners(recipe, step, name) for name in dict.fromkeys(taken.values())}
+    counted = any(isinstance(v, From) and v.source == "attempt" for v in step.parameters.values())
+    attempts = sorted({0, step.max_images - 1}) if counted else [0]
     unknown = frozenset(p for p, name in taken.items() if not kept[name])
     for corner in product(*(kept[name] or ("",) for name in kept)):
         values: dict[str, Value] = dict(zip(kept, corner, strict=True))
-        yield recipe.order(step.name, sample=sample, design=design, factors=factors, kept=values), unknown
+        for n in attempts:
+            order = recipe.order(step.name, sample=sample, design=design, factors=factors, attempt=n, kept=values)
+            yield order, unknown
 
 
 def _corners(recipe: Recipe, step: Step, name: str) -> tuple[Value, ...]:

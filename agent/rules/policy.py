@@ -148,7 +148,7 @@ class ApprovalPolicy:
 
     def automatic(self, design: Design, cost: Mapping[str, float], now: datetime) -> Automatic | None:
         """The rule, where it approves: never in quiet hours, and never in the stead of two persons."""
-        if self.auto is None or self.quorum(design, cost) > 1 or self.quiet.at(now):
+        if self.auto is None or self.quorum(design, cost) > 1:
             return None
         reason = self.auto.reason(design, cost, self.names)
-        return Automatic(f"policy:{self.auto.name}", reason) if reason else None
+        return Automatic(f"policy:{self.auto.name}", reason) if reason and not self.quiet.at(now) else None

@@ -17,6 +17,7 @@ from agent.rules.bounds import unit_fault
 from agent.rules.costs import Costs, Durations
 from agent.rules.recipe import PIXEL_SIZE, From, Keep, Recipe, RecipeSettings, Step, flagship
 from agent.rules.section import Section, read
+from agent.rules.terms import check_names
 from envs.errors import ConfigError, UserError
 from envs.factors import Factor
 from envs.objective import Objective
@@ -96,6 +97,7 @@ class RecipeTable(RecipeSection):
         Raises:
             ConfigError: a reference leads nowhere, nothing measures the objective, or a cost has no value.
         """
+        check_names(factors, objective, source=source)
         if not self.steps:
             settings = RecipeSettings(self.indent_load, self.n_indents, self.max_images, self.max_tries)
             recipe = flagship(settings)

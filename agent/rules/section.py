@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,12 +34,20 @@ def read(model: type[_Section], raw: object, key: str, *, source: str = "") -> _
 
 
 def plain(value: object) -> object:
-    """Frozen parts in a form for canonical JSON; infinite bounds are left out."""
+    """Frozen parts in a form for canonical JSON, without what is as it is by default.
+
+    So a release that adds a field with a default gives the same form of what was there before.
+    """
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, str | bool | int | float) or value is None:
         return value
     if isinstance(value, Sequence):
         return [plain(v) for v in value]
-    fields = {k: plain(v) for k, v in vars(value).items()}
-    return {k: v for k, v in fields.items() if not (isinstance(v, float) and abs(v) == float("inf"))}
+    if not is_dataclass(value):
+        raise TypeError(f"a {type(value).__name__} has no canonical form")
+    return {f.name: plain(getattr(value, f.name)) for f in fields(value) if getattr(value, f.name) != _default(f)}
+
+
+def _default(field: Field[Any]) -> object:
+    return field.default if field.default_factory is MISSING else field.default_factory()

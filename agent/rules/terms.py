@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -20,11 +22,19 @@ from agent.rules.budgets import cost_unit
 from agent.rules.policy import Policy
 from agent.rules.words import edit_words, rationale
 from envs.design import Design, FactorValue
-from envs.errors import JournalError, UserError
-from envs.factors import Factor
+from envs.errors import ConfigError, JournalError, UserError
+from envs.factors import Factor, as_float
 from envs.objective import Objective
 from instruments.messages import Quantity
-from instruments.profile.agent_messages import Acquisition, Estimate, Hazard, NearestSample, Proposal, Proposer
+from instruments.profile.agent_messages import (
+    MAX_PROPERTIES,
+    Acquisition,
+    Estimate,
+    Hazard,
+    NearestSample,
+    Proposal,
+    Proposer,
+)
 from instruments.profile.decisions import PublishedProposal
 from instruments.profile.legibility import faults_of
 
@@ -37,6 +47,9 @@ RATIONALE = 2000
 """Most characters of a rationale."""
 UNITS = {"hardness": "GPa", "porosity": "1", "grain_size": "um"}
 """Units of what is measured, UCUM, where a campaign says nothing else."""
+_NAME, _UNIT, _PATH = r"[A-Za-z0-9_.\-]{1,64}", r"[!-~]{1,32}", r"[A-Za-z_][A-Za-z0-9_]{0,55}"
+_WORD = 200
+"""Most characters of a word in a design."""
 Changes = Mapping[str, bool | int | float | str]
 
 
@@ -92,27 +105,27 @@ def published(
     Raises:
         UserError: something of it cannot be published, such as a factor whose name is no path.
     """
-    prediction = {objective.name: _estimate(forecast, objective)} if forecast else {}
-    return _message(
-        lab=lab,
-        proposal=proposal,
-        campaign=campaign,
-        created_at=now,
-        expires_at=expires_at,
-        quorum=quorum,
-        design=design_of(design, formula, factors),
-        prediction=prediction,
-        feasibility=min(max(forecast.feasibility, 0.0), 1.0) if forecast else None,
-        acquisition=None if acquisition is None else Acquisition(function=ACQUISITION, value=acquisition),
-        proposed_by=Proposer(policy=strategy, pool=pool),
-        rationale=rationale(objective, forecast, pool, acquisition, nearest)[:RATIONALE],
-        cost=_costs(cost, cost_units or {}),
-        nearest=nearest,
-        hazards=tuple(hazards),
-        model_version=model_version,
-        recipe_hash=recipe_hash,
-        limits_version=limits_version,
-    )
+    with _publishable(proposal):
+        return Proposal(
+            lab=lab,
+            proposal=proposal,
+            campaign=campaign,
+            created_at=now,
+            expires_at=expires_at,
+            quorum=quorum,
+            design=design_of(design, formula, factors),
+            prediction={objective.name: _estimate(forecast, objective)} if forecast else {},
+            feasibility=min(max(forecast.feasibility, 0.0), 1.0) if forecast else None,
+            acquisition=None if acquisition is None else Acquisition(function=ACQUISITION, value=acquisition),
+            proposed_by=Proposer(policy=strategy, pool=pool),
+            rationale=rationale(objective, forecast, pool, acquisition, nearest)[:RATIONALE],
+            cost=_costs(cost, cost_units or {}),
+            nearest=nearest,
+            hazards=tuple(hazards),
+            model_version=model_version,
+            recipe_hash=recipe_hash,
+            limits_version=limits_version,
+        )
 
 
 def terms_of(message: Proposal) -> Terms:
@@ -170,7 +183,18 @@ def revised(
         UserError: something of the new design cannot be published.
     """
     old = _parsed(body)
-    cost = costs(design)
+    with _publishable(old.proposal):
+        return terms_of(_next_revision(
+            old, design, changes, by, comment, now, factors, crystals, policy, costs(design), recipe_hash,
+            limits_version, hazards,
+        ))  # fmt: skip
+
+
+def _next_revision(
+    old: Proposal, design: Design, changes: Changes, by: str, comment: str, now: datetime, factors: Sequence[Factor],
+    crystals: Mapping[str, str], policy: Policy, cost: Mapping[str, float], recipe_hash: str, limits_version: str,
+    hazards: Callable[[Design], Sequence[Hazard]] | None,
+) -> Proposal:  # fmt: skip
     units = {name: quantity.unit for name, quantity in old.cost.items()}
     described = design_of(design, crystals.get(design.crystal, str(old.design.get(FORMULA, ""))), factors)
     words = edit_words(by, old.design, described, changes, comment)
@@ -195,7 +219,7 @@ def revised(
         "recipe_hash": recipe_hash,
         "limits_version": limits_version,
     }
-    return terms_of(_message(**fields))
+    return Proposal(**fields)
 
 
 def apply_changes(design: Design, changes: Changes, factors: Sequence[Factor], crystals: Mapping[str, str]) -> Design:
@@ -263,6 +287,30 @@ def design_of(design: Design, formula: str, factors: Sequence[Factor]) -> dict[s
     return plain
 
 
+def check_names(factors: Sequence[Factor], objective: Objective, *, source: str = "") -> None:
+    """Make sure, when a file is read, that proposals of a design space can be published.
+
+    Raises:
+        ConfigError: the name of a factor or of the objective, a unit or a word is none that a message may have.
+    """
+    if not re.fullmatch(_NAME, objective.name) or not re.fullmatch(_UNIT, objective.unit):
+        allowed = "a name of at most 64 letters, digits and _ . - and a UCUM unit (1 for none)"
+        raise ConfigError("objective", objective.to_dict(), allowed, source=source)
+    for factor in factors:
+        if not re.fullmatch(_PATH, factor.name):
+            allowed = "names of at most 56 letters, digits and _ that begin with a letter: people edit them by name"
+            raise ConfigError("space.factors.name", factor.name, allowed, source=source)
+        if not re.fullmatch(_UNIT, factor.unit or "1"):
+            raise ConfigError(
+                f"space.factors.{factor.name}.unit", factor.unit, "a UCUM unit (1 for none)", source=source
+            )
+        if any(isinstance(level, str) and len(level) > _WORD for level in factor.levels):
+            key = f"space.factors.{factor.name}.levels"
+            raise ConfigError(key, factor.levels, f"words of at most {_WORD} characters", source=source)
+    if len(factors) > MAX_PROPERTIES - 2:
+        raise ConfigError("space.factors", len(factors), f"at most {MAX_PROPERTIES - 2} factors", source=source)
+
+
 def _estimate(forecast: ForecastRecord, objective: Objective) -> Estimate:
     spread = max(forecast.high - forecast.low, 0.0) / (2.0 * Z90)
     return Estimate(
@@ -274,11 +322,12 @@ def _costs(cost: Mapping[str, float], units: Mapping[str, str]) -> dict[str, Qua
     return {name: Quantity(value=value, unit=units.get(name, cost_unit(name))) for name, value in cost.items()}
 
 
-def _message(**fields: Any) -> Proposal:
+@contextmanager
+def _publishable(proposal: str) -> Iterator[None]:
     try:
-        return Proposal(**fields)
+        yield
     except ValidationError as error:
-        raise UserError(f"the proposal {fields['proposal']} cannot be published: {faults_of(error)}") from error
+        raise UserError(f"the proposal {proposal} cannot be published: {faults_of(error)}") from error
 
 
 def _parsed(body: str) -> Proposal:
@@ -296,7 +345,7 @@ def _level(factor: Factor, value: bool | float | str) -> FactorValue:
         if isinstance(level, str) or isinstance(value, str):
             if level == value:
                 return level
-        elif math.isclose(level, value, rel_tol=1e-9, abs_tol=1e-12):
+        elif math.isclose(level, as_float(value), rel_tol=1e-9, abs_tol=1e-12):
             return level
     raise UserError(f"{factor.name} = {value!r} is none of its levels; allowed: {_levels(factor)}")
 

@@ -85,6 +85,7 @@ def test_cost_by_name() -> None:
     budgets = budgets_of("cost.currency = 100")
     spent = Spent().started(NOON, {"currency": 60.0, "powder": 3.0})
     assert budgets.holds(spent, NOON, {"currency": 40.0}) is None
+    assert budgets.holds(spent, NOON, {"currency": float("nan")}) is not None
     held = budgets.holds(spent, NOON, {"currency": 41.0})
     assert held is not None
     assert held.code == "budget_cost_currency"

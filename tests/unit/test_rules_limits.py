@@ -235,6 +235,8 @@ def test_a_whole_recipe_is_judged_before_anything_is_made() -> None:
     assert limits_of(coarse).refusals_of(recipe, design, factors, "E001") == (
         "image: pixel_size = 2 um is above the limit of 1.5 um",
     )
+    few = VIRTUAL.replace("field = { low = 0, unit", "field = { low = 0, high = 2, unit")
+    assert limits_of(few).refusals_of(recipe, design, factors, "E001") == ("image: field = 3 is above the limit of 2",)
     no_indenter = VIRTUAL.split("[limits.indenter-1]", maxsplit=1)[0]
     assert limits_of(no_indenter).refusals_of(recipe, design, factors, "E001") == (
         "indent: no instrument of kind indenter is on the allow-list",

@@ -41,8 +41,8 @@ def alumina(**changes: float | str) -> Design:
         ({}, ()),
         ({"temperature": 1700.0}, ()),
         ({"temperature": 1700.0, "heating_rate": 20.0},
-         ("sinter: heating_rate = 20 K/min is above the limit of 10 K/min, "
-          "which holds for temperature above 1600 Cel",)),
+         (("sinter: heating_rate = 20 K/min is above the limit of 10 K/min, "
+           "which holds for temperature above 1600 Cel"),)),
         ({"temperature": 2000.0}, ("sinter: temperature = 2000 Cel is above the limit of 1900 Cel",)),
         ({"additive": "B4C"}, ("sinter: additive = 'B4C' is not allowed; allowed: none, MgO, Y2O3",)),
     ],

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from agent.events import ForecastRecord, Terms
 from agent.rules.policy import ApprovalPolicy, Threshold
-from agent.rules.terms import apply_changes, design_of, nearest_sample, published, revised, terms_of
+from agent.rules.terms import apply_changes, check_names, design_of, nearest_sample, published, revised, terms_of
 from envs.design import Design
-from envs.errors import JournalError, UserError
+from envs.errors import ConfigError, JournalError, UserError
 from envs.factors import Factor
-from envs.objective import FLAGSHIP
+from envs.objective import FLAGSHIP, Objective
 from envs.space import flagship
 from instruments.messages import Quantity
 from instruments.profile.agent_messages import Hazard, Proposal
@@ -102,6 +102,8 @@ def test_the_round_trip_holds_for_any_numbers_times_and_words(
 
 def test_what_cannot_be_published_is_said() -> None:
     with pytest.raises(UserError, match="ceramics-P007 cannot be published"):
+        message(cost={"currency": float("nan")})
+    with pytest.raises(UserError, match="ceramics-P007 cannot be published"):
         message(factors=(Factor("hot place", "Cel", (1.0, 2.0)),), design=Design("", {"hot place": 1.0}))
 
 
@@ -181,6 +183,7 @@ def test_changes_by_factor_by_path_and_by_formula() -> None:
         ({"formula": "TiB2"}, "nothing that an edit can change"),
         ({"temperature": 1501.5}, "temperature = 1501.5 is none of its levels; allowed:"),
         ({"temperature": float("nan")}, "none of its levels"),
+        ({"temperature": 10**400}, "none of its levels"),
         ({"temperature": "1500"}, "temperature = '1500' is not a number in Cel"),
         ({"temperature": True}, "not a number"),
         ({"additive": 1.0}, "additive = 1.0 is not a word; allowed: none,"),
@@ -206,3 +209,22 @@ def test_a_parametric_space_has_no_crystal() -> None:
     design = Design("", {"crystal": "a", "x": 1.0})
     assert design_of(design, "", factors) == {"process.crystal": "a", "x": Quantity(value=1.0, unit="1")}
     assert apply_changes(design, {"process.crystal": "b"}, factors, {}).process["crystal"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("factor", "objective", "key"),
+    [
+        (Factor("hot place", "Cel", (1.0, 2.0)), FLAGSHIP, "space.factors.name"),
+        (Factor("x", "deg C", (1.0, 2.0)), FLAGSHIP, "space.factors.x.unit"),
+        (Factor("x", "", ("a", "b" * 201)), FLAGSHIP, "space.factors.x.levels"),
+        (FACTORS[0], Objective("Vickers hardness", "GPa"), "objective"),
+        (FACTORS[0], Objective("hardness", ""), "objective"),
+    ],
+)
+def test_what_could_never_be_published_is_refused_when_the_file_is_read(
+    factor: Factor, objective: Objective, key: str
+) -> None:
+    check_names(FACTORS, FLAGSHIP)
+    with pytest.raises(ConfigError) as refused:
+        check_names((factor,), objective)
+    assert refused.value.key == key
