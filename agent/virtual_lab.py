@@ -11,9 +11,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from agent.daemon.children import die_with_parent, tell_ready
 from agent.daemon.lab_clock import Anchor, LabClock
@@ -24,11 +24,27 @@ from envs.errors import LabwrightError, UserError
 from instruments.address import BrokerAddress
 from instruments.brokers.child import Lifeline
 from instruments.clock import SystemClock
+from instruments.device import Device
 from instruments.ids import SystemIds
 from instruments.mqtt import MqttTransport
+from instruments.transport import Transport
 
-if TYPE_CHECKING:
-    from simulators.lab import VirtualLab
+
+class Laboratory(Protocol):
+    """Instruments that are switched on and off together."""
+
+    @property
+    def devices(self) -> Sequence[Device]:
+        """Those that are on."""
+        ...
+
+    async def start(self, connect: Callable[[str], Transport]) -> None:
+        """Switch them on, each with a connection of its own."""
+        ...
+
+    async def close(self) -> None:
+        """Switch them off."""
+        ...
 
 
 def run_virtual_lab(address: BrokerAddress, *, lab: str, root: str, seed: int, state: Path, speed: float = 0.0) -> None:
@@ -64,7 +80,7 @@ def run_virtual_lab(address: BrokerAddress, *, lab: str, root: str, seed: int, s
 
 
 async def _run(
-    virtual: VirtualLab, connect: Callable[[str], MqttTransport], *, stop: asyncio.Event, up: Callable[[], None]
+    virtual: Laboratory, connect: Callable[[str], Transport], *, stop: asyncio.Event, up: Callable[[], None]
 ) -> None:
     """Keep the instruments on the bus until told to stop; one without its heartbeat would only look alive."""
     try:

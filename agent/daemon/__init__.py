@@ -1,5 +1,5 @@
-"""The shell around the pure core: clock, processes, wires to the laboratory.
+"""The daemon's shell around the pure core: time, processes beside it, the bus, and what a service needs.
 
-Reading order: ``lab_clock``, ``children``, ``virtual``, ``worker`` (and ``worker_side``, which runs in the other
-process).
+Of the processes: ``lab_clock``, ``children`` (supervision), ``virtual`` (the virtual laboratory's process), ``worker``
+with ``worker_side`` (what computes) and ``space_facts`` (what of it this process keeps).
 """
