@@ -28,7 +28,10 @@ _LABELS: Final = {"campaign": 200, "instrument": 200, "code": 64}
 _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 _LONG: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 _SPANS: Final[dict[Span, tuple[str, tuple[float, ...]]]] = {
-    "decision_to_dispatch": ("From the decision that settles a proposal to its first order.", _QUICK),
+    "decision_to_dispatch": (
+        "From the decision that settles a proposal to its first order, where nothing else waited or ran.",
+        _QUICK,
+    ),
     "intent_to_accepted": ("From the journaled intent to the instrument's acceptance.", _QUICK),
     "plan": ("The planner's time for a round.", _LONG),
     "journal_commit": ("One transaction of the journal.", _QUICK),
@@ -64,6 +67,7 @@ class Metrics:
         mode: ``live``, ``virtual``, ``shadow`` or ``dry-run``.
         objective: what an experiment is worth; None while nobody knows.
         process: tell this process's memory and time, too.
+        monotonic: s.
 
     Attributes:
         registry: holds them all.
@@ -77,6 +81,7 @@ class Metrics:
         mode: str,
         objective: Callable[[ExperimentState], float | None] = _hardness,
         process: bool = True,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.registry = registry = CollectorRegistry()
         self.table: list[tuple[str, str, tuple[str, ...], str]] = []
@@ -86,6 +91,8 @@ class Metrics:
         self._looks: list[Callable[[], None]] = []
         self._best: dict[str, dict[str, float]] = {}
         self._where: dict[str, str] = {}
+        self._monotonic = monotonic
+        self._decided: dict[str, float] = {}
         self._count(registry)
         self._stand(registry)
         self._spans = {span: self._histogram(registry, span, *told) for span, told in _SPANS.items()}
@@ -165,7 +172,7 @@ class Metrics:
                 self.images.labels(str(event.accepted).lower()).inc()
             case _:
                 self._note_people(event)
-                self._note_orders(event)
+                self._note_orders(event, state)
 
     def _note_people(self, event: ev.Event) -> None:
         match event:
@@ -178,19 +185,32 @@ class Metrics:
             case ev.RequestAccepted():
                 self.requests.labels(self._few["code"](event.action)).inc()
 
-    def _note_orders(self, event: ev.Event) -> None:
+    def _note_orders(self, event: ev.Event, state: LabState) -> None:
         match event:
+            case ev.ExperimentQueued():
+                self._decided_now(event.experiment, state)
             case ev.StepDispatched():
                 self._where[event.job] = event.instrument
+                if (decided := self._decided.pop(event.experiment, None)) is not None:
+                    self.took("decision_to_dispatch", self._monotonic() - decided)
                 self.sent.labels(self._few["instrument"](event.instrument)).inc()
             case ev.StepEnded():
                 self._job_ended(event.job, event.state)
             case ev.ReconcileNeeded():
                 self._job_ended(event.job, "lost")
             case ev.DispatchHeld() if event.code:
+                self._decided.pop(event.experiment, None)
                 self.held.labels(self._few["code"](event.code)).inc()
             case ev.DispatchRefused():
                 self.not_sent.labels(self._few["instrument"](event.instrument)).inc()
+
+    def _decided_now(self, experiment: str, state: LabState) -> None:
+        """Take the time only where it is the agent's own: not while others wait, for people's and furnaces' reasons."""
+        known = state.experiments.get(experiment)
+        campaign = state.campaigns.get(known.campaign) if known else None
+        self._decided.clear()
+        if campaign and len(campaign.queue) == 1 and not campaign.begun:
+            self._decided[experiment] = self._monotonic()
 
     def _job_ended(self, job: str, end: str) -> None:
         instrument = self._where.pop(job, "")

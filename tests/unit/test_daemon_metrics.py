@@ -120,6 +120,26 @@ def test_durations_are_taken() -> None:
     assert value(found, "plan_seconds_sum") == 0
 
 
+def test_the_agent_s_own_time_from_decision_to_order_is_taken(record: list[ev.Event]) -> None:
+    now = [0.0]
+    metrics, state = Metrics(version="1", mode="live", process=False, monotonic=lambda: now[0]), LabState()
+    for event in record:
+        evolve(state, event, AT)
+        metrics.note(event, state)
+        if isinstance(event, ev.ExperimentQueued):
+            break
+    now[0] = 0.02
+    metrics.note(next(e for e in record if isinstance(e, ev.StepDispatched)), state)
+
+    assert value(samples(metrics), "decision_to_dispatch_seconds_sum") == pytest.approx(0.02)
+
+
+def test_waiting_for_a_furnace_is_not_the_agent_s_time(record: list[ev.Event]) -> None:
+    metrics, _ = noted(record)  # three wait for one furnace
+
+    assert value(samples(metrics), "decision_to_dispatch_seconds_count") == 0
+
+
 def test_presence_clock_and_what_is_asked_for_only_now() -> None:
     metrics = Metrics(version="1", mode="virtual", process=False)
     metrics.on_look(lambda: metrics.outbox.set(7))
