@@ -16,7 +16,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Valida
 from agent.config import (
     CampaignConfig,
     CampaignSection,
-    RecipeSection,
     Section,
     explain,
     load_config,
@@ -27,6 +26,7 @@ from agent.daemon.credentials import credential, database_url
 from agent.rules.budgets import read_budgets
 from agent.rules.limits_config import read_limits
 from agent.rules.policy_config import PolicySection
+from agent.rules.recipe_config import RecipeTable
 from agent.rules.section import read
 from envs.errors import ConfigError, UserError
 from envs.objective import FLAGSHIP
@@ -158,7 +158,7 @@ class CampaignEntry(CampaignSection):
     instruments: Levels = ()
     space: Table = Field(default_factory=lambda: {"preset": "flagship"})
     objective: Table = Field(default_factory=FLAGSHIP.to_dict)
-    recipe: RecipeSection = RecipeSection()
+    recipe: RecipeTable = RecipeTable()
     policy: Table = Field(default_factory=dict)
     budgets: Table = Field(default_factory=dict)
 

@@ -15,11 +15,12 @@ from agent.core.state import CampaignRules, LabRules
 from agent.daemon.config import CampaignEntry, LabConfig
 from agent.daemon.space_facts import SpaceFacts
 from agent.rules.budgets import read_budgets
+from agent.rules.hazards import read_hazards
 from agent.rules.limits import Limits
 from agent.rules.limits_config import read_limits
 from agent.rules.policy_config import read_policy
-from agent.rules.recipe import RecipeSettings, flagship
 from envs.errors import ConfigError
+from envs.objective import Objective
 
 if TYPE_CHECKING:
     from agent.identity import People
@@ -54,24 +55,37 @@ def campaign_rules(entry: CampaignEntry, facts: Facts, config: LabConfig) -> Cam
     Raises:
         ConfigError: its policy or its budgets name what there is not.
     """
-    recipe = entry.recipe
-    settings = RecipeSettings(recipe.indent_load, recipe.n_indents, recipe.max_images, recipe.max_tries)
-    key = f"campaign {entry.id}: "
+    key, source = f"campaign {entry.id}: ", config.source
+    recipe, costs = entry.recipe.build(
+        facts.factors,
+        Objective.from_dict(entry.objective),
+        crystals=bool(facts.crystals),
+        source=source,
+        key=f"{key}recipe",
+    )
     policy = read_policy(
-        {**config.policy, **entry.policy}, facts.factors, facts.crystals, source=config.source, key=f"{key}policy"
+        {**config.policy, **entry.policy},
+        facts.factors,
+        facts.crystals,
+        costs=costs.names,
+        source=source,
+        key=f"{key}policy",
     )
     return CampaignRules(
         experiments=entry.experiments,
         batch=entry.batch,
         initial=entry.initial,
-        recipe=flagship(settings),
+        recipe=recipe,
         factors=facts.factors,
         priority=entry.priority,
         at_once=entry.at_once,
         policy=policy,
-        budgets=read_budgets(entry.budgets, source=config.source, key=f"{key}budgets"),
+        budgets=read_budgets(entry.budgets, source=source, key=f"{key}budgets"),
         crystals=facts.crystals,
         admits=facts.admits,
+        costs=costs,
+        # Without factors: campaigns with other factors than a note is about share the table.
+        hazards=read_hazards(config.hazards, None, facts.crystals, source=source),
         instruments=frozenset(entry.instruments) or None,
     )
 

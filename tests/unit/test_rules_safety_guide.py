@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from agent.daemon.config import parse_lab
+from agent.daemon.rules_of import lab_rules
+from agent.daemon.space_facts import SpaceFacts
+from agent.identity import People
 from agent.rules.budgets import Spent, read_budgets
 from agent.rules.hazards import read_hazards
 from agent.rules.limits_config import read_limits
@@ -75,3 +79,17 @@ def test_the_budgets_of_the_guide() -> None:
 def test_the_hazards_of_the_guide() -> None:
     hazards = read_hazards(LAB["hazards"], FACTORS, CRYSTALS)
     assert [h.code for h in hazards(Design("mp-2652", {**CALM, "temperature": 1850.0}))] == ["hot", "H319"]
+
+
+def test_the_file_of_the_guide_is_one_that_the_daemon_reads() -> None:
+    config = parse_lab({"lab": {"name": "demo"}, "broker": {"url": "mqtt://127.0.0.1"}, **LAB}, source="LAB.toml")
+    space = SpaceFacts("flagship", "0" * 64, CRYSTALS, FACTORS, 1.0, ())
+    rules = lab_rules(config, People([]), {"ceramics": space}, mode="live")
+    own = rules.campaigns["ceramics"]
+    assert rules.limits == LIMITS
+    assert own.policy == POLICY
+    assert own.costs(alumina()) == COSTS(alumina())
+    assert own.recipe == RECIPE
+    assert [h.code for h in own.hazards(alumina(temperature=1850.0))] == ["hot"]
+    # What the planner is given knows no costs.
+    assert "cost" not in config.entry("ceramics").offline.model_dump(mode="json")["recipe"]
