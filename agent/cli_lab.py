@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli_place import There, with_place
+from agent.extras import needs
 
 if TYPE_CHECKING:
     from agent.reading.source import BusSource, JournalSource
@@ -148,6 +149,49 @@ def audit_show(
     from agent.reading import commands
 
     commands.show_audit(_source(there, lab_file, database), person=person, refused=refused, as_json=as_json)
+
+
+@lab_app.command()
+@with_place
+def backup(
+    there: There,
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The archive to write, such as lab.tar.")],
+    *,
+    database: Database = "",
+    lab_file: LabFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write record, artefacts and public keys into one archive; the agent may run meanwhile. Secrets are left out."""
+    from agent.reading import keeping
+
+    keeping.write_backup(_source(there, lab_file, database), target, lab_file=lab_file, as_json=as_json)
+
+
+@lab_app.command()
+def restore(
+    archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="What labwright backup wrote.")],
+    *,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The new state directory, empty or not there yet.")],
+    database: Annotated[
+        str, typer.Option("--database", metavar="URL", help="An empty PostgreSQL database for the journal.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup back, whole or not at all; the laboratory is stopped then, until a person has looked."""
+    from agent.reading import keeping
+
+    keeping.restore_backup(archive, to, database, as_json=as_json)
+
+
+@lab_app.command()
+def doctor(
+    file: Annotated[Path, typer.Argument(metavar="LAB.toml", help="The laboratory's file.")],
+    *,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not go to the broker.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look at everything that a run would stumble over, one by one, and say what to do. Changes nothing."""
+    needs("lab", "labwright doctor", "agent.reading.doctor_run").see_the_doctor(file, offline=offline, as_json=as_json)
 
 
 def _source(there: There, lab_file: Path | None, database: str = "") -> JournalSource | BusSource:
