@@ -19,6 +19,7 @@ from agent.daemon.hear import Ears
 from agent.daemon.house import House
 from agent.daemon.lab_terms import LabTerms
 from agent.daemon.publish import Mouth
+from agent.daemon.recall import Recall
 from agent.daemon.reconcile import Reconcile
 from agent.daemon.signals import Signals
 from agent.daemon.systemd import Notifier
@@ -75,6 +76,7 @@ class Office:
             desk, jobs, planning, house.minds, store=house.store, ids=house.ids, world=self.world, conduct=conduct
         )
         self.reconcile = Reconcile(self.runner, jobs, desk.state)
+        self._recall = Recall(desk, house.journal, bus.client, sleeper)
         self.beat = Beat(
             desk, self.runner, clock, sleeper, announce=self._announce, keep=house.keep_time,
             jumped=house.metrics.jumped, look=self._look,
@@ -120,7 +122,7 @@ class Office:
 
     def run(self) -> list[Coroutine[Any, Any, None]]:
         """What runs as long as the daemon does."""
-        return [self.runner.run(lambda _state: False), self.mouth.run(), self.beat.run()]
+        return [self.runner.run(lambda _state: False), self.mouth.run(), self.beat.run(), self._recall.run()]
 
     async def take_leave(self, signals: Signals, notifier: Notifier) -> None:
         """Order nothing new, wait for what is hot, and write down that it was in order.

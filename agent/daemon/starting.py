@@ -13,7 +13,8 @@ from rich.console import Console
 from agent.core.messages import Mode
 from agent.daemon.config import LabConfig, load_lab, virtual_config
 from agent.daemon.house import Launch
-from agent.identity import IdentityStore, People, default_directory
+from agent.identity import IdentityStore, People, Person, default_directory
+from agent.registry import Registry
 from envs.errors import UserError
 
 STATE = Path("labwright-virtual")
@@ -132,19 +133,24 @@ def _policy(request: Request) -> dict[str, Any]:
     return policy
 
 
-def _identities(request: Request) -> list[Any]:
+def _store(request: Request) -> IdentityStore:
+    return IdentityStore(request.identities or default_directory())
+
+
+def _identities(request: Request) -> list[Person]:
     """Who decides: those named, or everybody with a key pair on this machine."""
-    store = IdentityStore(request.identities or default_directory())
+    store = _store(request)
     return [store.person(name) for name in request.persons] if request.persons else store.persons()
 
 
 def _people_of_this_machine(request: Request, config: LabConfig) -> None:
     """A virtual laboratory knows the keys of its own machine's people; a real one is given them one by one."""
     config.people.mkdir(parents=True, exist_ok=True)
+    store, registry = _store(request), Registry(config.people)
+    known = {person.name for person in registry.people()}
     for person in _identities(request):
-        path = config.people / f"{person.name}.json"
-        if not path.exists():
-            path.write_text(person.model_dump_json(indent=2) + "\n")
+        if person.name not in known:
+            registry.add(store.public_path(person.name))
 
 
 def _warn_without_people(config: LabConfig, request: Request, console: Console) -> None:

@@ -147,6 +147,7 @@ class Interruption:
                 raise KeyboardInterrupt
 
 
+@pytest.mark.interrupts
 def test_interrupted_again_and_again_it_ends_with_the_same_measurements(undisturbed: Path, tmp_path: Path) -> None:
     # 1: created. 17: an intent just written. Then an answer, an image read, and amid the last experiments.
     for n in (1, 16, 5, 7, 6, 11):

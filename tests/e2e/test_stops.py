@@ -256,6 +256,7 @@ def test_a_result_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: p
     assert json.loads((tmp_path / offline.RESULT).read_text()) == {"best": 30.0}
 
 
+@pytest.mark.interrupts
 def test_damaged_and_lost_images_are_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first file comes to be no image, the second is gone before the agent fetches it."""
     keep, calls = microscope.Microscope._keep, 0
