@@ -13,6 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from agent.daemon.config import LabConfig
 from agent.daemon.health import Check, answers
 from agent.daemon.metrics import CONTENT_TYPE
 from instruments.bulk.endpoint import PROBLEM, ArtefactEndpoint, Limits, problem
@@ -50,6 +51,13 @@ class HttpPlace:
     certificate: Path | None = None
     key: Path | None = None
     plain: bool = False
+
+
+def place_of(config: LabConfig) -> HttpPlace:
+    """Where the laboratory's file says; paths in it are below its directory."""
+    told = config.http
+    certificate, key = (config.home / name if name else None for name in (told.certificate, told.key))
+    return HttpPlace(told.host, told.port, told.public_url, certificate, key, told.plain)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from agent.daemon import logs
 from agent.daemon.bus import Bus, at_the_bus
 from agent.daemon.health import Check, well
 from agent.daemon.house import House, Launch, open_house, tickets_secret
-from agent.daemon.http import HttpPlace, Uploads, daemon_app, serve_http
+from agent.daemon.http import Uploads, daemon_app, place_of, serve_http
 from agent.daemon.office import Office
 from agent.daemon.reload import Reload
 from agent.daemon.signals import Signals
@@ -42,8 +42,7 @@ async def run_lab(launch: Launch) -> int:
             version=version("labwright"), alive=desk.alive(), ready=desk.ready(), metrics=house.metrics.render,
             uploads=uploads,
         )  # fmt: skip
-        http = house.config.http
-        place = HttpPlace(http.host, http.port, http.public_url)
+        place = place_of(house.config)
         async with serve_http(app, place, uploads) as server, at_the_bus(house, server) as bus:
             wanted: list[Callable[[], None]] = []
             office = Office(house, bus, on_reload=lambda: _soon(wanted))

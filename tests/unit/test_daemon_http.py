@@ -15,8 +15,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from agent.daemon import probe
+from agent.daemon.config import parse_lab
 from agent.daemon.health import Check, well
-from agent.daemon.http import HttpPlace, Uploads, daemon_app, serve_http
+from agent.daemon.http import HttpPlace, Uploads, daemon_app, place_of, serve_http
 from agent.daemon.metrics import Metrics
 from envs.errors import ConfigError
 from instruments.bulk.server import ArtefactServer
@@ -174,6 +175,17 @@ def test_unless_it_is_told_so_plainly(tmp_path: Path) -> None:
             assert (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
 
     play(tmp_path, scene, place=HttpPlace(host="0.0.0.0", port=0, plain=True))  # noqa: S104
+
+
+def test_the_laboratory_s_file_says_where(tmp_path: Path) -> None:
+    http = {"host": "0.0.0.0", "port": 8443, "certificate": "tls/lab.pem", "key": "/run/lab.key"}  # noqa: S104
+    config = parse_lab({"lab": {"name": "lab"}, "broker": {"url": "mqtt://127.0.0.1"}, "http": http}, home=tmp_path)
+
+    assert place_of(config) == HttpPlace(
+        host="0.0.0.0", port=8443, certificate=tmp_path / "tls/lab.pem", key=Path("/run/lab.key")  # noqa: S104
+    )  # fmt: skip
+    plain = parse_lab({"lab": {"name": "lab"}, "broker": {"url": "mqtt://127.0.0.1"}, "http": {"plain": True}})
+    assert place_of(plain) == HttpPlace(plain=True)
 
 
 def test_a_port_that_is_taken_is_a_setting_to_change(tmp_path: Path) -> None:
