@@ -133,7 +133,7 @@ class Jobs:
 
     def _note(self, state: JobState) -> None:
         self._confirmed.add(state.job)
-        reached("after-send")
+        reached("after-accepted")
 
     def _not_after(self) -> datetime:
         return self._clock.now() + self._validity
@@ -164,7 +164,10 @@ class Jobs:
         )
 
     async def _keep(self, ref: ArtefactRef) -> ev.ArtefactRecord:
-        digest = self._store.put(await fetch(ref, self._sources), ref.media_type)
+        data = await fetch(ref, self._sources)
+        reached("before-artefact")
+        digest = self._store.put(data, ref.media_type)
+        reached("after-artefact")
         return ev.ArtefactRecord(sha256=digest, media_type=ref.media_type, bytes=ref.bytes)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
+from agent.daemon.crash_points import reached
 from agent.events import Event
 from agent.ledger import boxes, chain, dump, reading, schema
 from agent.ledger import tables as t
@@ -180,6 +181,7 @@ class Journal:
             self._insert(connection, rows, happened, tip)
             boxes.remove(connection, done)
             boxes.put(connection, outbox, tip.seq, stamp)
+            reached("in-commit")
         self._tip = tip
         self._homes.update(learned.maps[0])
         return [Stored(r.seq, at, e, r.stream, r.hash) for r, e in zip(rows, happened, strict=True)]

@@ -7,8 +7,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from typing_extensions import override
+
 from agent.daemon import logs
 from agent.daemon.config import LabConfig
+from agent.daemon.crash_points import reached
 from agent.daemon.embedded import embedded
 from agent.daemon.house import House
 from agent.daemon.virtual import VirtualLaboratory, virtual_laboratory
@@ -19,6 +22,7 @@ from instruments.bulk.fetch import Sources
 from instruments.bulk.server import ArtefactServer
 from instruments.client import InstrumentClient
 from instruments.mqtt import MqttTransport
+from instruments.transport import Mirror
 
 _log = logs.get("bus")
 
@@ -65,13 +69,25 @@ async def at_the_bus(house: House, server: ArtefactServer) -> AsyncIterator[Bus]
         if house.launch.mode == "virtual":
             virtual = await stack.enter_async_context(_virtual(house, broker, address))
         sources = virtual.sources if virtual else Sources(directories=(), own=(server.uri, house.store))
-        transport = MqttTransport(address, client_id=f"{config.lab.name}-{config.lab.agent}", persistent=True)
+        transport = _Marked(address, client_id=f"{config.lab.name}-{config.lab.agent}", persistent=True)
         client = InstrumentClient(
             transport, lab=config.lab.name, agent=config.lab.agent, clock=house.clock, ids=house.ids,
             root=config.lab.root, judge_clocks=house.launch.mode != "virtual",
         )  # fmt: skip
         allowed = frozenset(virtual.instruments if virtual else house.desk.rules.limits.instruments)
         yield Bus(address, transport, client, sources, allowed, server, broker, virtual)
+
+
+class _Marked(MqttTransport):
+    """Marks the moment at which an order was handed over, and no instrument has confirmed it."""
+
+    @override
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, mirror: Mirror | None = None
+    ) -> None:
+        await super().publish(topic, payload, qos=qos, retain=retain, mirror=mirror)
+        if mirror is not None:  # an order has one, and nothing else does
+            reached("after-send")
 
 
 def _address(config: LabConfig) -> BrokerAddress:

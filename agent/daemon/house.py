@@ -212,6 +212,7 @@ class Timed:
         """Take what has been told out of the outbox."""
         reached("before-settle")
         self._journal.settle(done, upto=upto)
+        reached("after-settle")
 
 
 def secret(path: Path) -> bytes:

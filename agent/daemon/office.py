@@ -14,6 +14,7 @@ from agent.daemon import logs
 from agent.daemon.beat import Beat
 from agent.daemon.bus import Bus
 from agent.daemon.conduct import Patient
+from agent.daemon.crash_points import reached
 from agent.daemon.health import Check
 from agent.daemon.hear import Ears
 from agent.daemon.house import House
@@ -106,6 +107,7 @@ class Office:
                 software=software, mode=house.launch.mode, boot=house.boot, limits_version=desk.rules.limits.version
             )
         )
+        reached("in-start")
         for entry in house.config.campaign:
             self.add(entry.id)
 
@@ -132,6 +134,7 @@ class Office:
         """
         self._leaving = True
         self.runner.ordering = False
+        reached("in-stop")
         hot = self._hot()
         if hot:
             _log.warning("waiting for what is hot; interrupt again to leave it", instruments=sorted(hot.values()))

@@ -153,6 +153,8 @@ class Mouth:
             if self._events and self._events[0] is said:
                 del self._events[0]
         batch, upto = list(self._due), self._journal.seq
+        if batch:
+            reached("before-publish")
         for n, effect in enumerate(batch):
             if self._events:  # people who wait for an answer come before what is merely kept up to date
                 self._bell.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from agent import events as ev
 from agent.daemon import logs
 from agent.daemon.config import load_lab
+from agent.daemon.crash_points import reached
 from agent.daemon.house import House
 from agent.daemon.office import Office
 from agent.daemon.rules_of import Changes, changes, facts_of, lab_rules
@@ -49,6 +50,7 @@ class Reload:
         house.config, house.facts, house.desk.rules = new, facts, rules
         house.configs.update({e.id: e.offline.model_dump(mode="json") for e in new.campaign})
         house.log.set_level(new.lab.log_level)
+        reached("in-reload")
         self._record(found)
         return found.words
 

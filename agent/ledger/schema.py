@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from agent.ledger import reading
 from agent.ledger import tables as t
 from agent.ledger.projections import rebuilt
+from agent.daemon.crash_points import reached
 from envs.errors import JournalError
 
 HEAD = "0003"
@@ -76,3 +77,4 @@ def _migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    reached("during-migration")
