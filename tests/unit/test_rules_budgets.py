@@ -1,5 +1,6 @@
 """A budget holds back what would exceed it, says until when, and forgets what is older than a day."""
 
+import re
 import tomllib
 from datetime import UTC, datetime, timedelta
 
@@ -129,3 +130,28 @@ def test_a_wrong_budget_is_named(text: str, key: str) -> None:
     with pytest.raises(ConfigError) as refused:
         budgets_of(text)
     assert refused.value.key == key
+
+
+spells = st.lists(st.tuples(st.integers(0, 1439), st.floats(0.0, 6.0)), max_size=15)
+
+
+@given(spells, st.floats(1.0, 24.0), st.floats(0.0, 8.0))
+def test_hours_a_day_keep_their_word_of_when_it_goes_on(
+    spells: list[tuple[int, float]], limit: float, more: float
+) -> None:
+    budgets, spent = Budgets(hours_per_day={"furnace": limit}), Spent()
+    for minute, hours in sorted(spells):
+        spent = spent.worked("furnace", hours, NOON + timedelta(minutes=minute))
+    now, estimate = NOON + 24 * HOUR - timedelta(minutes=1), {"furnace_hours": more}
+    held = budgets.holds(spent, now, estimate)
+    used = sum(hours for minute, hours in spells)
+    assert (held is None) == (used < limit - 1e-9 and used + more <= limit + 1e-9)
+    if held is None:
+        return
+    found = re.search(r"can begin at (\S+ \S+) UTC", held.reason)
+    if found is None:
+        assert more > limit
+        return
+    at = datetime.strptime(found[1], "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+    assert budgets.holds(spent, at, estimate) is None
+    assert at == NOON + 24 * HOUR or budgets.holds(spent, at - timedelta(minutes=1), estimate) is not None
