@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from agent import events as ev
-from agent.progress import OUTCOME_WORDS, describe_process
 from agent.ledger.tables import experiments, proposals
+from agent.progress import OUTCOME_WORDS, describe_process
 from agent.provenance import ProvenanceJson, provenance, shown_quantity
 from agent.record import ARTEFACTS, UNIT, CampaignRecord, ExperimentRecord, gather, open_journal
 from agent.store import ArtefactStore
