@@ -6,24 +6,30 @@ It changes nothing: no file is made, no order given, and what it publishes to tr
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agent.daemon.config import LabConfig, load_lab
+from agent.daemon.config import CampaignEntry, LabConfig, load_lab
 from agent.daemon.credentials import SECRETS, without_password
 from agent.reading.findings import Finding, ok, problem, warning
 from agent.registry import Registry
 from agent.roles import Role, may
 from agent.rules.limits import Limits
 from agent.rules.limits_config import read_limits
-from agent.rules.recipe import RecipeSettings, Step, flagship
-from envs.errors import LabwrightError
+from agent.rules.recipe import Recipe, Step
+from envs.errors import ConfigError, LabwrightError
 from instruments.broker import find_mosquitto, port_is_free
+
+if TYPE_CHECKING:
+    from agent.daemon.rules_of import Facts
 
 LEAST = (3, 11)
 _MODULES = ("torch", "sqlalchemy", "structlog", "prometheus_client", "uvicorn", "botorch")
@@ -86,19 +92,42 @@ def _models() -> Finding:
 
 
 def _campaigns(config: LabConfig) -> Iterator[Finding]:
-    from agent.daemon.rules_of import campaign_rules, facts_of
-
     if not config.campaign:
         yield warning("campaigns", "there is none", "add a [[campaign]] table: without one nothing is proposed")
     for entry in config.campaign:
         try:
-            facts = facts_of(entry, source=config.source)
-            campaign_rules(entry, facts, config)
+            facts = _facts(entry)
+            recipe_of(config, entry)
         except LabwrightError as error:
             yield problem(f"campaign {entry.id}", str(error), "correct the file")
             continue
         words = f"{facts.n_feasible:,.0f} designs are allowed, {entry.experiments} experiments to be made"
         yield ok(f"campaign {entry.id}", words)
+
+
+def _facts(entry: CampaignEntry) -> Facts:
+    try:
+        return _built(entry.offline.model_dump_json())
+    except ConfigError as error:
+        raise ConfigError(f"campaign {entry.id}: {error.key}", error.value, error.allowed) from error
+
+
+@lru_cache(maxsize=32)
+def _built(settings: str) -> Facts:
+    from agent.daemon.worker_side import facts
+
+    return facts(json.loads(settings))
+
+
+def recipe_of(config: LabConfig, entry: CampaignEntry) -> Recipe:
+    """The steps of a campaign's experiments.
+
+    Raises:
+        ConfigError: something about the campaign is wrong.
+    """
+    from agent.daemon.rules_of import campaign_rules
+
+    return campaign_rules(entry, _facts(entry), config).recipe
 
 
 def _limits(config: LabConfig) -> Iterator[Finding]:
@@ -109,9 +138,11 @@ def _limits(config: LabConfig) -> Iterator[Finding]:
         return
     limits = read_limits(config.limits, source=config.source)
     for entry in config.campaign:
-        told = entry.recipe
-        recipe = flagship(RecipeSettings(told.indent_load, told.n_indents, told.max_images, told.max_tries))
-        bare = [s for s in recipe.steps if not able(limits, s, entry.instruments)]
+        try:
+            steps = recipe_of(config, entry).steps
+        except LabwrightError:
+            continue  # said above
+        bare = [s for s in steps if not able(limits, s, entry.instruments)]
         if bare:
             words = ", ".join(f"{s.command} of a {s.capability}" for s in bare)
             todo = "allow an instrument of that kind, with that command, in [limits]"

@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 
 from agent.daemon.config import LabConfig
 from agent.reading.answers import STALE_S, age_words
-from agent.reading.doctor import able
+from agent.reading.doctor import able, recipe_of
 from agent.reading.findings import Finding, ok, problem, warning
 from agent.rules.limits_config import read_limits
-from agent.rules.recipe import RecipeSettings, flagship
 from envs.errors import LabwrightError
 from instruments.bus.waiting import Bell
 from instruments.clock import Sleeper
@@ -163,9 +162,11 @@ def _instruments(config: LabConfig, seen: _Seen, now: datetime) -> Iterator[Find
         return
     limits = read_limits(config.limits, source=config.source)
     for entry in config.campaign:
-        told = entry.recipe
-        recipe = flagship(RecipeSettings(told.indent_load, told.n_indents, told.max_images, told.max_tries))
-        bare = {s.capability: None for s in recipe.steps if not set(able(limits, s, entry.instruments)) & set(present)}
+        try:
+            steps = recipe_of(config, entry).steps
+        except LabwrightError:
+            continue  # what is wrong was said where the file was looked at
+        bare = {s.capability: None for s in steps if not set(able(limits, s, entry.instruments)) & set(present)}
         if bare:
             words = f"no {' and no '.join(bare)} that it may use is there"
             yield warning(f"instruments of {entry.id}", words, "start them: until then its experiments wait")
