@@ -32,7 +32,6 @@ class Offline:
     def __call__(self, campaign: str, proposal: str, suggestion: Suggestion, answer: PlanAnswer) -> None:
         """None."""
         del campaign, proposal, suggestion, answer
-        return None
 
     def refusals(self, campaign: str, suggestion: Suggestion) -> Sequence[str]:
         """None."""
@@ -63,6 +62,7 @@ class Planning:
         request = PlanRequest(
             command.round, command.n, observations(self._desk.state, campaign.id), tuple(campaign.designs), checkpoint
         )
+        reached("before-plan")
         answer = await self._minds.plan(campaign.id, request)
         reached("after-plan")
         return self._planned(command, answer)

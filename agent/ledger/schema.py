@@ -7,10 +7,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
+from agent.daemon.crash_points import reached
 from agent.ledger import reading
 from agent.ledger import tables as t
 from agent.ledger.projections import rebuilt
-from agent.daemon.crash_points import reached
 from envs.errors import JournalError
 
 HEAD = "0003"
