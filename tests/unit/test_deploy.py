@@ -103,12 +103,22 @@ def test_programs_in_unit_and_image_are_installed_by_the_package() -> None:
     assert commands() >= {"run"}
 
 
-def commands() -> set[str]:
+def test_the_guide_names_commands_that_there_are() -> None:
+    guide = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:^|`)labwright ([a-z]+(?: [a-z]+)?)", guide, re.MULTILINE))
+
+    assert {name for name in named if name not in commands() and name.split()[0] not in commands()} == set()
+    assert {name for name in named if name.startswith("audit")} <= {f"audit {name}" for name in commands("audit")}
+    assert "doctor" in {name.split()[0] for name in named}
+
+
+def commands(group: str = "") -> set[str]:
     from typer.main import get_command
 
     from agent.cli import app
 
-    return set(getattr(get_command(app), "commands", {}))
+    found = getattr(get_command(app), "commands", {})
+    return set(found[group].commands if group else found)
 
 
 # The image ------------------------------------------------------------------------------------------------------------
