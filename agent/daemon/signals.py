@@ -21,29 +21,33 @@ _log = logging.getLogger(__name__)
 LEFT = 130
 """Exit status of who left at once: 128 and SIGINT's number, as shells have it."""
 
+GRACE_S = 2.0
+
 Reload = Callable[[], Awaitable[None] | None]
 
 
 class Signals:
     """Handles the signals while the context lasts, in the running loop of the main thread; then all is as before.
 
-    The second SIGINT cancels what runs inside the context, and the context ends without an error; the third ends the
-    process without tidying up.
+    The second SIGINT sets ``at_once`` and, a moment later, cancels what still runs inside the context, which then ends
+    without an error; the third ends the process without tidying up.
 
     Args:
         leave: ends the process.
+        grace_s: for the last word in the record, once it is to leave at once.
 
     Attributes:
         stop: set when the daemon is to stop.
         at_once: set when it is to leave what it waits for, too.
     """
 
-    def __init__(self, leave: Callable[[int], object] = os._exit) -> None:
+    def __init__(self, leave: Callable[[int], object] = os._exit, *, grace_s: float = GRACE_S) -> None:
         self.stop, self.at_once = asyncio.Event(), asyncio.Event()
-        self._leave = leave
+        self._leave, self._grace_s = leave, grace_s
+        self._cut: asyncio.TimerHandle | None = None
         self._callbacks: list[Reload] = []
         self._reload: asyncio.Task[None] | None = None
-        self._wanted = False
+        self._wanted, self._cancelled = False, False
         self._task: asyncio.Task[Any] | None = None
         self._before: dict[signal.Signals, Any] = {}
 
@@ -81,7 +85,9 @@ class Signals:
         if self._reload is not None:
             self._reload.cancel()
             await asyncio.gather(self._reload, return_exceptions=True)
-        left = self.at_once.is_set() and kind is asyncio.CancelledError
+        if self._cut is not None:
+            self._cut.cancel()
+        left = self._cancelled and kind is asyncio.CancelledError
         return bool(left and self._task is not None and self._task.uncancel() == 0)
 
     def _interrupted(self) -> None:
@@ -90,9 +96,13 @@ class Signals:
         elif not self.at_once.is_set():
             self.at_once.set()
             if self._task is not None:
-                self._task.cancel()
+                self._cut = asyncio.get_running_loop().call_later(self._grace_s, self._cancel, self._task)
         else:
             self._leave(LEFT)
+
+    def _cancel(self, task: asyncio.Task[Any]) -> None:
+        self._cancelled = True
+        task.cancel()
 
     def _hung_up(self) -> None:
         self._wanted = True

@@ -150,7 +150,7 @@ def test_a_second_sigint_leaves_what_is_waited_for_and_tidies_up() -> None:
     tidied = []
 
     async def run() -> int:
-        async with Signals() as signals:
+        async with Signals(grace_s=0.0) as signals:
             try:
                 send(signal.SIGINT)
                 await signals.stop.wait()
@@ -165,11 +165,28 @@ def test_a_second_sigint_leaves_what_is_waited_for_and_tidies_up() -> None:
     assert tidied == [1]
 
 
+def test_who_leaves_at_once_has_a_moment_for_the_last_word() -> None:
+    said = []
+
+    async def run() -> int:
+        async with Signals() as signals:
+            send(signal.SIGINT)
+            await signals.stop.wait()
+            send(signal.SIGINT)
+            await asyncio.wait_for(signals.at_once.wait(), 5)
+            await asyncio.sleep(0.001)
+            said.append("left")
+        return signals.exit_code
+
+    assert asyncio.run(run()) == LEFT
+    assert said == ["left"]
+
+
 def test_a_third_sigint_waits_for_nothing() -> None:
     left: list[int] = []
 
     async def run() -> None:
-        async with Signals(leave=left.append) as signals:
+        async with Signals(left.append, grace_s=0.0) as signals:
             signals._interrupted()
             signals._interrupted()
             assert not left
