@@ -113,7 +113,6 @@ async def _run_as_child(orders: VirtualOrders, lifeline: Lifeline) -> None:
         speed=orders.speed,
     )
     with lifeline.watched(lambda _order: None):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lifeline.closed.set)
         await _run(
             virtual,
             lambda iid: MqttTransport(addresses[iid], client_id=f"{orders.lab}-{iid}"),
@@ -124,7 +123,10 @@ async def _run_as_child(orders: VirtualOrders, lifeline: Lifeline) -> None:
 
 def main() -> int:
     """Read the orders and run; returns the exit status."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it closes the lifeline
+    # What ends the daemon in order may reach its children, too; it waits for a hot furnace first, then closes the
+    # lifeline.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     lifeline = Lifeline(sys.stdin.fileno())
     orders = lifeline.first()

@@ -166,7 +166,7 @@ class Worker:
 
         work = self._submit(carry_out, function, args)
         try:
-            return await asyncio.shield(asyncio.wrap_future(work))
+            return await _shielded(work)
         except asyncio.CancelledError:
             self._left = work
             raise
@@ -191,7 +191,7 @@ class Worker:
         if left is None or left.done():
             return
         with contextlib.suppress(TimeoutError, BrokenProcessPool):
-            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(left)), self._patience_s)
+            await asyncio.wait_for(_shielded(left), self._patience_s)
             return
         if not left.done():
             _log.warning("a computation that nobody waits for is ended after %g s", self._patience_s)
@@ -207,3 +207,10 @@ class Worker:
                 os.kill(pid, signal.SIGKILL)
         # Its threads end once they have seen that the process is gone.
         await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
+
+
+def _shielded(work: Future[Any]) -> asyncio.Future[Any]:
+    """Waits for work that goes on when its waiter is cancelled, and whose end nobody may then want to know."""
+    inner = asyncio.wrap_future(work)
+    inner.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return asyncio.shield(inner)

@@ -65,7 +65,10 @@ class Failure:
 def begin(parent: int) -> None:
     """Make this process a quiet one that ends with its parent; runs before anything is imported that computes."""
     die_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    # What ends the daemon in order reaches all its processes where a terminal or a service manager sends it; the daemon
+    # may still need this one, and ends it itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.nice(NICENESS)
     # One thread: sums come out the same on every machine, and so do the designs that follow from them.
     os.environ["OMP_NUM_THREADS"] = "1"

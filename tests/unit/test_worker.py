@@ -1,6 +1,7 @@
 """The worker: what dies is asked again, what nobody waits for blocks nobody, and nothing outlives its parent."""
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -102,14 +103,17 @@ def test_closing_waits_for_no_computation() -> None:
     use(work)
 
 
-def test_a_computation_that_nobody_waits_for_blocks_nobody() -> None:
+def test_a_computation_that_nobody_waits_for_blocks_nobody(caplog: pytest.LogCaptureFixture) -> None:
     async def work(worker: Worker) -> None:
         pid = await worker.run(os.getpid)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(worker.run(time.sleep, 600.0), 0.05)
         assert await worker.run(os.getpid) != pid
+        gc.collect()
 
     use(work, patience_s=0.05)
+    assert "never retrieved" not in caplog.text
+    assert "nobody waits for is ended" in caplog.text
 
 
 def test_a_short_one_that_nobody_waits_for_is_let_end() -> None:
@@ -117,6 +121,16 @@ def test_a_short_one_that_nobody_waits_for_is_let_end() -> None:
         pid = await worker.run(os.getpid)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(worker.run(time.sleep, 0.1), 0.02)
+        assert await worker.run(os.getpid) == pid
+
+    use(work)
+
+
+def test_what_asks_the_daemon_to_end_leaves_the_worker_to_it() -> None:
+    async def work(worker: Worker) -> None:
+        pid = await worker.run(os.getpid)
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            os.kill(pid, signum)
         assert await worker.run(os.getpid) == pid
 
     use(work)
