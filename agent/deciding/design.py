@@ -13,6 +13,8 @@ from instruments.messages import Quantity
 
 Published = Mapping[str, Quantity | str]
 """A design as a proposal shows it: by dotted path, quantities or words."""
+_IN_PRINT: Mapping[str, str] = {"Cel": "°C", "um": "µm"}
+"""UCUM codes that people write otherwise."""
 _COMPOUND = ("compound", "formula", "crystal", "material")
 
 
@@ -78,11 +80,12 @@ def _change(text: str, design: Published) -> Change:
 
 def _number(name: str, text: str, unit: str) -> float:
     number, _, own = text.strip().partition(" ")
+    own = own.strip()
     try:
         value = float(number)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or own.strip() not in {"", unit}:
+    if not math.isfinite(value) or own not in {"", unit, _IN_PRINT.get(unit, unit)}:
         raise UserError(f"{name}={text} is no number in {unit}: the design counts {name} in {unit}, write it so")
     return value
 
@@ -119,8 +122,8 @@ def shown(value: Quantity | str) -> str:
 
 
 def with_unit(text: str, unit: str) -> str:
-    """A number with its unit; nothing is written for the unit one."""
-    return text if unit in {"", "1"} else f"{text} {unit}"
+    """A number with its unit as people write it; nothing is written for the unit one."""
+    return text if unit in {"", "1"} else f"{text} {_IN_PRINT.get(unit, unit)}"
 
 
 def compound_of(design: Published) -> str:
@@ -134,5 +137,19 @@ def compound_of(design: Published) -> str:
 
 def process_of(design: Published) -> str:
     """How it is to be made, in one line."""
-    left = [(path, value) for path, value in design.items() if short(path) not in _COMPOUND]
-    return ", ".join(f"{short(path)} {shown(value)}" for path, value in left)
+    return ", ".join(f"{short(path)} {shown(value)}" for path, value in _process(design))
+
+
+def brief_process(design: Published) -> str:
+    """The same for a table: a quantity whose unit no other has needs no name."""
+    left = _process(design)
+    units = [value.unit for _, value in left if isinstance(value, Quantity)]
+    alone = {unit for unit in units if unit != "1" and units.count(unit) == 1}
+    return ", ".join(
+        shown(value) if isinstance(value, Quantity) and value.unit in alone else f"{short(path)} {shown(value)}"
+        for path, value in left
+    )
+
+
+def _process(design: Published) -> list[tuple[str, Quantity | str]]:
+    return [(path, value) for path, value in design.items() if short(path) not in _COMPOUND]

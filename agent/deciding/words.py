@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.deciding.board import Board
-from agent.deciding.design import compound_of, process_of, shown, with_unit
+from agent.deciding.design import brief_process, compound_of, shown, with_unit
 from agent.words import NO_VALUE, chemical
 from instruments.messages import Quantity
 from instruments.profile.agent_messages import Estimate, Proposal
@@ -23,15 +23,20 @@ _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 
 def table_of(board: Board) -> Table:
     """What waits, the first to expire on top."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title_justify="left")
-    for column in ("id", "campaign", "compound", "process", "prediction", "cost", "expires in", "votes"):
-        table.add_column(column, overflow="fold")
-    for proposal in in_order(board):
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    waiting = in_order(board)
+    # Ids mostly begin with the campaign: then a column of it would only make the others narrow.
+    names_campaign = any(not proposal.proposal.startswith(f"{proposal.campaign}-") for proposal in waiting)
+    for column in ("id", *(["campaign"] if names_campaign else []), "compound", "process", "prediction", "cost"):
+        table.add_column(column, overflow="fold", no_wrap=column in {"id", "compound"})
+    table.add_column("left", no_wrap=True)
+    table.add_column("votes", no_wrap=True)
+    for proposal in waiting:
         cells = (
             proposal.proposal,
-            proposal.campaign,
+            *([proposal.campaign] if names_campaign else []),
             chemical(compound_of(proposal.design)),
-            process_of(proposal.design),
+            brief_process(proposal.design),
             predictions(proposal) or NO_VALUE,
             costs(proposal.cost) or NO_VALUE,
             left(proposal.expires_at, board.now),

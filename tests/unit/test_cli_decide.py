@@ -33,7 +33,15 @@ def test_the_table_says_what_waits_with_time_left_by_the_laboratorys_clock(bench
     assert result.exit_code == 0, words_of(result)
     head, first, second = result.stdout.splitlines()
     assert head.split()[:4] == ["id", "campaign", "compound", "process"]
-    for word in ("P008", "hard", "TiB₂", "temperature 1650 Cel", "hardness 32.4 ± 2.1 GPa", "furnace 4 h", "1 of 2"):
+    for word in (
+        "P008",
+        "hard",
+        "TiB₂",
+        "1650 °C, 2.5 h, gas argon",
+        "hardness 32.4 ± 2.1 GPa",
+        "furnace 4 h",
+        "1 of 2",
+    ):
         assert word in first
     assert "3.0 h" in first
     assert "P007" in second
@@ -62,7 +70,7 @@ def test_one_proposal_is_shown_whole(bench: Bench) -> None:
     bench.publish(sent)
     text = bench.type("proposal", "P007").stdout
     for words in (
-        "temperature  1650 Cel",
+        "temperature  1650 °C",
         "28.6 and 35.5",
         "Finer grains",
         "2 to approve",
@@ -93,9 +101,9 @@ def test_an_approval_counts_and_is_of_exactly_what_was_published(bench: Bench) -
 
 def test_an_edit_shows_the_difference_and_signs_paths_of_the_design(bench: Bench) -> None:
     bench.publish(proposal())
-    result = bench.type("edit", "P007", "temperature=1600 Cel", "process.gas=vacuum")
+    result = bench.type("edit", "P007", "temperature=1600 °C", "process.gas=vacuum")
     assert result.exit_code == 0, words_of(result)
-    assert "temperature: 1650 Cel -> 1600 Cel" in result.stderr
+    assert "temperature: 1650 °C -> 1600 °C" in result.stderr
     assert "gas: argon -> vacuum" in result.stderr
     assert _decisions(bench)[0].changes == {"process.temperature": 1600.0, "process.gas": "vacuum"}
 
@@ -108,7 +116,7 @@ def test_an_edit_shows_the_difference_and_signs_paths_of_the_design(bench: Bench
         (["temperature=hot"], "is no number in Cel"),
         (["temperature=1600 K"], "is no number in Cel"),
         (["temperature=nan"], "is no number in Cel"),
-        (["temperature=1650"], "is 1650 Cel already"),
+        (["temperature=1650"], "is 1650 °C already"),
         (["hold=1", "process.hold=2"], "given twice"),
     ],
 )
