@@ -33,7 +33,7 @@ async def run_lab(launch: Launch) -> int:
         LabwrightError: it cannot start, or something failed that waiting does not mend.
     """
     notifier = Notifier.from_environment()
-    async with Signals() as signals, open_house(launch) as house:
+    async with Signals(starting=True) as signals, open_house(launch) as house:
         desk = Doors()
         uploads = Uploads(
             house.store, Tickets(tickets_secret(house.config), SystemClock()), lambda job: job in house.desk.state.jobs
@@ -51,6 +51,7 @@ async def run_lab(launch: Launch) -> int:
             desk.office = office
             try:
                 await office.open()
+                signals.up()
                 await _work(house, bus, office, signals, notifier, base=server.base)
             finally:
                 await bus.client.close()

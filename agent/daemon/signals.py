@@ -35,19 +35,24 @@ class Signals:
     Args:
         leave: ends the process.
         grace_s: for the last word in the record, once it is to leave at once.
+        starting: until ``up`` is called nothing is under way yet, and one signal cancels what waits for a broker or a
+            database that is away.
 
     Attributes:
         stop: set when the daemon is to stop.
         at_once: set when it is to leave what it waits for, too.
     """
 
-    def __init__(self, leave: Callable[[int], object] = os._exit, *, grace_s: float = GRACE_S) -> None:
+    def __init__(
+        self, leave: Callable[[int], object] = os._exit, *, grace_s: float = GRACE_S, starting: bool = False
+    ) -> None:
         self.stop, self.at_once = asyncio.Event(), asyncio.Event()
         self._leave, self._grace_s = leave, grace_s
         self._cut: asyncio.TimerHandle | None = None
         self._callbacks: list[Reload] = []
         self._reload: asyncio.Task[None] | None = None
-        self._wanted, self._cancelled = False, False
+        self._wanted, self._starting = False, starting
+        self._cancels = 0
         self._task: asyncio.Task[Any] | None = None
         self._before: dict[signal.Signals, Any] = {}
 
@@ -64,7 +69,7 @@ class Signals:
         loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         handlers = {
-            signal.SIGTERM: self.stop.set,
+            signal.SIGTERM: self._told_to_stop,
             signal.SIGINT: self._interrupted,
             signal.SIGHUP: self._hung_up,
         }
@@ -87,12 +92,29 @@ class Signals:
             await asyncio.gather(self._reload, return_exceptions=True)
         if self._cut is not None:
             self._cut.cancel()
-        left = self._cancelled and kind is asyncio.CancelledError
-        return bool(left and self._task is not None and self._task.uncancel() == 0)
+        return kind is asyncio.CancelledError and self._by_us()
+
+    def _by_us(self) -> bool:
+        """Whether the cancellation that ends the context is ours alone; then it is taken back."""
+        if self._task is None or not self._cancels:
+            return False
+        left = self._task.cancelling()
+        for _ in range(min(self._cancels, left)):
+            left = self._task.uncancel()
+        return left == 0
+
+    def up(self) -> None:
+        """From now on a signal asks for an orderly stop; it is the body's to see that it came meanwhile."""
+        self._starting = False
+
+    def _told_to_stop(self) -> None:
+        if self._starting and not self.stop.is_set() and self._task is not None:
+            self._cancel(self._task)
+        self.stop.set()
 
     def _interrupted(self) -> None:
         if not self.stop.is_set():
-            self.stop.set()
+            self._told_to_stop()
         elif not self.at_once.is_set():
             self.at_once.set()
             if self._task is not None:
@@ -101,7 +123,7 @@ class Signals:
             self._leave(LEFT)
 
     def _cancel(self, task: asyncio.Task[Any]) -> None:
-        self._cancelled = True
+        self._cancels += 1
         task.cancel()
 
     def _hung_up(self) -> None:

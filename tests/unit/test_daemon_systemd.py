@@ -182,6 +182,47 @@ def test_who_leaves_at_once_has_a_moment_for_the_last_word() -> None:
     assert said == ["left"]
 
 
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_while_it_starts_one_signal_is_enough(signum: int) -> None:
+    async def run() -> int:
+        async with Signals(starting=True) as signals:
+            send(signum)
+            await asyncio.sleep(60)  # for a broker that is away
+        await asyncio.sleep(0)
+        return signals.exit_code
+
+    assert asyncio.run(run()) == 0
+
+
+def test_once_it_is_up_a_signal_asks_for_an_orderly_stop() -> None:
+    went_on = []
+
+    async def run() -> None:
+        async with Signals(starting=True) as signals:
+            signals.up()
+            send(signal.SIGTERM)
+            await asyncio.wait_for(signals.stop.wait(), 5)
+            await asyncio.sleep(0.001)
+            went_on.append(1)
+
+    asyncio.run(run())
+    assert went_on
+
+
+def test_a_start_that_does_not_end_when_it_is_told_to_is_cut() -> None:
+    async def run() -> int:
+        async with Signals(grace_s=0.0, starting=True) as signals:
+            send(signal.SIGINT)
+            try:
+                await asyncio.sleep(60)
+            finally:
+                send(signal.SIGINT)
+                await asyncio.sleep(60)  # tidying up that does not end
+        return signals.exit_code
+
+    assert asyncio.run(run()) == LEFT
+
+
 def test_a_third_sigint_waits_for_nothing() -> None:
     left: list[int] = []
 
