@@ -122,8 +122,8 @@ def test_the_laboratory_keeps_the_daemons_time_and_comes_back_when_it_is_killed(
         assert "password" not in command_line(pid)
         assert "mqtt" not in command_line(pid)
         os.kill(pid, signal.SIGKILL)
-        await until(lambda: bench.client.presence("sem-1") == "offline")
-        await until(lambda: bench.client.presence("sem-1") == "online")
+        await until(lambda: bench.client.presence("sem-1") == "offline", within_s=60.0)
+        await until(lambda: bench.client.presence("sem-1") == "online", within_s=60.0)
         assert bench.virtual.child.starts == 2
         assert (await bench.image())[0] == digest, "the same order gives the same image"
         worker = Worker()
@@ -281,7 +281,7 @@ def test_a_child_dies_with_its_parent_though_it_ignores_everything(
     finally:
         parent.kill()
         parent.communicate()
-    asyncio.run(until(lambda: gone(pid), within_s=5.0))
+    asyncio.run(until(lambda: gone(pid), within_s=20.0))
 
 
 # ---- The worker with the real planner

@@ -185,4 +185,4 @@ def test_it_dies_with_its_parent() -> None:
     finally:
         parent.kill()
         parent.communicate()
-    asyncio.run(until(lambda: gone(pid), within_s=5.0))
+    asyncio.run(until(lambda: gone(pid), within_s=20.0))
