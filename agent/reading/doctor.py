@@ -25,6 +25,7 @@ from agent.roles import Role, may
 from agent.rules.limits import Limits
 from agent.rules.limits_config import read_limits
 from agent.rules.recipe import Recipe, Step
+from envs.design import Design
 from envs.errors import ConfigError, LabwrightError
 from instruments.broker import find_mosquitto, port_is_free
 
@@ -149,6 +150,27 @@ def _limits(config: LabConfig) -> Iterator[Finding]:
             yield problem(f"limits of {entry.id}", f"no instrument may do: {words}", todo)
         else:
             yield ok(f"limits of {entry.id}", f"each step has an instrument ({limits.version})")
+        yield from _never(limits, config, entry)
+
+
+def _never(limits: Limits, config: LabConfig, entry: CampaignEntry) -> Iterator[Finding]:
+    """Levels of the design space that the limits never allow: the planner would propose them in vain."""
+    facts, recipe = _facts(entry), recipe_of(config, entry)
+    crystal = next(iter(facts.crystals), "")
+    base = {f.name: f.levels[0] for f in facts.factors}
+    shut: list[str] = []
+    for factor in facts.factors:
+        levels = []
+        for level in factor.levels:
+            design = Design(crystal, {**base, factor.name: level})
+            refused = limits.refusals_of(recipe, design, facts.factors, "sample")
+            if any(f": {factor.name} = " in reason for reason in refused):
+                levels.append(level if isinstance(level, str) else f"{level:g}")
+        if levels:
+            shut.append(f"{factor.name} {', '.join(levels)} {factor.unit}".rstrip())
+    if shut:
+        todo = "leave them out of the campaign's space, or widen [limits]: proposals with them are refused"
+        yield warning(f"limits of {entry.id}", f"never allowed: {'; '.join(shut)}", todo)
 
 
 def able(limits: Limits, step: Step, own: tuple[str, ...] = ()) -> tuple[str, ...]:

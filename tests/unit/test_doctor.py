@@ -81,6 +81,15 @@ def test_what_is_missing_is_named(tmp_path: Path, text: str, check: str, words: 
     assert words in looked_at(lab_file(tmp_path, text))[check].words
 
 
+def test_levels_that_the_limits_never_allow_are_named(tmp_path: Path) -> None:
+    factors = {"powder_size": "um", "hold": "h", "heating_rate": "K/min", "pressure": "MPa"}
+    bounds = "".join(f"commands.sinter.{n} = {{ high = 99, unit = '{unit}' }}\n" for n, unit in factors.items())
+    bounds += "commands.sinter.temperature = { high = 2100, unit = 'Cel' }\n"
+    bounds += "commands.sinter.additive = { options = ['none', 'MgO', 'Y2O3'] }\n"
+    words = looked_at(lab_file(tmp_path, LIMITS.replace("commands.sinter = {}\n", bounds)))["limits of hard"].words
+    assert words == "never allowed: additive B4C; temperature 2150, 2200 Cel"
+
+
 def test_two_persons_are_needed_where_the_policy_says_so(tmp_path: Path) -> None:
     recorded_lab.people(tmp_path / "state")
     (tmp_path / "state" / "people" / "bert.public.json").unlink()

@@ -1,12 +1,21 @@
-"""The laboratory's file: what is wrong is said with its key, its value and what is allowed, all of it at once."""
+"""The laboratory's file, and its guide: what is wrong is said with its key, its value and what is allowed."""
 
+import re
+import shlex
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
+from agent.cli import app
 from agent.config import SeveralConfigError
 from agent.daemon.config import LabConfig, is_lab_file, load_lab, parse_lab, virtual_config
 from agent.daemon.credentials import credential, database_url
+from agent.daemon.rules_of import facts_of, lab_rules
+from agent.identity import People
+from envs.design import Design
 from envs.errors import ConfigError, UserError
 
 SMALLEST = """
@@ -159,3 +168,50 @@ def test_the_virtual_laboratory_needs_no_file(tmp_path: Path) -> None:
 def test_a_configuration_survives_being_stored(tmp_path: Path) -> None:
     config = load(tmp_path, SMALLEST)
     assert parse_lab(config.model_dump(mode="json")).model_dump() == config.model_dump()
+
+
+# ---- The guide
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+GUIDE = (DOCS / "running-a-lab.md").read_text()
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> list[str]:
+    return [body for kind, body in BLOCK.findall(GUIDE) if kind == language]
+
+
+def test_the_example_is_a_laboratory_with_all_its_rules() -> None:
+    config = load_lab(DOCS / "examples" / "lab.toml")
+    facts = {entry.id: facts_of(entry) for entry in config.campaign}
+    rules = lab_rules(config, People([]), facts, mode="live")
+    assert set(rules.limits.instruments) == {"furnace-1", "sem-1", "indenter-1"}
+    assert rules.campaigns["hard"].priority > rules.campaigns["screening"].priority
+    factors = rules.campaigns["hard"].factors
+    process = {f.name: f.levels[0] for f in factors}
+    slow = {**process, "temperature": 1650.0, "heating_rate": 5.0}
+    recipe = rules.campaigns["hard"].recipe
+    assert rules.limits.refusals_of(recipe, Design("mp-988", slow), factors, "s") == ()
+    assert rules.limits.refusals_of(recipe, Design("mp-988", {**slow, "heating_rate": 20.0}), factors, "s") != ()
+    assert rules.campaigns["hard"].costs(Design("mp-988", slow))["furnace_hours"] == pytest.approx(0.5 + 1625 / 150)
+
+
+@pytest.mark.parametrize("body", blocks("TOML"))
+def test_the_guides_files_are_right(body: str, tmp_path: Path) -> None:
+    (tmp_path / "hard.toml").write_text("[campaign]\nexperiments = 20\n")
+    assert parse_lab(tomllib.loads(body), home=tmp_path).campaign[0].id == "hard"
+
+
+def test_the_guides_commands_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parsed, not run."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("anna", "bert"):
+        (tmp_path / f"{name}.public.json").touch()
+    whole: Any = typer.main.get_command(app)
+    lines = [line for body in blocks("sh") for line in body.splitlines() if line.strip()]
+    assert len(lines) > 20
+    for line in lines:
+        words, command = shlex.split(line)[1:], whole
+        while hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        command.make_context(command.name, words)
