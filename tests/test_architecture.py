@@ -29,6 +29,10 @@ BARE = (
     "instruments.adapters.load",
     "agent.cli_instrument",
     "agent.instrument_run",
+    "agent.cli_people",
+    "agent.registry",
+    "agent.deciding.session",
+    "agent.deciding.words",
 )
 MAX_LINES = 400
 

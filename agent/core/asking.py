@@ -38,6 +38,7 @@ def on_request(state: LabState, message: RequestArrived, rules: LabRules, now: d
         now=message.wall,
         seen_nonces=state.nonces,
         seen_requests=state.requests,
+        stopped={c.id for c in state.campaigns.values() if c.phase in {"stopping", "stopped"}},
     )
     request = verdict.request
     if request is None or verdict.reason is not None:

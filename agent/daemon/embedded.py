@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from agent.daemon.config import LabConfig
-from instruments.artefacts import write_durably
+from agent.deciding.place import RunFile
 from instruments.broker import LocalBroker, free_port, local_broker, port_is_free
 from instruments.brokers.access import Access, BrokerUser
 from instruments.brokers.store import BrokerStore, StoredBroker
 
 DIRECTORY = "broker"
-RUN = "run"
-"""Below the state directory: how each person of this machine connects, in a file of their name."""
 
 
 @contextmanager
@@ -60,16 +56,5 @@ def _access(config: LabConfig, known: StoredBroker | None) -> Access:
 def _tell(config: LabConfig, broker: LocalBroker, name: str) -> None:
     """Leave a file that this machine's commands find the broker by; only its owner may read it."""
     address = broker.address(name)
-    told = {
-        "broker": address.url, "lab": config.lab.name, "root": config.lab.root, "user": name,
-        "password": address.password,
-    }  # fmt: skip
-    path = run_file(config.state, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(path, f"{json.dumps(told)}\n".encode())
-    path.chmod(0o600)
-
-
-def run_file(state: Path, name: str) -> Path:
-    """How a person of this machine connects."""
-    return state / RUN / f"{name}.json"
+    file = RunFile(broker=address.url, lab=config.lab.name, root=config.lab.root, user=name, password=address.password)
+    file.write(config.state)

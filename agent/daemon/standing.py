@@ -9,7 +9,15 @@ from agent import core
 from agent.history import best
 from envs.objective import FLAGSHIP
 from instruments.messages import Quantity
-from instruments.profile.agent_messages import Best, BudgetLine, CampaignPhase, CampaignState, Counts, Design
+from instruments.profile.agent_messages import (
+    MAX_PROPERTIES,
+    Best,
+    BudgetLine,
+    CampaignPhase,
+    CampaignState,
+    Counts,
+    Design,
+)
 
 
 def campaign_state(
@@ -33,7 +41,14 @@ def campaign_state(
     return CampaignState(
         campaign=cid, boot_id=boot, seq=seq, ts=now, phase=_phase(state, campaign), reason=_reason(state, campaign),
         goal=campaign.name[:200], budget=budget, best=_best(state, rules, cid), counts=_counts(state, campaign),
+        votes=_votes(state, campaign),
     )  # fmt: skip
+
+
+def _votes(state: core.LabState, campaign: core.CampaignState) -> dict[str, tuple[str, ...]]:
+    """Who has approved so far, of what waits for more."""
+    begun = [state.proposals[p] for p in campaign.waiting if state.proposals[p].votes]
+    return {proposal.id: proposal.votes for proposal in begun[:MAX_PROPERTIES]}
 
 
 def _phase(state: core.LabState, campaign: core.CampaignState) -> CampaignPhase:
