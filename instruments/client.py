@@ -111,10 +111,15 @@ class InstrumentClient:
         await self._transport.publish(status, self._status("online").to_bytes(), retain=True)
 
     async def announce(self, message: str = "") -> None:
-        """Say again that the agent is there: whoever looks can tell how old its last word is."""
+        """Say again that the agent is there: whoever looks can tell how old its last word is.
+
+        Instruments that were heard of and never described themselves are asked to: what they said may have been lost.
+        """
         if self._transport.connected:
             status = self._topics.agent_status(self._agent)
             await self._transport.publish(status, self._status("online", message).to_bytes(), retain=True)
+            for iid in self._directory.undescribed():
+                await self._control(iid, Control(op="republish"))
 
     async def close(self) -> None:
         """Say goodbye and disconnect; jobs that are running go on and can be adopted later."""

@@ -114,6 +114,14 @@ class Directory:
             return "stale"
         return status.state
 
+    def undescribed(self) -> list[str]:
+        """Instruments that are there and of which nobody knows what they are."""
+        return [
+            iid
+            for iid, (status, _) in self._statuses.items()
+            if iid not in self._descriptions and status.state != "offline"
+        ]
+
     def skew(self, iid: str) -> float:
         """By how many seconds an instrument's clock is ahead of the agent's; 0 where that is no more than 2 s."""
         return self._skews.get(iid, 0.0)

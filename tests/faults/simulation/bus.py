@@ -155,6 +155,10 @@ class Broker:
         """What is kept on a topic."""
         return self._retained.get(topic)
 
+    def all_retained(self, pattern: str) -> dict[str, bytes]:
+        """What a new subscription would get."""
+        return {topic: payload for topic, payload in self._retained.items() if matches(pattern, topic)}
+
     def _post(self, session: _Session, message: Message, qos: int) -> None:
         if qos == 0:
             if session.link is not None:

@@ -159,8 +159,9 @@ class Crowd:
         self._note("asks", user, action, subject, *arguments.values())
         self.send(f"{self.topics.prefix}/request/{user}/{rid}", token)
 
-    def answer_all(self) -> None:
-        """Decide on everything that waits; said again where nothing came of it for a while."""
+    def answer_all(self, retained: dict[str, bytes]) -> None:
+        """Look at the bus afresh and decide on everything that waits; again where nothing came of it for a while."""
+        self.open = {topic.rpartition("/")[2]: payload for topic, payload in retained.items()}
         now = asyncio.get_running_loop().time()
         for pid, payload in list(self.open.items()):
             digest = PublishedProposal.parse(payload).digest

@@ -28,6 +28,8 @@ BEAT_S = 20.0
 """Between two heartbeats of an instrument; an agent takes one that is silent for 30 s for absent."""
 LOOK_S = 20.0
 """How often people look whether something waits for them, once the faults are over."""
+SETTLE_S = 40.0
+"""How long everything that was away may take to come back, before anybody looks."""
 PATIENCE_S = 2 * 3600.0
 """How long everything may take to come to its end after the faults."""
 
@@ -316,7 +318,7 @@ class Lab:
         for machine in self._machines.values():
             machine.wire.disarm()
         until = self.loop.time() + PATIENCE_S
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(SETTLE_S)
         while (why := self._unfinished()) and self.loop.time() < until:
             self._look_after()
             await asyncio.sleep(LOOK_S)
@@ -350,7 +352,7 @@ class Lab:
         for row in self.disk.rows_of(t.experiments):
             if row["phase"] == "needs_reconcile":
                 ask("clara", "reconcile", row["experiment"], verdict=self.rng.choice(("again", "aborted")))
-        self.crowd.answer_all()
+        self.crowd.answer_all(self.broker.all_retained(self.crowd.topics.pattern("proposal")))
 
     def _verdict(self) -> Outcome:
         entries = [Entry(*entry) for entry in self.disk.entries()]
