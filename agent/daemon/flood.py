@@ -46,7 +46,8 @@ class Flood:
     def over(self, *, end: bool = False) -> Iterator[tuple[Key, int]]:
         """What was left out in the minutes that are over, once each; all of it at the ``end``."""
         now = self._monotonic()
-        for key in list(self._spans):  # in the order in which their minutes began, and end
+        while self._spans:
+            key = next(iter(self._spans))  # the one whose minute began first, and ends first
             if not end and self._spans[key].until > now and len(self._spans) <= self._keys:
                 return
             span = self._spans.pop(key)
