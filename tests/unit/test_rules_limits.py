@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.rules.bounds import COMMON
+from agent.rules.bounds import COMMON, Bound
 from agent.rules.limits import Limits
 from agent.rules.limits_config import read_limits
 from agent.rules.recipe import Order, RecipeSettings
@@ -245,3 +245,9 @@ def test_a_whole_recipe_is_judged_before_anything_is_made() -> None:
 
 def test_units_that_are_taken_as_known_are_ucum() -> None:
     assert [check_unit(code) for code in sorted(COMMON)] == sorted(COMMON)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_bound_that_is_open_at_its_ends_still_takes_finite_numbers_alone(value: float) -> None:
+    assert Bound(unit="Cel").refusal("t", q(5000, "Cel")) == ""
+    assert "not a finite number" in Bound(unit="Cel").refusal("t", Quantity.model_construct(value=value, unit="Cel"))

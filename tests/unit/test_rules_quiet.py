@@ -103,3 +103,29 @@ def test_an_unknown_zone_and_a_week_without_a_waking_hour_are_refused() -> None:
             QuietHours.parse(["Sat"], zone)
     with pytest.raises(ConfigError, match="some time of the week"):
         QuietHours.parse(["Mon-Fri", "Sat-Sun 00:00-12:00", "12:00-24:00"])
+
+
+CHANGES = (
+    ("Europe/Berlin", datetime(2026, 3, 29, 1, 0, tzinfo=UTC)),
+    ("Europe/Berlin", datetime(2026, 10, 25, 1, 0, tzinfo=UTC)),
+    ("America/New_York", datetime(2026, 11, 1, 6, 0, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 4, 4, 15, 0, tzinfo=UTC)),  # by half an hour
+)
+
+
+@given(st.sampled_from(CHANGES), st.integers(-150, 150), st.integers(0, 240), st.integers(1, 150))
+def test_where_the_clocks_change_quiet_hours_are_rather_too_long(
+    change: tuple[str, datetime], minutes: int, start: int, length: int
+) -> None:
+    zone, at = change
+    quiet = QuietHours.parse([f"{text_of(start)}-{text_of(start + length)}"], zone)
+    moment = at + timedelta(minutes=minutes)
+    if on_the_wall(moment, zone, set(range(7)), start, start + length):
+        assert quiet.at(moment)
+
+
+def test_a_span_within_the_hour_that_comes_twice_lasts_from_the_first_to_the_last() -> None:
+    quiet = QuietHours.parse(["02:15-02:45"], "Europe/Berlin")
+    first = datetime(2026, 10, 25, 0, 15, tzinfo=UTC)
+    assert not quiet.at(first - timedelta(seconds=1))
+    assert quiet.end(first) == datetime(2026, 10, 25, 1, 45, tzinfo=UTC)
