@@ -77,16 +77,26 @@ def identity_new(
 def identity_list(
     directory: Directory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: the public keys with their roles.")] = False,
+    state: Annotated[
+        Path | None, typer.Option("--state", metavar="DIR", help="Those of a laboratory, by its state directory.")
+    ] = None,
+    people: Annotated[
+        Path | None, typer.Option("--people", metavar="DIR", help="Those of a laboratory, by its directory of people.")
+    ] = None,
 ) -> None:
-    """Print the identities on this machine."""
-    persons = identity_store(directory).persons()
+    """Print the identities on this machine, or those that a laboratory knows."""
+    if state or people:
+        persons = sorted(_registry(state, people).people(), key=lambda person: (person.name, person.revoked is None))
+    else:
+        persons = identity_store(directory).persons()
     if as_json:
         typer.echo(json.dumps([{**p.model_dump(mode="json"), "kid": p.key.kid} for p in persons]))
         return
     for person in persons:
         typer.echo(f"{person.name}\t{person.role}\t{person.key.kid}{chr(9) + 'revoked' if person.revoked else ''}")
     if not persons:
-        typer.echo("No identities yet. Make one with: labwright identity new NAME --role approver", err=True)
+        make = "labwright identity add FILE" if state or people else "labwright identity new NAME --role approver"
+        typer.echo(f"No identities yet. Make one with: {make}", err=True)
 
 
 @identity_app.command("add")

@@ -70,6 +70,7 @@ class Agent:
 
     Attributes:
         heard: what counted.
+        refused: decisions that are somebody's and did not count.
         proposals: that wait, by id.
         mute: answers nothing, as an agent that is not there.
         answers_by_outcome: of an approval it tells the outcome alone.
@@ -77,6 +78,7 @@ class Agent:
 
     people: People
     heard: list[Decision | Request] = field(default_factory=list)
+    refused: list[Decision] = field(default_factory=list)
     proposals: dict[str, Proposal] = field(default_factory=dict)
     mute: bool = False
     answers_by_outcome: bool = False
@@ -105,6 +107,8 @@ class Agent:
         )
         if verdict.accepted and verdict.decision:
             self.heard.append(verdict.decision)
+        elif verdict.decision:
+            self.refused.append(verdict.decision)
         if verdict.accepted and self.answers_by_outcome and known:
             return self._outcome(topic, known)
         kind = "decision.counted" if verdict.accepted else "decision.refused"

@@ -12,6 +12,7 @@ from instruments.bus.waiting import Bell
 from instruments.clock import Sleeper
 from instruments.messages import MalformedMessageError, Status
 from instruments.profile.agent_messages import CampaignState, Outcome, Proposal
+from instruments.profile.decisions import PublishedProposal
 from instruments.topics import AgentTopic, CampaignTopic, Lab, OutcomeTopic, ProposalTopic
 from instruments.transport import Message, Transport
 
@@ -26,8 +27,9 @@ class Board:
     """What was kept, as it came; what cannot be read is left out, and noted.
 
     Attributes:
-        bodies: of proposals that wait, by id: what is signed is of exactly these bytes.
-        proposals: the same, read.
+        bodies: of proposals that wait, by id, as they came.
+        published: what a signature of one names: it is of exactly that body, with what a newer version has added.
+        proposals: what they say.
         campaigns: by id.
         outcomes: of proposals, by id.
         agents: presences, by agent.
@@ -35,6 +37,7 @@ class Board:
     """
 
     bodies: dict[str, bytes] = field(default_factory=dict)
+    published: dict[str, PublishedProposal] = field(default_factory=dict)
     proposals: dict[str, Proposal] = field(default_factory=dict)
     campaigns: dict[str, CampaignState] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -110,11 +113,11 @@ class _Reading:
         topic, board = self._topics.read(message.topic), self.board
         match topic:
             case ProposalTopic(pid=pid):
-                board.bodies.pop(pid, None)
-                board.proposals.pop(pid, None)
+                for kept in (board.bodies, board.published, board.proposals):
+                    kept.pop(pid, None)
                 if message.payload:
-                    board.proposals[pid] = checked(message.payload, pid, self._topics)
-                    board.bodies[pid] = message.payload
+                    read, published = checked(message.payload, pid, self._topics)
+                    board.bodies[pid], board.published[pid], board.proposals[pid] = message.payload, published, read
             case OutcomeTopic(pid=pid) if message.payload:
                 board.outcomes[pid] = Outcome.parse(message.payload)
             case CampaignTopic(cid=cid) if message.payload:
@@ -125,16 +128,16 @@ class _Reading:
                 pass
 
 
-def checked(body: bytes, pid: str, topics: Lab) -> Proposal:
-    """A proposal that is what its topic says.
+def checked(body: bytes, pid: str, topics: Lab) -> tuple[Proposal, PublishedProposal]:
+    """A proposal that is what its topic says, and what a signature of it names.
 
     Raises:
         MalformedMessageError: it is none.
-        UserError: it is another's, or of another laboratory.
+        UserError: it is another's, or of another laboratory, or can be read in two ways.
     """
-    read = Proposal.parse(body)
+    read, published = Proposal.parse(body), PublishedProposal.parse(body)
     if (read.lab, read.proposal) != (topics.lab, pid):
         raise UserError(
             f"on {topics.proposal(pid)} there is {read.proposal} of the laboratory {read.lab}: nothing there is signed"
         )
-    return read
+    return read, published

@@ -31,8 +31,8 @@ def open_proposal(board: Board, pid: str, topics: Lab) -> tuple[Proposal, Publis
         UserError: nothing of that id waits, or what is there is not as it should be.
         TooLateError: it is decided already, or it expired by the laboratory's time.
     """
-    body, proposal = board.bodies.get(pid), board.proposals.get(pid)
-    if body is None or proposal is None:
+    proposal = board.proposals.get(pid)
+    if proposal is None:
         if wrong := board.unreadable.get(topics.proposal(pid)):
             raise UserError(f"what is on {topics.proposal(pid)} cannot be signed: {wrong}")
         if outcome := board.outcomes.get(pid):
@@ -46,7 +46,7 @@ def open_proposal(board: Board, pid: str, topics: Lab) -> tuple[Proposal, Publis
             f"{pid} expired at {proposal.expires_at:%Y-%m-%d %H:%M} UTC; in the laboratory it is "
             f"{board.now:%Y-%m-%d %H:%M}: it counts as not approved"
         )
-    return proposal, PublishedProposal.parse(body)
+    return proposal, board.published[pid]
 
 
 def decision_of(

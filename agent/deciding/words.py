@@ -57,7 +57,7 @@ def rows_of(board: Board) -> list[dict[str, Any]]:
     return [
         {
             **json.loads(board.bodies[proposal.proposal]),
-            "digest": proposal.published.digest,
+            "digest": board.published[proposal.proposal].digest,
             "votes": [*board.votes(proposal.proposal)],
             "lab_time": now,
         }
@@ -90,7 +90,7 @@ def show(proposal: Proposal, board: Board, console: Console) -> None:
         console,
         "signed is",
         {
-            "body": proposal.published.digest,
+            "body": board.published[proposal.proposal].digest,
             "recipe": proposal.recipe_hash,
             "limits": proposal.limits_version,
             "models": proposal.model_version,

@@ -12,8 +12,8 @@ from people_bench import AHEAD, LAB, PASSWORD, Bench, lab_now, proposal, words_o
 from agent.deciding import session
 from agent.deciding.letters import TooLateError
 from envs.errors import UserError
-from instruments.profile.agent_messages import CampaignState
-from instruments.profile.decisions import Decision
+from instruments.profile.agent_messages import CampaignState, Proposal
+from instruments.profile.decisions import Decision, proposal_digest
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +55,17 @@ def test_the_table_for_programs_is_what_was_published(bench: Bench) -> None:
     assert row["digest"] == sent.published.digest
     assert {**json.loads(sent.to_bytes()), **row} == row
     assert row["lab_time"] > (lab_now() - timedelta(minutes=5)).isoformat()
+
+
+def test_what_a_newer_agent_adds_is_part_of_what_is_signed(bench: Bench) -> None:
+    body = {**json.loads(proposal().to_bytes()), "added_later": {"x": [1.5, "\u00e4"]}}
+    bench.bus.route(LAB.proposal("P007"), json.dumps(body, indent=1).encode(), retain=True)
+    (row,) = json.loads(bench.type("proposals", "--json").stdout)
+    assert row["digest"] == proposal_digest(body) != Proposal.parse(json.dumps(body).encode()).published.digest
+    assert row["added_later"] == body["added_later"]
+    assert proposal_digest(body) in bench.type("proposal", "P007").stdout
+    bench.type("approve", "P007")
+    assert bench.agent.refused[0].digest == proposal_digest(body)
 
 
 def test_an_empty_table_and_an_absent_agent_are_said(bench: Bench) -> None:
@@ -194,7 +205,9 @@ def test_a_body_that_is_anothers_is_not_signed(bench: Bench) -> None:
     bench.bus.route(LAB.proposal("P007"), proposal("P008").to_bytes(), retain=True)
     bench.bus.route(LAB.proposal("P009"), proposal("P009", lab="metals").to_bytes(), retain=True)
     bench.bus.route(LAB.proposal("P010"), b'{"lab": "ceramics"}', retain=True)
-    for pid in ("P007", "P009", "P010"):
+    twice = proposal("P011").to_bytes().replace(b'"revision":1', b'"revision":1,"revision":2')
+    bench.bus.route(LAB.proposal("P011"), twice, retain=True)
+    for pid in ("P007", "P009", "P010", "P011"):
         result = bench.type("approve", pid)
         assert isinstance(result.exception, UserError)
         assert "cannot be signed" in str(result.exception)

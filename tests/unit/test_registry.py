@@ -108,5 +108,8 @@ def test_the_commands(laptop: IdentityStore, registry: Registry, monkeypatch: py
     revoked = _run("revoke", "anna", "--people", str(registry.directory))
     assert revoked.exit_code == 0, revoked.output
     assert [person.revoked is not None for person in registry.people()] == [True]
+    listed = _run("list", "--state", "state")
+    assert listed.stdout.split() == ["anna", "approver", laptop.person("anna").key.kid, "revoked"]
+    assert "identity add FILE" in _run("list", "--people", "nowhere").stderr
     both = _run("revoke", "anna", "--people", str(registry.directory), "--state", "state")
     assert "give one of them" in str(both.exception)
