@@ -59,8 +59,8 @@ class Recall:
 
     async def _ask(self, job: str) -> None:
         experiment = self._desk.state.experiments.get(self._desk.state.jobs.get(job, ""))
-        if experiment is None:
-            self._wanted.pop(job, None)
+        if experiment is None or not self._desk.state.stopped:
+            self._wanted.pop(job, None)  # it has ended, or a person cleared the stop that asked for it
             return
         try:
             await self._client.cancel(experiment.instrument, job)
