@@ -373,7 +373,7 @@ def _of_campaigns(entries: Sequence[CampaignEntry]) -> Iterator[ConfigError]:
             yield ConfigError(f"{key}.id", entry.id, f"any other word than {OFFLINE!r} and {STREAM!r}")
         if entry.id in ids[:position]:
             yield ConfigError(f"{key}.id", entry.id, "each campaign once")
-        if entry.initial > entry.experiments:
+        if "initial" in entry.model_fields_set and entry.initial > entry.experiments:
             yield ConfigError(f"{key}.initial", entry.initial, f"at most its experiments, {entry.experiments}")
 
 

@@ -63,7 +63,7 @@ def test_the_smallest_file_is_a_laboratory(tmp_path: Path) -> None:
         ("mqtt://agent@localhost", "mqtt://a:s3cret@far.example", ["broker.url", "TLS is required"]),
         ("[broker]", '[broker]\npeople = ["anna"]', ["broker.people", "only beside embedded"]),
         ("experiments = 20", "experimets = 20", ["campaign[0].experimets", "did you mean 'experiments'"]),
-        ("experiments = 20", "experiments = 4", ["campaign[0].initial = 8", "at most its experiments, 4"]),
+        ("experiments = 20", "experiments = 4\ninitial = 8", ["campaign[0].initial = 8", "at most its experiments, 4"]),
         ("experiments = 20", 'instruments = "furnace-1"', ["campaign[0].instruments", "a list"]),
         ("experiments = 20", "recipe = { max_trys = 3 }", ["campaign[0].recipe.max_trys", "did you mean 'max_tries'"]),
         ('id = "hard"', "", ["campaign[0].id is missing"]),
