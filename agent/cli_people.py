@@ -95,8 +95,11 @@ def identity_list(
     for person in persons:
         typer.echo(f"{person.name}\t{person.role}\t{person.key.kid}{chr(9) + 'revoked' if person.revoked else ''}")
     if not persons:
-        make = "labwright identity add FILE" if state or people else "labwright identity new NAME --role approver"
-        typer.echo(f"No identities yet. Make one with: {make}", err=True)
+        make = "Make one with: labwright identity new NAME --role approver"
+        typer.echo(
+            f"No identities yet. {'Take one in with: labwright identity add FILE' if state or people else make}",
+            err=True,
+        )
 
 
 @identity_app.command("add")
