@@ -24,7 +24,7 @@ from tests.faults.simulation.people import Pen
 from tests.faults.simulation.plan import Blow, Plan
 from tests.faults.simulation.trace import Trace
 
-BEAT_S = 20.0
+BEAT_S = 24.0
 """Between two heartbeats of an instrument; an agent takes one that is silent for 30 s for absent."""
 LOOK_S = 20.0
 """How often people look whether something waits for them, once the faults are over."""

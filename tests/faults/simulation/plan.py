@@ -103,7 +103,7 @@ def draw(seed: int, *, blows: int | None = None) -> Plan:
     """What a seed decides."""
     rng = random.Random(seed)
     campaigns = tuple(_campaign(rng, name) for name in ("alpha", "beta")[: 1 + (rng.random() < 0.3)])
-    quiet_from = rng.uniform(150.0, 500.0)
+    quiet_from = rng.uniform(120.0, 360.0)
     n = rng.randint(0, 6) if blows is None else blows
     kinds, weights = list(KINDS), list(KINDS.values())
     found = [_blow(rng, rng.choices(kinds, weights)[0], quiet_from) for _ in range(n)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,8 +19,10 @@ from tests.faults.simulation.life import run_agent
 from tests.faults.simulation.loop import StalledError, VirtualLoop, run
 from tests.faults.simulation.plan import Plan, draw
 
-TICK_S = 5.0
-"""The agent's pulse: five times slower than in life, for the speed of the simulation."""
+SWEEP = 40
+"""Schedules between two collections of garbage."""
+PULSE = {"TICK_S": 8.0, "POLICIES_EVERY": 3, "ANNOUNCE_EVERY": 3}
+"""The agent's pulse: slower than in life, for the speed of the simulation."""
 
 
 async def _fetch(ref: ArtefactRef, sources: fetching.Sources | None = None) -> bytes:
@@ -33,10 +36,14 @@ def without_threads() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     with ExitStack() as stack:
         stack.enter_context(patch("agent.jobs.fetch", _fetch))
-        stack.enter_context(patch("agent.daemon.beat.TICK_S", TICK_S))
+        stack.enter_context(patch("agent.daemon.office.version", lambda _name: "simulated"))
+        for name, value in PULSE.items():
+            stack.enter_context(patch(f"agent.daemon.beat.{name}", value))
+        gc.disable()  # a schedule is short; what it leaves is collected after some of them
         try:
             yield
         finally:
+            gc.enable()
             logging.disable(logging.NOTSET)
 
 
@@ -66,6 +73,8 @@ def play(
         with patch.object(crash_points, "_trap", _Trap(lab)), patch("agent.daemon.office.datetime", wall):
             return await lab.play()
 
+    if seed % SWEEP == 0:
+        gc.collect()
     try:
         return run(work, limit_s=2 * 86_400.0)
     except StalledError as error:

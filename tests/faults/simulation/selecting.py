@@ -38,17 +38,18 @@ def selected(query: sa.Select[Any], tables: Mapping[str, Mapping[Any, Row]]) -> 
     Raises:
         NotImplementedError: it is more than a selection from one table.
     """
-    sources = query.get_final_froms()
-    if len(sources) != 1 or not isinstance(sources[0], sa.Table):
-        raise NotImplementedError(f"only one table at a time: {query}")
-    rows = [row for row in tables[sources[0].name].values() if _holds(query.whereclause, row)]
+    columns = [c for raw in query._raw_columns for c in (raw.columns if isinstance(raw, sa.Table) else [raw])]
+    sources = {column.table.name for column in columns if isinstance(column, sa.Column)}
+    if len(sources) != 1 or not all(isinstance(column, sa.Column) for column in columns):
+        raise NotImplementedError(f"only columns of one table at a time: {query}")
+    rows = [row for row in tables[sources.pop()].values() if _holds(query.whereclause, row)]
     for clause in reversed(query._order_by_clauses):
         down = isinstance(clause, UnaryExpression) and clause.modifier is operators.desc_op
         column = clause.element if isinstance(clause, UnaryExpression) else clause
         rows.sort(key=lambda row, name=_name(column): (row[name] is not None, row[name]), reverse=down)  # type: ignore[misc]
     if query._limit is not None:
         rows = rows[: query._limit]
-    names = [_name(column) for column in query.selected_columns]
+    names = [_name(column) for column in columns]
     return [{name: row[name] for name in names} for row in rows]
 
 
