@@ -137,6 +137,8 @@ def _approved(
 def _stale(proposal: ProposalState, rules: LabRules) -> tuple[str, ...]:
     """Why this revision may not be made as things stand now: the limits at the moment of approval."""
     own = rules.campaigns[proposal.campaign]
+    if proposal.terms is not None and proposal.terms.limits_version != rules.limits.version:
+        return ("the limits were changed after this was proposed",)
     if proposal.terms is not None and proposal.terms.recipe_hash != own.recipe.digest(proposal.design, own.factors):
         return ("the recipe was changed after this was proposed",)
     return refusals_of(rules.limits, own.recipe, proposal.design, own.factors)

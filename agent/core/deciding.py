@@ -63,7 +63,7 @@ def _of_work(state: LabState, message: Message, rules: LabRules, now: datetime) 
     if isinstance(message, Planned):
         return proposing.on_planned(state, message, rules, now)
     if isinstance(message, Dispatching):
-        return experimenting.on_dispatching(state, message, rules)
+        return experimenting.on_dispatching(state, message, rules, now)
     if isinstance(message, ev.StepEnded):
         return experimenting.on_step_ended(state, message, rules)
     if isinstance(message, ev.ImageRead):

@@ -60,6 +60,7 @@ def _(state: LabState, event: ev.LabStopped, _at: datetime) -> None:
 @_folds(ev.LabCleared)
 def _(state: LabState, _event: ev.LabCleared, _at: datetime) -> None:
     state.stopped = state.stopped_by = ""
+    state.spent = state.spent.resumed()
 
 
 @_folds(ev.MaintenanceSet)
@@ -101,7 +102,7 @@ def _(state: LabState, event: ev.CampaignPhaseChanged, _at: datetime) -> None:
     campaign.phase, campaign.reason, campaign.by = event.phase, event.reason, event.by
     if event.phase == "running":
         campaign.failed_plans = campaign.empty_rounds = 0
-        campaign.spent = campaign.spent.ended(ok=True)
+        campaign.spent, state.spent = campaign.spent.resumed(), state.spent.resumed()
 
 
 @_folds(ev.CampaignEnded)

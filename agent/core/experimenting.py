@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Literal
 
 from agent import events as ev
 from agent.core.evolving import kept_of
 from agent.core.messages import Decided, Dispatching, Effect, Holding, Lost, SendOrder
 from agent.core.state import CampaignState, ExperimentState, LabRules, LabState
+from agent.core.till import Till
 from agent.events.base import Stored
 from agent.rules.recipe import PIXEL_SIZE, Recipe, Step
 from instruments.messages import Quantity
@@ -19,16 +21,14 @@ ORDERING = {"live", "virtual"}
 """Modes in which orders reach instruments."""
 
 
-def on_dispatching(state: LabState, message: Dispatching, rules: LabRules) -> Decided:
+def on_dispatching(state: LabState, message: Dispatching, rules: LabRules, now: datetime) -> Decided:
     """The last moment before an order: everything is looked at once more."""
     experiment = state.experiments.get(message.experiment)
     if experiment is None or not _is_due(state, experiment, message):
         return Decided()
-    own = rules.campaigns[experiment.campaign]
-    reasons = list(rules.limits.refusals(message.order, message.instrument))
-    recipe_now = own.recipe.digest(experiment.design, own.factors)
-    if experiment.recipe_hash and experiment.recipe_hash != recipe_now:
-        reasons.append("the recipe is not the one that was approved: propose it anew")
+    if not experiment.begun and Till(state, rules).holds(experiment, now) is not None:
+        return Decided()
+    reasons = [*_not_as_approved(state, experiment, rules), *rules.limits.refusals(message.order, message.instrument)]
     if reasons:
         refused = ev.DispatchRefused(
             experiment=experiment.id, step=message.step, instrument=message.instrument, reasons=tuple(reasons)
@@ -47,6 +47,19 @@ def on_dispatching(state: LabState, message: Dispatching, rules: LabRules) -> De
         parameters=parameters,
     )  # fmt: skip
     return Decided([dispatched], [Effect("order", message.job), Effect("campaign", experiment.campaign)])
+
+
+def _not_as_approved(state: LabState, experiment: ExperimentState, rules: LabRules) -> list[str]:
+    """An approval is of one recipe under one version of the limits; what is under way is judged by those of today."""
+    own, terms = rules.campaigns[experiment.campaign], state.proposals[experiment.proposal].terms
+    if terms is None:
+        return []
+    reasons = []
+    if terms.recipe_hash != own.recipe.digest(experiment.design, own.factors):
+        reasons.append("the recipe is not the one that was approved: propose it anew")
+    if not experiment.begun and terms.limits_version != rules.limits.version:
+        reasons.append("the limits are not those that it was approved under: propose it anew")
+    return reasons
 
 
 def _is_due(state: LabState, experiment: ExperimentState, message: Dispatching) -> bool:
@@ -70,10 +83,7 @@ def hindrance(state: LabState, command: SendOrder, rules: LabRules) -> tuple[Lit
         return "wait", f"{command.instrument} is out of service"
     if rules.mode not in ORDERING:
         return "refuse", f"{rules.mode}: nothing is ordered"
-    own = rules.campaigns[experiment.campaign]
-    if experiment.recipe_hash and experiment.recipe_hash != own.recipe.digest(experiment.design, own.factors):
-        return "refuse", "the recipe is not the one that was approved: propose it anew"
-    against = rules.limits.refusals(command.order, command.instrument)
+    against = [*_not_as_approved(state, experiment, rules), *rules.limits.refusals(command.order, command.instrument)]
     return ("refuse", "; ".join(against)) if against else ("", "")
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from agent.core.experimenting import may_order
 from agent.core.messages import Command, Holding, InstrumentView, PlanRound, ReadImage, SendOrder, World
 from agent.core.state import CampaignState, ExperimentState, LabRules, LabState
+from agent.core.till import Till
 from agent.rules.recipe import PIXEL_SIZE, Recipe
 from instruments.messages import Quantity
 
@@ -52,6 +53,7 @@ class _Places:
 
     def __post_init__(self) -> None:
         self.taken = dict(self.state.busy)
+        self.till = Till(self.state, self.rules)
 
     def find(self, kind: str, own: frozenset[str] | None) -> str | Holding:
         """An instrument of a kind with a free place, which then is taken; or why there is none."""
@@ -120,9 +122,9 @@ def _beginnings(
     room = own.at_once - len(campaign.begun)
     if room <= 0 or not campaign.queue or state.stopped:
         return
-    held = own.budgets.holds(campaign.spent, now) or rules.budgets.holds(state.spent, now)
     for eid in campaign.queue:
         experiment = state.experiments[eid]
+        held = places.till.holds(experiment, now)
         if held is not None:
             yield Holding(eid, experiment.step, held.code, held.reason)
             return
@@ -131,6 +133,7 @@ def _beginnings(
         room -= 1
         if room <= 0 or not any(isinstance(c, SendOrder) for c in wanted):
             return
+        places.till.spend(experiment, now)
 
 
 def _pixel_size(experiment: ExperimentState) -> float:
