@@ -33,6 +33,7 @@ class Jobs:
         clock: the laboratory's time.
         validity: how long after sending an instrument may begin, in the laboratory's time.
         ticket: makes the upload ticket of a job; None where instruments write files themselves.
+        observe: told how long after its intent an order was confirmed, s.
         strict: whether an instrument that cannot store its work ends everything, rather than this order.
     """
 
@@ -46,6 +47,7 @@ class Jobs:
         validity: timedelta = VALIDITY,
         ticket: Callable[[str], UploadTicket] | None = None,
         strict: bool = True,
+        observe: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self._client = client
         self._store = store
@@ -54,7 +56,9 @@ class Jobs:
         self._validity = validity
         self._ticket = ticket
         self._strict = strict
-        self._fresh: set[str] = set()
+        self._observe = observe
+        self._fresh: dict[str, float] = {}
+        self._sent: dict[str, float] = {}
         self._confirmed: set[str] = set()
         self._answered: set[str] = set()
 
@@ -68,7 +72,7 @@ class Jobs:
 
     def intend(self, job: str) -> None:
         """Take note that a job's intent was journaled just now: nobody can have sent it yet."""
-        self._fresh.add(job)
+        self._fresh[job] = self._clock.elapsed()
 
     def has_forgotten(self, job: str, error: NoAnswerError) -> bool:
         """Whether an instrument that confirmed a job says now that it has never seen it."""
@@ -98,7 +102,7 @@ class Jobs:
             check()
             reached("before-send")
             # From here on nobody can say that it was never sent.
-            self._fresh.discard(job)
+            self._sent[job] = self._fresh.pop(job, self._clock.elapsed())
             answer = await self._client.execute(
                 iid,
                 command.order.command,
@@ -110,6 +114,7 @@ class Jobs:
                 upload=self._ticket(job) if self._ticket else None,
             )
         self._confirmed.discard(job)
+        self._sent.pop(job, None)
         if self._strict and fresh and answer.error and answer.error.code in {STORAGE, NO_JOURNAL}:
             # Not the order's fault, and the next one would fare no better: a person has to make room first.
             raise JournalError(
@@ -133,6 +138,8 @@ class Jobs:
 
     def _note(self, state: JobState) -> None:
         self._confirmed.add(state.job)
+        if (since := self._sent.pop(state.job, None)) is not None:
+            self._observe(self._clock.elapsed() - since)
         reached("after-accepted")
 
     def _not_after(self) -> datetime:

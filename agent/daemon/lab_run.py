@@ -50,7 +50,9 @@ async def run_lab(launch: Launch) -> int:
             signals.on_reload(wanted[0])
             desk.office = office
             try:
-                await office.open()
+                _log.info("connecting", broker=bus.address.place)
+                async with notifier.waiting(f"waits for the broker at {bus.address.place}"):
+                    await office.open()
                 signals.up()
                 await _work(house, bus, office, signals, notifier, base=server.base)
             finally:

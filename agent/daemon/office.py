@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any, Literal
@@ -27,6 +28,7 @@ from agent.daemon.systemd import Notifier
 from agent.daemon.telling import told
 from agent.jobs import VALIDITY, Jobs
 from agent.planning import Planning
+from agent.rules.costs import Costs, Durations, durations_of
 from agent.runner import Runner
 from agent.world import world_of
 from envs.errors import JournalError
@@ -68,6 +70,7 @@ class Office:
             bus.client, store=house.store, sources=bus.sources, clock=clock, strict=False,
             validity=timedelta(seconds=VALIDITY.total_seconds() * clock.speed),
             ticket=None if bus.virtual else bus.server.ticket,
+            observe=lambda s: house.metrics.took("intent_to_accepted", s),
         )  # fmt: skip
         planning = Planning(desk, house.minds, house.store, LabTerms(desk, clock, self._objective))
         conduct = Patient(
@@ -83,6 +86,8 @@ class Office:
             jumped=house.metrics.jumped, look=self._look,
         )  # fmt: skip
         house.metrics.on_look(self._measure)
+        self._durations: Durations = {}
+        self._priced = desk.rules
         self._leaving = False
 
     # ---- Before and after
@@ -187,8 +192,22 @@ class Office:
         if not self._leaving:
             self.reconcile.look()
         client = self._bus.client
+        self._learn_durations()
         words = {iid: client.presence(iid) for iid in client.instruments}
         self._house.metrics.present({iid: _PRESENT.get(word, "offline") for iid, word in words.items()})
+
+    def _learn_durations(self) -> None:
+        """What instruments say of how long their commands take counts in what a proposal would cost."""
+        durations = durations_of(self._bus.client.instruments.values())
+        desk = self._house.desk
+        if durations == self._durations and desk.rules is self._priced:
+            return
+        self._durations = durations
+        known = {
+            cid: replace(own, costs=own.costs.with_durations(durations)) if isinstance(own.costs, Costs) else own
+            for cid, own in desk.rules.campaigns.items()
+        }
+        desk.rules = self._priced = replace(desk.rules, campaigns=known)
 
     def _took(self, name: str, seconds: float) -> None:
         if name == "plan":
