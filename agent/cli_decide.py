@@ -22,6 +22,8 @@ decide_app = typer.Typer(no_args_is_help=True)
 
 REFUSED, UNANSWERED = 1, 3
 """Exit codes where a decision or a request does not count, and where nobody said whether it does."""
+SHOWN = 40
+"""Proposals in a table that nobody asked to be longer."""
 
 ProposalId = Annotated[str, typer.Argument(metavar="PROPOSAL", help="Its id, as labwright proposals lists it.")]
 
@@ -29,21 +31,29 @@ ProposalId = Annotated[str, typer.Argument(metavar="PROPOSAL", help="Its id, as 
 @decide_app.command()
 @with_place
 def proposals(
-    there: There, as_json: Annotated[bool, typer.Option("--json", help="Print JSON: each as it was published.")] = False
+    there: There,
+    campaign: Annotated[str, typer.Option(metavar="NAME", show_default="all", help="Of one campaign only.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help=f"More than the first {SHOWN}, too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: all of them, as published.")] = False,
 ) -> None:
     """Print what waits for people's decision, the first to expire on top."""
     from rich.console import Console
 
-    from agent.deciding.words import rows_of, table_of
+    from agent.deciding.words import in_order, rows_of, table_of
 
     session = there.session(signs=False)
     board = session.look()
+    waiting = in_order(board, campaign)
+    shown = waiting if everything else waiting[:SHOWN]
     if as_json:
-        typer.echo(json.dumps(rows_of(board), ensure_ascii=False))
-    elif board.proposals:
-        Console().print(table_of(board))
+        typer.echo(json.dumps(rows_of(board, waiting), ensure_ascii=False))
+    elif shown:
+        Console().print(table_of(board, shown))
     else:
-        typer.echo(f"Nothing waits in the laboratory {session.place.topics.lab}.")
+        of = f" of the campaign {campaign}" if campaign else ""
+        typer.echo(f"Nothing{of} waits in the laboratory {session.place.topics.lab}.")
+    if len(shown) < len(waiting) and not as_json:
+        typer.echo(f"and {len(waiting) - len(shown)} more that expire later: --all prints them", err=True)
     _warn(board, session)
 
 
@@ -64,7 +74,7 @@ def proposal(
     board = session.look(pid)
     found, _ = open_proposal(board, pid, session.place.topics)
     if as_json:
-        typer.echo(json.dumps(rows_of(board)[0], ensure_ascii=False))
+        typer.echo(json.dumps(rows_of(board, [found])[0], ensure_ascii=False))
     else:
         show(found, board, Console())
     _warn(board, session)

@@ -41,7 +41,7 @@ def proposal(pid: str = "P007", **changes: Any) -> Proposal:
     return Proposal(
         lab=changes.pop("lab", LAB.lab),
         proposal=pid,
-        campaign="hard",
+        campaign=changes.pop("campaign", "hard"),
         created_at=now - timedelta(days=9),
         expires_at=now + changes.pop("left", timedelta(hours=7)),
         design={

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,10 +21,9 @@ from instruments.profile.legibility import printable
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 
 
-def table_of(board: Board) -> Table:
-    """What waits, the first to expire on top."""
+def table_of(board: Board, waiting: Sequence[Proposal]) -> Table:
+    """Proposals that wait, one in a line."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    waiting = in_order(board)
     # Ids mostly begin with the campaign: then a column of it would only make the others narrow.
     names_campaign = any(not proposal.proposal.startswith(f"{proposal.campaign}-") for proposal in waiting)
     for column in ("id", *(["campaign"] if names_campaign else []), "compound", "process", "prediction", "cost"):
@@ -46,12 +45,13 @@ def table_of(board: Board) -> Table:
     return table
 
 
-def in_order(board: Board) -> list[Proposal]:
-    """The proposals that wait, the first to expire first."""
-    return sorted(board.proposals.values(), key=lambda proposal: (proposal.expires_at, proposal.proposal))
+def in_order(board: Board, campaign: str = "") -> list[Proposal]:
+    """The proposals that wait, of one campaign or of all, the first to expire first."""
+    waiting = [found for found in board.proposals.values() if campaign in {"", found.campaign}]
+    return sorted(waiting, key=lambda proposal: (proposal.expires_at, proposal.proposal))
 
 
-def rows_of(board: Board) -> list[dict[str, Any]]:
+def rows_of(board: Board, waiting: Sequence[Proposal]) -> list[dict[str, Any]]:
     """What waits, for programs: each proposal as published, with its digest and votes and the laboratory's time."""
     now = board.now.isoformat() if board.now else None
     return [
@@ -61,7 +61,7 @@ def rows_of(board: Board) -> list[dict[str, Any]]:
             "votes": [*board.votes(proposal.proposal)],
             "lab_time": now,
         }
-        for proposal in in_order(board)
+        for proposal in waiting
     ]
 
 

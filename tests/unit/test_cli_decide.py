@@ -57,6 +57,22 @@ def test_the_table_for_programs_is_what_was_published(bench: Bench) -> None:
     assert row["lab_time"] > (lab_now() - timedelta(minutes=5)).isoformat()
 
 
+def test_a_long_table_begins_with_what_expires_first(bench: Bench) -> None:
+    for i in range(45):
+        bench.publish(proposal(f"P{i:03d}", left=timedelta(hours=45 - i), campaign="soft" if i < 2 else "hard"))
+    result = bench.type("proposals")
+    ids = [line.split()[0] for line in result.stdout.splitlines()[1:]]
+    assert ids == [f"P{i:03d}" for i in range(44, 4, -1)]
+    assert "and 5 more that expire later" in result.stderr
+    assert len(bench.type("proposals", "--all").stdout.splitlines()) == 46
+    assert len(json.loads(bench.type("proposals", "--json").stdout)) == 45
+    assert [row["proposal"] for row in json.loads(bench.type("proposals", "--json", "--campaign", "soft").stdout)] == [
+        "P001",
+        "P000",
+    ]
+    assert "Nothing of the campaign none waits" in bench.type("proposals", "--campaign", "none").stdout
+
+
 def test_what_a_newer_agent_adds_is_part_of_what_is_signed(bench: Bench) -> None:
     body = {**json.loads(proposal().to_bytes()), "added_later": {"x": [1.5, "\u00e4"]}}
     bench.bus.route(LAB.proposal("P007"), json.dumps(body, indent=1).encode(), retain=True)
