@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -91,6 +91,14 @@ class InstrumentAnswer:
     maintenance: str = ""
     heard: str = ""
     age_s: float | None = None
+
+
+def together(recorded: InstrumentAnswer | None, heard: InstrumentAnswer | None) -> InstrumentAnswer | None:
+    """What the record (people's word on it) and the broker (its own) say of one instrument, in one."""
+    if recorded is None or heard is None:
+        return recorded or heard
+    state = recorded.state if recorded.maintenance else heard.state
+    return replace(heard, state=state, maintenance=recorded.maintenance, open_jobs=recorded.open_jobs)
 
 
 @dataclass(frozen=True)

@@ -66,11 +66,16 @@ class BusView:
             lab=self._place.topics.lab,
             agent=_agent(board, self._now()),
             campaigns=tuple(_campaign(c, self._now()) for _, c in sorted(board.campaigns.items())),
-            instruments=tuple(await self._instruments()),
+            instruments=await self.instruments(),
             waiting=tuple(_waiting(board)),
         )
 
-    async def _instruments(self) -> Iterable[InstrumentAnswer]:
+    async def instruments(self) -> tuple[InstrumentAnswer, ...]:
+        """The instruments that the broker keeps anything of.
+
+        Raises:
+            TransportError: the broker refuses.
+        """
         kept = _Kept()
         topics = self._place.topics
         patterns = [topics.every("status"), topics.every("desc"), topics.every("job")]
@@ -83,7 +88,7 @@ class BusView:
         for pattern in patterns:
             await self._transport.unsubscribe(pattern, kept.note)
         iids = sorted({topics.parse(topic).iid for topic in kept.payloads})
-        return [_instrument(iid, kept, topics, self._now()) for iid in iids]
+        return tuple(_instrument(iid, kept, topics, self._now()) for iid in iids)
 
     async def events(self) -> AsyncIterator[AgentEvent]:
         """What happens at the agents from now on, for ever.

@@ -7,23 +7,27 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import RenderableType
 
-from agent.deciding.place import find_place
+from agent.deciding.place import Place, find_place
 from agent.deciding.session import connection
 from agent.extras import needs
 from agent.reading import logs, tables
-from agent.reading.answers import LabAnswer
+from agent.reading.answers import LabAnswer, together
 from agent.reading.bus_view import BusView
 from agent.reading.source import BusSource, JournalSource
-from envs.errors import UserError
+from envs.errors import LabwrightError, UserError
+from instruments.ids import SystemIds
+from instruments.mqtt import MqttTransport
 
 Source = JournalSource | BusSource
 T = TypeVar("T")
+PRESENCE_S = 3.0
+"""How long a broker may take, where the journal has said everything else already."""
 
 
 def print_status(source: Source, *, as_json: bool) -> None:
@@ -125,7 +129,25 @@ def _answer(source: Source, command: str) -> LabAnswer:
         return asyncio.run(_with_bus(source, BusView.status))
     with _journal(source, command) as view:
         answer: LabAnswer = view.status()
-    return answer
+    broker = _local(source).broker
+    return asyncio.run(_with_presence(answer, broker)) if broker and answer.agent.life == "running" else answer
+
+
+async def _with_presence(answer: LabAnswer, broker: Place) -> LabAnswer:
+    """The same with how the instruments are now, which the broker alone knows; as it was where that is away."""
+    transport = MqttTransport(
+        broker.address, client_id=f"reader-{SystemIds().new()}", connect_timeout_s=PRESENCE_S
+    )  # fmt: skip
+    try:
+        await transport.connect()
+        there = {one.id: one for one in await BusView(broker, transport).instruments()}
+    except LabwrightError:
+        return answer
+    finally:
+        await transport.close()
+    known = {one.id: one for one in answer.instruments}
+    merged = [together(known.get(iid), there.get(iid)) for iid in sorted(known | there)]
+    return replace(answer, instruments=tuple(one for one in merged if one is not None))
 
 
 def _journal(source: Source, command: str) -> Any:

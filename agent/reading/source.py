@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.deciding.asked import BROKER, STATE, Asked
+from agent.deciding.place import Place, find_place, find_state
 from envs.errors import UserError
 
 
@@ -20,12 +21,14 @@ class JournalSource:
         state: the state directory.
         lab: the laboratory's name, where it is known.
         people: directory of the public keys.
+        broker: where its instruments are; None where only the agent may know it.
     """
 
     place: Path | str
     state: Path
     lab: str = ""
     people: Path = Path()
+    broker: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,9 @@ def find_source(
         return BusSource(asked)
     if asked.state is None and not variables.get(STATE) and variables.get(BROKER):
         return BusSource(asked)
-    from agent.deciding.place import find_state
-
     state = find_state(asked.state, environment=variables, here=here)
-    return JournalSource(state, state, asked.lab, state / "people")
+    broker = _left(state, variables)
+    return JournalSource(state, state, broker.topics.lab if broker else asked.lab, state / "people", broker)
 
 
 def _database(url: str, asked: Asked, variables: Mapping[str, str]) -> JournalSource:
@@ -92,4 +94,13 @@ def source_of(lab_file: Path, environment: Mapping[str, str] | None = None) -> J
     from agent.daemon.config import load_lab
 
     config = load_lab(lab_file)
-    return JournalSource(config.journal(environment), config.state, config.lab.name, config.people)
+    broker = _left(config.state, environment) if config.broker.embedded else Place(config.address(), config.topics)
+    return JournalSource(config.journal(environment), config.state, config.lab.name, config.people, broker)
+
+
+def _left(state: Path, environment: Mapping[str, str] | None) -> Place | None:
+    """The broker as an agent on this machine left it for somebody; None where it did for nobody."""
+    try:
+        return find_place(Asked(state=state), (), environment=environment)
+    except UserError:
+        return None
