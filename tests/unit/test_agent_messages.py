@@ -124,7 +124,8 @@ events = st.builds(
     kind=names,
     level=st.sampled_from(["info", "warning", "error"]),
     text=lines,
-    reference=st.none() | st.builds(Reference, kind=st.sampled_from(["campaign", "job", "decision", "request"]), id=names),
+    reference=st.none()
+    | st.builds(Reference, kind=st.sampled_from(["campaign", "job", "decision", "request"]), id=names),
     thumbnail=st.none() | thumbnails,
 )
 decisions = st.builds(
