@@ -66,6 +66,7 @@ class House:
     launch: Launch
     config: LabConfig
     journal: Journal
+    record: Timed
     shelf: JournalShelf
     clock: LabClock
     keep_time: Callable[[], None]
@@ -116,7 +117,8 @@ def _house(
     rules = lab_rules(config, People.from_directory(config.people), facts, mode=launch.mode)
     metrics = Metrics(version=version("labwright"), mode=launch.mode)
     metrics.clock_speed.set(clock.speed)
-    desk = Desk(Timed(journal, metrics), rules, clock)
+    record = Timed(journal, metrics)
+    desk = Desk(record, rules, clock)
     metrics.follow(lambda: desk.state)
     desk.observe(lambda event, state, replayed: None if replayed else metrics.note(event, state))
     reserve = int(config.lab.free_disk_mb * MEGABYTE)
@@ -124,6 +126,7 @@ def _house(
         launch=launch,
         config=config,
         journal=journal,
+        record=record,
         shelf=JournalShelf(journal),
         clock=clock,
         keep_time=keep_time,

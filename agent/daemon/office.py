@@ -57,7 +57,7 @@ class Office:
         self._bus = bus
         desk, clock = house.desk, house.clock
         self.mouth = Mouth(
-            desk, house.journal, house.shelf, bus.transport, house.config.topics, agent=house.config.lab.agent,
+            desk, house.record, house.shelf, bus.transport, house.config.topics, agent=house.config.lab.agent,
             boot=house.boot, clock=clock, sleeper=sleeper,
         )  # fmt: skip
         desk.observe(self.mouth.note)
