@@ -29,12 +29,14 @@ from agent.ledger.projections import Entry, project, rebuilt
 from agent.ledger.reading import Stored
 from agent.ledger.rows import DatabaseRows
 from agent.ledger.sqlite import FILE, has_begun
-from agent.ledger.streams import Homes, stream_of
+from agent.ledger.streams import Homes, linked
 from envs.errors import JournalError
 
 if TYPE_CHECKING:
     from agent.core.messages import Effect
 
+DAMAGED = (sa.exc.DBAPIError, UnicodeDecodeError)
+"""What a driver raises; SQLite's repeats damaged text, and then fails to tell it."""
 SHOWN = 5
 """Differences that an error names."""
 
@@ -57,18 +59,18 @@ class Journal:
         self._place = locate(place)
         self._guard = threading.RLock()
         self._writer: Connection | None = None
-        self._lost = False
+        self._lost = self._closed = False
         self._view: Engine | None = None
         self._homes = Homes(self.table)
         self._tip = chain.Tip()
         self._engine = self._opened(write=write)
         try:
             self._begin(write=write)
-        except sa.exc.DBAPIError as error:
+        except DAMAGED as error:
             self.close()
             if write and isinstance(error, sa.exc.OperationalError):
                 raise self._place.unopened(error.orig) from error
-            raise JournalError(f"{self.name} cannot be read as a journal: {error.orig}") from error
+            raise self._unreadable(error) from error
         except BaseException:
             self.close()
             raise
@@ -82,6 +84,11 @@ class Journal:
     def seq(self) -> int:
         """Number of the last event when this was opened or last written to."""
         return self._tip.seq
+
+    @property
+    def older(self) -> bool:
+        """Whether this reads a database of an earlier release, whose tables are made in memory."""
+        return self._view is not None
 
     @property
     def lost(self) -> bool:
@@ -136,6 +143,7 @@ class Journal:
     def close(self) -> None:
         """Close the database and give the lease back."""
         with self._guard:
+            self._closed = True
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
@@ -177,7 +185,10 @@ class Journal:
             if inbox is not None:
                 boxes.mark(connection, *inbox, stamp)
             learned: ChainMap[str, str] = ChainMap({}, self._homes)
-            rows, tip = self._linked(happened, stamp, learned)
+            try:
+                rows, tip = linked(self._tip, happened, stamp, learned)
+            except KeyError as error:
+                raise JournalError(f"{self.name}: an event names {error.args[0]}, which was never made") from error
             self._insert(connection, rows, happened, tip)
             boxes.remove(connection, done)
             boxes.put(connection, outbox, tip.seq, stamp)
@@ -185,22 +196,6 @@ class Journal:
         self._tip = tip
         self._homes.update(learned.maps[0])
         return [Stored(r.seq, at, e, r.stream, r.hash) for r, e in zip(rows, happened, strict=True)]
-
-    def _linked(
-        self, happened: Sequence[Event], stamp: str, homes: ChainMap[str, str]
-    ) -> tuple[list[chain.Row], chain.Tip]:
-        tip = chain.Tip(self._tip.seq, self._tip.hash, dict(self._tip.versions))
-        rows = []
-        for event in happened:
-            try:
-                stream = stream_of(event, homes)
-            except KeyError as error:
-                raise JournalError(f"{self.name}: {event.kind} names {error.args[0]}, which was never made") from error
-            version, payload = tip.versions.get(stream, 0) + 1, event.model_dump_json()
-            tip.hash = chain.link(tip.hash, stream, version, stamp, payload)
-            tip.seq, tip.versions[stream] = tip.seq + 1, version
-            rows.append(chain.Row(tip.seq, stream, version, event.kind, stamp, payload, tip.hash))
-        return rows, tip
 
     @staticmethod
     def _insert(connection: Connection, rows: Sequence[chain.Row], happened: Sequence[Event], tip: chain.Tip) -> None:
@@ -348,7 +343,7 @@ class Journal:
                         yield connection
             except sa.exc.IntegrityError:
                 raise
-            except (OSError, sa.exc.DBAPIError, LeaseLostError) as error:
+            except (OSError, *DAMAGED, LeaseLostError) as error:
                 self._note_loss(error)
                 self._check_lease()
                 raise self._place.unwritable(getattr(error, "orig", None) or error) from error
@@ -361,21 +356,26 @@ class Journal:
                 if self._writer is not None and self._writer.in_transaction():
                     yield self._writer
                 elif self._writer is not None:
-                    with self._writer.begin():
+                    with self._place.only_reading(self._writer), self._writer.begin():
                         yield self._writer
                 else:
                     with self._engine.connect() as connection:
                         yield connection
-            except sa.exc.DBAPIError as error:
+            except DAMAGED as error:
                 self._note_loss(error)
                 self._check_lease()
-                raise JournalError(f"{self.name} cannot be read as a journal: {error.orig}") from error
+                raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> JournalError:
+        return JournalError(f"{self.name} cannot be read as a journal: {getattr(error, 'orig', None) or error}")
 
     def _note_loss(self, error: Exception) -> None:
         gone = isinstance(error, LeaseLostError) or getattr(error, "connection_invalidated", False)
         self._lost = self._lost or (self._writer is not None and (gone or self._writer.invalidated))
 
     def _check_lease(self) -> None:
+        if self._closed:
+            raise JournalError(f"{self.name} was closed by this process already")
         if self._lost:
             raise JournalError(
                 f"{self.name}: the connection was lost, and with it the lease to write; whether the last write "

@@ -37,6 +37,10 @@ class Place(Protocol):
         """Give back what outlives the connection."""
         ...
 
+    def only_reading(self, connection: Connection) -> AbstractContextManager[None]:
+        """Begin the writer's next transaction as one that reads: it needs no room and no right to write."""
+        ...
+
     def leniently(self, connection: Connection) -> AbstractContextManager[None]:
         """Read damaged text without an error of the driver, so that the damage can be named."""
         ...

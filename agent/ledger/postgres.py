@@ -105,6 +105,10 @@ class PostgresPlace(Place):
         """The lease went with its session."""
 
     @override
+    def only_reading(self, connection: Connection) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    @override
     def leniently(self, connection: Connection) -> AbstractContextManager[None]:
         return nullcontext()
 

@@ -19,6 +19,8 @@ from envs.errors import JournalError
 
 FILE = "journal.sqlite"
 LOCK = "journal.lock"
+_READS = "reads"
+"""Marks a writer's connection whose next transaction reads."""
 
 
 class SqlitePlace(Place):
@@ -53,6 +55,15 @@ class SqlitePlace(Place):
 
     @override
     @contextlib.contextmanager
+    def only_reading(self, connection: Connection) -> Iterator[None]:
+        connection.info[_READS] = True
+        try:
+            yield
+        finally:
+            connection.info.pop(_READS, None)
+
+    @override
+    @contextlib.contextmanager
     def leniently(self, connection: Connection) -> Iterator[None]:
         driver: Any = connection.connection.driver_connection
         driver.text_factory = lambda raw: raw.decode(errors="surrogateescape")
@@ -78,7 +89,7 @@ class SqlitePlace(Place):
             ):
                 source.backup(copied)
                 copied.execute("PRAGMA journal_mode=DELETE")  # one file, and no log beside it
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise JournalError(f"{self.path} cannot be copied: {error}") from error
         return target
 
@@ -150,7 +161,7 @@ def _engine(path: Path, *, write: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A writer takes its lock at once: a transaction that has read cannot always become one that writes.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write and _READS not in connection.info else "BEGIN")
 
     return engine
 
@@ -168,5 +179,5 @@ def has_begun(directory: Path) -> bool:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             tables = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'events'").fetchone()
             return bool(tables[0]) and database.execute("SELECT 1 FROM events LIMIT 1").fetchone() is not None
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise JournalError(f"{path} cannot be read as a journal: {error}") from error

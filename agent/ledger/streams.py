@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from agent import events as ev
+from agent.ledger import chain
 from agent.ledger import tables as t
 
 LAB = "lab"
@@ -45,6 +46,30 @@ def stream_of(event: ev.Event, homes: MutableMapping[str, str]) -> str:
         return str(named)
     about = getattr(event, "proposal", None) or getattr(event, "experiment", None)
     return homes[str(about)]
+
+
+def linked(
+    tip: chain.Tip, happened: Sequence[ev.Event], stamp: str, homes: MutableMapping[str, str]
+) -> tuple[list[chain.Row], chain.Tip]:
+    """The rows of events that follow a tip, which stays as it is, and the tip after them.
+
+    Args:
+        tip: where the chain ends.
+        happened: events, in order.
+        stamp: when, RFC 3339 in UTC.
+        homes: campaign by id of proposal and of experiment; learns what these events make known.
+
+    Raises:
+        KeyError: an event names a proposal or an experiment that was never made.
+    """
+    after, rows = chain.Tip(tip.seq, tip.hash, dict(tip.versions)), []
+    for event in happened:
+        stream, payload = stream_of(event, homes), event.model_dump_json()
+        version = after.versions.get(stream, 0) + 1
+        after.hash = chain.link(after.hash, stream, version, stamp, payload)
+        after.seq, after.versions[stream] = after.seq + 1, version
+        rows.append(chain.Row(after.seq, stream, version, event.kind, stamp, payload, after.hash))
+    return rows, after
 
 
 class Homes(dict[str, str]):

@@ -85,7 +85,7 @@ def test_the_chain_and_the_streams_go_on_after_reopening(place: Path | str) -> N
 
 def test_an_event_about_nothing_that_was_made_is_refused(place: Path | str) -> None:
     with Journal(place, write=True) as journal:
-        with pytest.raises(JournalError, match=r"vote\.cast names hard-P009, which was never made"):
+        with pytest.raises(JournalError, match="names hard-P009, which was never made"):
             journal.append(
                 [ev.VoteCast(proposal="hard-P009", revision=1, by="a", comment="", nonce="1", envelope="")], AT
             )
