@@ -1,0 +1,364 @@
+"""People decide: who may, how many must, what an edit does, and why a decision does not count."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from agent import core
+from agent import events as ev
+from agent.approvals import sign_decision
+from agent.core.approving import RECORDED
+from agent.core.messages import Effect
+from agent.identity import People
+from agent.rules.policy import ApprovalPolicy
+from agent.rules.quiet import QuietHours
+from instruments.profile.decisions import Decision, PublishedProposal
+from tests.unit.lab_bench import (
+    CAMPAIGN,
+    FULL_RECIPE,
+    HARD,
+    NOW,
+    TRUSTED,
+    TWO_ABOVE,
+    Bench,
+    key_of,
+    limits,
+    person,
+)
+
+TWO = replace(CAMPAIGN, policy=ApprovalPolicy(factors=TWO_ABOVE))
+AUTO = replace(CAMPAIGN, policy=ApprovalPolicy(auto=TRUSTED, factors=TWO_ABOVE))
+
+
+def kinds(events: list[ev.Event]) -> list[str]:
+    return [e.kind for e in events]
+
+
+# ---- Whose word counts
+
+
+def test_one_person_approves_and_the_experiment_is_queued_with_the_envelope_on_record() -> None:
+    bench = Bench()
+    (pid,) = bench.plan({})
+    happened = bench.decide("anna", pid, comment="as discussed")
+    assert kinds(happened) == ["proposal.decided", "experiment.queued"]
+    decided = happened[0]
+    assert isinstance(decided, ev.ProposalDecided)
+    assert (decided.verdict, decided.by, decided.reason) == ("approved", "anna", "as discussed")
+    assert decided.envelope.count(".") == 2
+    assert {Effect("proposal", pid), Effect("outcome", pid), Effect("campaign", HARD)} <= set(bench.effects)
+    assert bench.orders[0].experiment == "hard-E001"
+
+
+def test_above_the_threshold_two_different_persons_must_approve() -> None:
+    bench = Bench(TWO)
+    (pid,) = bench.plan({"temperature": 1600.0})
+    assert kinds(bench.decide("anna", pid)) == ["vote.cast"]
+    assert not bench.orders
+    assert kinds(bench.decide("anna", pid)) == ["envelope.refused"]
+    assert bench.refused() == "already_voted"
+    assert kinds(bench.decide("clara", pid)) == ["proposal.decided", "experiment.queued"]
+    assert bench.of(ev.ProposalDecided)[-1].by == "anna,clara"
+
+
+def test_one_person_rejects_even_where_two_must_approve() -> None:
+    bench = Bench(TWO)
+    (pid,) = bench.plan({"temperature": 1600.0})
+    bench.decide("anna", pid)
+    assert kinds(bench.decide("ole", pid, "reject", comment="no Ti powder left")) == ["proposal.decided"]
+    decided = bench.of(ev.ProposalDecided)[-1]
+    assert (decided.verdict, decided.by, decided.reason) == ("rejected", "ole", "no Ti powder left")
+    assert not bench.state.experiments
+    assert any(isinstance(c, core.PlanRound) for c in bench.due)
+
+
+def test_the_first_terminal_decision_wins_and_later_ones_are_on_record_as_too_late() -> None:
+    bench = Bench()
+    (pid,) = bench.plan({})
+    bench.decide("ben", pid, "reject")
+    for user, verdict in (("anna", "approve"), ("clara", "reject")):
+        assert kinds(bench.decide(user, pid, verdict)) == ["envelope.refused"]
+        assert bench.refused() == "proposal_closed"
+        assert "too late" in bench.of(ev.EnvelopeRefused)[-1].message
+    assert (bench.state.proposals[pid].phase, bench.state.experiments) == ("rejected", {})
+
+
+# ---- Edits
+
+
+def test_an_edit_makes_the_next_revision_voids_the_votes_and_needs_other_eyes() -> None:
+    bench = Bench(TWO)
+    (pid,) = bench.plan({"temperature": 1600.0})
+    first = bench.bodies[pid]
+    bench.decide("anna", pid)
+    assert kinds(bench.edit("ben", pid, temperature=1700.0)) == ["proposal.revised"]
+    assert {Effect("proposal", pid), Effect("campaign", HARD)} == set(bench.effects)
+    proposal = bench.state.proposals[pid]
+    assert (proposal.terms and proposal.terms.revision, proposal.votes, proposal.edited_by) == (2, (), "ben")
+    assert proposal.design.process["temperature"] == 1700.0
+    # What was signed of the first revision is nothing to the second.
+    bench.arrives("clara", pid, bench.pen.decision("clara", first, "approve", bench.now))
+    assert bench.refused() == "other_revision"
+    bench.decide("ben", pid)
+    assert bench.refused() == "editor_may_not_approve"
+    bench.decide("anna", pid)
+    bench.decide("clara", pid)
+    assert bench.state.proposals[pid].phase == "approved"
+    assert getattr(bench.orders[0].order.parameters["temperature"], "value", None) == 1700.0
+
+
+def test_an_edit_brings_the_quorum_the_cost_and_the_expiry_of_the_new_design() -> None:
+    bench = Bench(TWO)
+    (pid,) = bench.plan({"temperature": 1300.0, "hold": 1.0})
+    before = bench.state.proposals[pid].terms
+    assert before is not None
+    bench.now += timedelta(hours=3)
+    bench.edit("anna", pid, temperature=1600.0, hold=4.0)
+    after = bench.state.proposals[pid].terms
+    assert after is not None
+    assert (before.quorum, after.quorum) == (1, 2)
+    assert (before.cost, after.cost) == ({"furnace_hours": 2.0}, {"furnace_hours": 5.0})
+    assert after.expires_at > before.expires_at
+    assert after.recipe_hash != before.recipe_hash
+
+
+def test_where_the_policy_says_so_an_editor_may_approve() -> None:
+    bench = Bench(replace(CAMPAIGN, policy=ApprovalPolicy(four_eyes_on_edits=False)))
+    (pid,) = bench.plan({})
+    bench.edit("anna", pid, temperature=1200.0)
+    assert kinds(bench.decide("anna", pid)) == ["proposal.decided", "experiment.queued"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"temperature": 1800.0}, "limits", "above the limit of 1700 Cel"),
+        ({"crystal": "SiC", "temperature": 1600.0}, "limits", "outside the design space"),
+        ({"temperature": 1234.0}, "bad_edit", "none of its levels"),
+        ({"pressure": 3.0}, "bad_edit", "nothing that an edit can change"),
+        ({"crystal": "WC"}, "bad_edit", "WC"),
+        ({"temperature": 1300.0}, "bad_edit", "changes nothing"),
+    ],
+)
+def test_an_edit_outside_space_or_limits_is_refused_with_the_reason(
+    changes: dict[str, Any], code: str, words: str
+) -> None:
+    bench = Bench()
+    (pid,) = bench.plan({})
+    before = bench.state.proposals[pid]
+    assert kinds(bench.edit("anna", pid, **changes)) == ["envelope.refused"]
+    refused = bench.of(ev.EnvelopeRefused)[-1]
+    assert refused.code == code
+    assert words in refused.message
+    assert bench.state.proposals[pid] == before
+    bench.decide("ben", pid)
+    assert bench.state.proposals[pid].phase == "approved"
+
+
+# ---- Time and rules
+
+
+def test_what_nobody_decides_expires_and_is_not_made() -> None:
+    bench = Bench()
+    (pid,) = bench.plan({})
+    assert not bench.pass_time(hours=23)
+    token = bench.pen.decision("anna", bench.bodies[pid], "approve", bench.now + timedelta(hours=1))
+    bench.now += timedelta(hours=1)
+    bench.arrives("anna", pid, token)
+    assert bench.refused() == "proposal_expired"  # before any tick has noticed
+    (expired,) = bench.tell(core.Tick())
+    assert isinstance(expired, ev.ProposalDecided)
+    assert (expired.verdict, expired.by) == ("expired", "")
+    assert {Effect("proposal", pid), Effect("outcome", pid)} <= set(bench.effects)
+    assert not bench.state.experiments
+    assert not bench.tell(core.Tick())
+
+
+def test_a_rule_approves_within_the_trusted_region_and_cost_and_says_so() -> None:
+    bench = Bench(AUTO)
+    trusted, hot, dear, two = bench.plan(
+        {"temperature": 1400.0}, {"temperature": 1500.0}, {"hold": 4.0}, {"temperature": 1600.0}
+    )
+    assert [bench.state.proposals[p].phase for p in (trusted, hot, dear, two)] == ["approved"] + 3 * ["proposed"]
+    (decided,) = bench.of(ev.ProposalDecided)
+    assert decided.by == "policy:mild"
+    assert "trusted region 'mild': temperature 0 to 1400 Cel" in decided.reason
+    assert "furnace_hours 3 of at most 4" in decided.reason
+    assert Effect("outcome", trusted) in bench.effects
+    assert bench.orders[0].experiment == "hard-E001"
+
+
+def test_no_rule_approves_in_quiet_hours_and_it_looks_again_when_they_are_over() -> None:
+    quiet = QuietHours.parse(["11:00-13:00"])
+    bench = Bench(replace(AUTO, policy=ApprovalPolicy(auto=TRUSTED, quiet=quiet)))
+    (pid,) = bench.plan({"temperature": 1200.0})
+    assert bench.state.proposals[pid].phase == "proposed"
+    bench.pass_time(minutes=59)
+    assert bench.state.proposals[pid].phase == "proposed"
+    bench.pass_time(minutes=1)
+    assert bench.state.proposals[pid].phase == "approved"
+    assert bench.of(ev.ProposalDecided)[-1].by == "policy:mild"
+
+
+def test_what_a_person_changed_waits_for_a_person() -> None:
+    bench = Bench(AUTO)
+    (pid,) = bench.plan({"temperature": 1500.0})
+    bench.edit("anna", pid, temperature=1300.0)
+    bench.pass_time(hours=1)
+    assert bench.state.proposals[pid].phase == "proposed"
+    bench.decide("ben", pid)
+    assert bench.state.proposals[pid].phase == "approved"
+
+
+@pytest.mark.parametrize("changed", ["recipe", "limits"])
+def test_what_can_not_be_made_as_it_was_signed_is_refused_and_withdrawn(changed: str) -> None:
+    bench = Bench()
+    (pid,) = bench.plan({"temperature": 1600.0})
+    if changed == "recipe":
+        bench.change(recipe=FULL_RECIPE)
+    else:
+        bench.rules = replace(bench.rules, limits=limits(1500.0))
+    happened = bench.decide("anna", pid)
+    assert kinds(happened) == ["envelope.refused", "proposal.decided"]
+    decided = happened[1]
+    assert isinstance(decided, ev.ProposalDecided)
+    assert (decided.verdict, decided.by) == ("withdrawn", "policy:limits")
+    assert changed in decided.reason
+    assert Effect("proposal", pid) in bench.effects
+    assert not bench.state.experiments
+
+
+def test_a_paused_campaign_takes_approvals_and_a_stopped_one_does_not() -> None:
+    bench = Bench()
+    first, second = bench.plan({}, {"temperature": 1100.0})
+    bench.ask("ole", "pause", HARD)
+    bench.decide("anna", first)
+    assert bench.state.proposals[first].phase == "approved"
+    assert not bench.orders
+    bench.ask("ole", "stop", HARD)
+    bench.decide("anna", second)
+    assert bench.refused() == "proposal_closed"
+
+
+# ---- Forgeries
+
+
+def forged(bench: Bench, pid: str) -> str:
+    """Anna's name and key id, and somebody else's signature."""
+    token = bench.pen.decision("anna", bench.bodies[pid], "approve", bench.now)
+    other = bench.pen.decision("ben", bench.bodies[pid], "approve", bench.now)
+    return ".".join((*token.split(".")[:2], other.split(".")[2]))
+
+
+def stranger(bench: Bench, pid: str) -> str:
+    read = PublishedProposal.parse(bench.bodies[pid].encode())
+    said = {
+        "lab": "bench", "proposal": pid, "revision": 1, "digest": read.digest, "verdict": "approve",
+        "nonce": bench.pen.nonce(), "time": bench.now, "user": "mallory",
+    }  # fmt: skip
+    return sign_decision(Decision.model_validate(said), key_of("mallory"))
+
+
+WRONG: dict[str, Any] = {
+    "malformed": lambda _bench, _pid: "no token",
+    "unknown_key": stranger,
+    "bad_signature": forged,
+    "other_user": lambda bench, pid: bench.pen.decision(
+        "anna", bench.bodies[pid], "approve", bench.now, key=key_of("ben")
+    ),
+    "other_lab": {"lab": "elsewhere"},
+    "too_old": {"time": NOW - timedelta(minutes=11)},
+    "from_the_future": {"time": NOW + timedelta(minutes=1)},
+    "other_proposal": {"proposal": "hard-P002"},
+    "other_revision": {"revision": 2},
+    "other_digest": {"digest": "0" * 64},
+}
+
+
+@pytest.mark.parametrize("code", WRONG)
+def test_a_forged_or_stale_decision_leaves_its_reason_and_changes_nothing_else(code: str) -> None:
+    bench = Bench()
+    pid, _ = bench.plan({}, {"temperature": 1100.0})
+    how = WRONG[code]
+    token = (
+        bench.pen.decision("anna", bench.bodies[pid], "approve", bench.now, **how)
+        if isinstance(how, dict)
+        else how(bench, pid)
+    )
+    before = deepcopy(bench.state)
+    (refused,) = bench.arrives("anna", pid, token)
+    assert isinstance(refused, ev.EnvelopeRefused)
+    assert (refused.what, refused.user, refused.subject, refused.code) == ("decision", "anna", pid, code)
+    assert (refused.envelope, bool(refused.message), bench.effects) == (token, True, [])
+    before.refused = bench.state.refused
+    assert bench.state == before
+
+
+@pytest.mark.parametrize(
+    ("user", "verdict", "code"),
+    [("vera", "approve", "role_not_allowed"), ("ole", "approve", "role_not_allowed"),
+     ("ada", "approve", "role_not_allowed"), ("vera", "reject", "role_not_allowed")],
+)  # fmt: skip
+def test_who_may_not_decide_does_not(user: str, verdict: str, code: str) -> None:
+    bench = Bench()
+    (pid,) = bench.plan({})
+    assert kinds(bench.decide(user, pid, verdict)) == ["envelope.refused"]
+    assert (bench.refused(), bench.state.proposals[pid].phase) == (code, "proposed")
+
+
+def test_a_revoked_key_decides_nothing_from_then_on() -> None:
+    bench = Bench(TWO)
+    (pid,) = bench.plan({"temperature": 1600.0})
+    bench.decide("anna", pid)
+    bench.rules = replace(bench.rules, people=People([person("ben", revoked=NOW), person("clara")]))
+    bench.decide("ben", pid)
+    assert bench.refused() == "key_revoked"
+    bench.decide("clara", pid)
+    assert bench.state.proposals[pid].phase == "approved"
+
+
+def test_a_decision_counts_once_however_often_it_comes() -> None:
+    bench = Bench(TWO)
+    first, second = bench.plan({"temperature": 1600.0}, {"temperature": 1700.0})
+    token = bench.pen.decision("anna", bench.bodies[first], "approve", bench.now)
+    bench.arrives("anna", first, token)
+    for pid in (first, second):
+        assert kinds(bench.arrives("anna", pid, token)) == ["envelope.refused"]
+        assert bench.refused() == "replayed_nonce"
+    assert bench.state.proposals[first].votes == ("anna",)
+    folded = core.LabState()
+    for event in bench.events:
+        core.evolve(folded, ev.parse_event(event.model_dump_json()), NOW)
+    assert folded.nonces == bench.state.nonces  # a restart forgets none
+
+
+def test_nothing_can_be_decided_of_what_never_was() -> None:
+    bench = Bench()
+    (pid,) = bench.plan({})
+    token = bench.pen.decision("anna", bench.bodies[pid], "approve", bench.now, proposal="hard-P099")
+    assert kinds(bench.arrives("anna", "hard-P099", token)) == ["envelope.refused"]
+    assert bench.refused() == "unknown_proposal"
+
+
+def test_a_flood_is_counted_and_what_is_kept_of_it_is_short() -> None:
+    bench = Bench()
+    (pid,) = bench.plan({})
+    for n in range(RECORDED + 5):
+        bench.arrives("mallory", pid, f"{n} " + "x" * 100_000)
+    refused = bench.of(ev.EnvelopeRefused)
+    assert len(refused) == RECORDED
+    assert max(len(e.envelope) for e in refused) == 4096
+    decided = core.decide(bench.state, core.DecisionArrived("mallory", pid, "x", NOW), bench.rules, NOW)
+    assert (decided.skipped, decided.events) == (True, ())
+    (skipped,) = bench.tell(core.Tick({"mallory": 5}))
+    assert skipped == ev.RefusalsSkipped(user="mallory", count=5)
+    # Nobody else pays for it, and after a while its sender is on record again.
+    bench.decide("vera", pid)
+    assert bench.refused() == "role_not_allowed"
+    bench.now += timedelta(minutes=10)
+    assert kinds(bench.arrives("mallory", pid, "x")) == ["envelope.refused"]
