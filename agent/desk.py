@@ -37,8 +37,8 @@ class Named(Protocol):
 class Record(Protocol):
     """What the desk needs of a journal."""
 
-    def read(self) -> Iterable[Stored]:
-        """All events in order."""
+    def scan(self) -> Iterable[Stored]:
+        """All events in order, a few at a time: those of years are never in memory together."""
         ...
 
     def append(
@@ -96,7 +96,7 @@ class Desk:
         self.skipped: Counter[str] = Counter()
         self.state = core.LabState()
         self.last_at: datetime | None = None
-        for stored in journal.read():
+        for stored in journal.scan():
             core.evolve(self.state, stored.event, stored.at)
             self.last_at = stored.at
             for observer in self._observers:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from sys import intern
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
 from agent import events as ev
-from agent.core.state import CampaignState, ExperimentState, LabState, ProposalState
+from agent.core.state import Bond, CampaignState, ExperimentState, LabState, ProposalState
 from agent.events.base import Stored
 from envs.design import Design
 from instruments.messages import Value
@@ -136,7 +137,7 @@ def _(state: LabState, event: ev.ProposalMade, _at: datetime) -> None:
     if event.terms is not None:
         campaign.waiting[event.proposal] = None
     state.proposals[event.proposal] = ProposalState(
-        event.proposal, event.campaign, design, event.design.formula, _without_body(event.terms)
+        event.proposal, intern(event.campaign), design, intern(event.design.formula), _bond(event.terms)
     )
 
 
@@ -159,7 +160,7 @@ def _(state: LabState, event: ev.ProposalRevised, _at: datetime) -> None:
     state.campaigns[proposal.campaign].designs[design] = None
     state.campaigns[proposal.campaign].counted["edited"] += 1
     state.proposals[event.proposal] = replace(
-        proposal, design=design, formula=event.design.formula, terms=_without_body(event.terms), votes=(),
+        proposal, design=design, formula=event.design.formula, terms=_bond(event.terms), votes=(),
         edited_by=event.by,
     )  # fmt: skip
     state.nonces.add(event.nonce)
@@ -322,9 +323,14 @@ def _design(record: ev.DesignRecord) -> Design:
     return Design(record.crystal, record.process)
 
 
-def _without_body(terms: ev.Terms | None) -> ev.Terms | None:
+def _bond(terms: ev.Terms | None) -> Bond | None:
     # Ten thousand bodies are not kept in memory: the projections have them.
-    return terms.model_copy(update={"body": ""}) if terms else None
+    if terms is None:
+        return None
+    return Bond(
+        terms.revision, terms.digest, intern(terms.expires_at), terms.quorum, intern(terms.recipe_hash),
+        intern(terms.limits_version), terms.cost,
+    )  # fmt: skip
 
 
 def kept_of(values: Mapping[str, Value]) -> Stored:

@@ -8,7 +8,7 @@ from datetime import datetime
 from agent import events as ev
 from agent.core.experimenting import after_end
 from agent.core.messages import Decided, Effect, Planned, Tick
-from agent.core.state import CampaignRules, CampaignState, LabRules, LabState, ProposalState
+from agent.core.state import Bond, CampaignRules, CampaignState, LabRules, LabState, ProposalState
 from agent.rules.policy import Automatic
 from envs.design import Design
 
@@ -51,12 +51,12 @@ def _awaited(campaign: CampaignState, index: int) -> bool:
     return campaign.phase in {"running", "paused"} and campaign.idle and index == campaign.round + 1
 
 
-def _automatic(own: CampaignRules, design: Design, terms: ev.Terms | None, now: datetime) -> Automatic | None:
+def _automatic(own: CampaignRules, design: Design, terms: ev.Terms | Bond | None, now: datetime) -> Automatic | None:
     return own.policy.automatic(design, terms.cost if terms else {}, now)
 
 
 def _approved(
-    campaign: CampaignState, proposal: str, terms: ev.Terms | None, rule: Automatic, n: int, own: CampaignRules
+    campaign: CampaignState, proposal: str, terms: ev.Terms | Bond | None, rule: Automatic, n: int, own: CampaignRules
 ) -> list[ev.Event]:
     revision = terms.revision if terms else 1
     decided = ev.ProposalDecided(

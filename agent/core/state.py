@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from agent import events as ev
 from agent.core.messages import Mode
@@ -24,6 +25,14 @@ from instruments.messages import Value
 from instruments.profile.agent_messages import Hazard
 
 APPROVER = AutoApprove().by
+
+
+_NOTHING: Mapping[str, Any] = {}
+"""One for all: ten thousand empty mappings of their own would take their room."""
+
+
+def _nothing() -> Mapping[str, Any]:
+    return _NOTHING
 
 
 def _admit(_design: Design) -> tuple[str, ...]:
@@ -96,12 +105,35 @@ class LabRules:
     people: object = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Bond:
+    """What an approval of one revision is bound to: what the core needs of its ``Terms``, in little room.
+
+    Args:
+        revision: number of it.
+        digest: of the body as it was published.
+        expires_at: when it is too late to approve, RFC 3339 in UTC.
+        quorum: how many must approve.
+        recipe_hash: of the steps that would be ordered.
+        limits_version: of the limits that it was checked against.
+        cost: estimates by name, in the budget's units.
+    """
+
+    revision: int
+    digest: str
+    expires_at: str
+    quorum: int
+    recipe_hash: str
+    limits_version: str
+    cost: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class ProposalState:
     """A proposal's life so far.
 
     Args:
-        terms: what an approval is bound to, without its body; None in an offline campaign.
+        terms: what an approval is bound to; None in an offline campaign.
         phase: ``proposed`` while it waits, else its end.
         votes: who approved this revision.
         edited_by: who made this revision; empty for the first.
@@ -111,13 +143,13 @@ class ProposalState:
     campaign: str
     design: Design
     formula: str = ""
-    terms: ev.Terms | None = None
+    terms: Bond | None = None
     phase: str = "proposed"
     votes: tuple[str, ...] = ()
     edited_by: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ExperimentState:
     """One experiment's life so far.
 
@@ -154,8 +186,8 @@ class ExperimentState:
     begun: bool = False
     lost: str = ""
     recipe_hash: str = ""
-    kept: Mapping[str, Value] = field(default_factory=dict)
-    found: Mapping[str, ev.Reading] = field(default_factory=dict)
+    kept: Mapping[str, Value] = field(default_factory=_nothing)
+    found: Mapping[str, ev.Reading] = field(default_factory=_nothing)
     image: ev.ArtefactRecord | None = None
     reading: ev.ImageRead | None = None
     outcome: str = ""
@@ -253,4 +285,13 @@ class LabState:
         return [self.experiments[e] for e in (*found.begun, *found.queue)]
 
 
-__all__ = ["APPROVER", "CampaignRules", "CampaignState", "ExperimentState", "LabRules", "LabState", "ProposalState"]
+__all__ = [
+    "APPROVER",
+    "Bond",
+    "CampaignRules",
+    "CampaignState",
+    "ExperimentState",
+    "LabRules",
+    "LabState",
+    "ProposalState",
+]

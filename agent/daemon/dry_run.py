@@ -60,7 +60,7 @@ def _copy(config: LabConfig, journal: Journal) -> None:
     if isinstance(place, Path) and not has_begun(place):
         return
     with Journal(place, write=False) as real:
-        for stored in real.read():
+        for stored in real.scan():
             journal.append([stored.event], stored.at)
 
 

@@ -182,9 +182,9 @@ class Timed:
         self._journal = journal
         self._metrics = metrics
 
-    def read(self) -> Sequence[Stored]:
-        """All events in order."""
-        return self._journal.read()
+    def scan(self) -> Iterator[Stored]:
+        """All events in order, a few at a time."""
+        return self._journal.scan()
 
     @property
     def seq(self) -> int:
