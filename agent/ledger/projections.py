@@ -180,6 +180,7 @@ def _queued(rows: Rows, entry: Entry, event: ev.ExperimentQueued) -> None:
         proposal=event.proposal,
         phase="queued",
         sample=event.experiment,
+        job="",
         queued_at=entry.at,
         amended=False,
         retracted=False,
@@ -192,7 +193,8 @@ def _queued(rows: Rows, entry: Entry, event: ev.ExperimentQueued) -> None:
 def _dispatched(rows: Rows, entry: Entry, event: ev.StepDispatched) -> None:
     fields = event.model_dump(include={"job", "experiment", "step", "attempt", "tries", "instrument", "command"})
     rows.put(t.jobs, state="open", dispatched_at=entry.at, **fields)
-    rows.change(t.experiments, event.experiment, phase="running", step=event.step, held_code="", held_reason="")
+    free = {"held_code": "", "held_reason": ""}
+    rows.change(t.experiments, event.experiment, phase="running", step=event.step, job=event.job, **free)
 
 
 def _shadowed(rows: Rows, _entry: Entry, event: ev.StepShadowed) -> None:
@@ -205,6 +207,12 @@ def _held(rows: Rows, _entry: Entry, event: ev.DispatchHeld) -> None:
 
 def _step_ended(rows: Rows, entry: Entry, event: ev.StepEnded) -> None:
     rows.change(t.jobs, event.job, state=event.state, ended_at=entry.at, elapsed_s=event.elapsed_s, error=event.error)
+    # An answer that comes after all ends the doubt about the order.
+    rows.change(t.experiments, event.experiment, phase="running", job="", **_next(event.then))
+
+
+def _next(step: str) -> dict[str, object]:
+    return {"step": step} if step else {}
 
 
 def _reconcile(rows: Rows, _entry: Entry, event: ev.ReconcileNeeded) -> None:
@@ -213,13 +221,14 @@ def _reconcile(rows: Rows, _entry: Entry, event: ev.ReconcileNeeded) -> None:
 
 
 def _reconciled(rows: Rows, entry: Entry, event: ev.Reconciled) -> None:
-    rows.change(t.experiments, event.experiment, phase="running", reason=event.reason)
+    rows.change(t.experiments, event.experiment, phase="running", job="", reason=event.reason)
     rows.change(t.jobs, event.job, state="abandoned", ended_at=entry.at)
 
 
 def _image_read(rows: Rows, _entry: Entry, event: ev.ImageRead) -> None:
     found = {"porosity": event.porosity, "grain_size": event.grain_size}
-    rows.change(t.experiments, event.experiment, **_columns({k: v or (None, None) for k, v in found.items()}))
+    columns = _columns({k: v or (None, None) for k, v in found.items()})
+    rows.change(t.experiments, event.experiment, **columns, **_next(event.then))
 
 
 def _columns(found: dict[str, tuple[float | None, float | None]]) -> dict[str, object]:
@@ -228,12 +237,16 @@ def _columns(found: dict[str, tuple[float | None, float | None]]) -> dict[str, o
 
 
 def _ended(rows: Rows, entry: Entry, event: ev.ExperimentEnded) -> None:
+    row = rows.get(t.experiments, event.experiment)
+    if row and row["job"]:  # nobody waits for its answer any more
+        rows.change(t.jobs, row["job"], state="abandoned", ended_at=entry.at)
     rows.change(
         t.experiments,
         event.experiment,
         phase="completed" if event.outcome == "completed" else "failed",
         outcome=event.outcome,
         reason=event.reason,
+        job="",
         found=json.dumps(event.found),
         held_code="",
         held_reason="",
@@ -246,7 +259,7 @@ def _amended(rows: Rows, _entry: Entry, event: ev.ResultAmended) -> None:
     row = rows.get(t.experiments, event.experiment) or {}
     found = {**json.loads(row.get("found") or "{}"), **event.found}
     values = _columns(dict(event.found))
-    rows.change(t.experiments, event.experiment, amended=True, found=json.dumps(found), **values)
+    rows.change(t.experiments, event.experiment, amended=True, retracted=False, found=json.dumps(found), **values)
 
 
 def _retracted(rows: Rows, _entry: Entry, event: ev.ResultRetracted) -> None:

@@ -66,7 +66,7 @@ proposals = sa.Table(
 )  # fmt: skip
 experiments = sa.Table(
     "experiments", metadata,
-    _text("experiment", key=True), _text("campaign"), _text("proposal"), _text("phase"), _text("step"),
+    _text("experiment", key=True), _text("campaign"), _text("proposal"), _text("phase"), _text("step"), _text("job"),
     _text("sample"), _text("queued_at"), _text("outcome"), _text("reason"), _text("found"), _flag("amended"),
     _flag("retracted"), _text("held_code"), _text("held_reason"), _float("hardness"), _float("hardness_std"),
     _float("porosity"), _float("porosity_std"), _float("grain_size"), _float("grain_size_std"), _text("ended_at"),

@@ -125,6 +125,32 @@ def test_projections_say_what_the_events_say(place: Path | str) -> None:
     assert found["instruments"][0]["maintenance"] is True
 
 
+def test_an_experiment_that_ends_waits_for_no_answer(place: Path | str) -> None:
+    lost = ev.ReconcileNeeded(experiment="hard-E001", job="j1", instrument="sinter-1", reason="power cut")
+    with Journal(place, write=True) as journal:
+
+        def stands() -> tuple[object, ...]:
+            found = everything(journal)
+            (experiment,), (job,) = found["experiments"], found["jobs"]
+            return experiment["phase"], experiment["step"], experiment["job"], job["state"]
+
+        journal.append([je.created("hard"), je.proposed("hard", 1), je.decided("hard", 1), je.queued("hard", 1)], AT)
+        journal.append([je.sent("hard-E001", "sinter", "j1")], AT)
+        assert stands() == ("running", "sinter", "j1", "open")
+        journal.append([lost], AT)
+        assert stands() == ("needs_reconcile", "sinter", "j1", "unknown")
+        journal.append([je.answered("hard-E001", "sinter", "j1").model_copy(update={"then": "image"})], AT)
+        assert stands() == ("running", "image", "", "succeeded")
+    with Journal(place, write=True) as journal:
+        journal.append([je.sent("hard-E001", "image", "j2")], AT)
+        journal.append([ev.ExperimentEnded(experiment="hard-E001", outcome="aborted", reason="stopped")], AT)
+        assert [(r["job"], r["state"]) for r in everything(journal)["jobs"]] == [
+            ("j1", "succeeded"),
+            ("j2", "abandoned"),
+        ]
+        journal.verify(projections=True)
+
+
 def test_a_sample_is_where_its_last_order_or_a_person_put_it(place: Path | str) -> None:
     with Journal(place, write=True) as journal:
         journal.append(je.whole_life(), AT)

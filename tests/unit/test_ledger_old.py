@@ -56,7 +56,7 @@ def test_a_campaign_amid_a_step_is_carried_over(old: Path) -> None:
         phases = {
             one: (phase, step) for one, phase, step in rows(journal, t.experiments, "experiment", "phase", "step")
         }
-        assert phases["E003"] == ("completed", "indent")
+        assert phases["E003"] == ("completed", "done")
         assert phases["E004"] == ("running", "image")
         assert rows(journal, t.samples, "sample", "place", "state")[3] == ("E004", "sem-1", "in_work")
         assert [job for job, state in rows(journal, t.jobs, "job", "state") if state == "open"] == [OPEN]

@@ -20,7 +20,8 @@ _TEXT: dict[str, str] = {
     "changed_at ended_at",
     "proposals": "campaign phase formula crystal process pool digest body created_at expires_at recipe_hash "
     "limits_version cost votes verdict decided_by decided_at reason audit experiment",
-    "experiments": "campaign proposal phase step sample queued_at outcome reason found held_code held_reason ended_at",
+    "experiments": "campaign proposal phase step job sample queued_at outcome reason found held_code held_reason "
+    "ended_at",
     "jobs": "experiment step instrument command state dispatched_at ended_at error",
     "samples": "experiment campaign place state since",
     "sample_history": "at place state by reason",
