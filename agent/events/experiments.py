@@ -23,7 +23,8 @@ class ExperimentQueued(EventModel):
 class StepDispatched(EventModel):
     """The intent to send a command, written before it is sent.
 
-    ``attempt`` counts a sample's images from 0; ``tries`` counts how often this same order was sent before, in vain.
+    ``attempt`` counts a sample's images from 0; ``tries`` counts how often this same order was sent before, in vain;
+    ``capability`` is the instrument's kind.
     """
 
     kind: Literal["step.dispatched"] = "step.dispatched"
@@ -33,6 +34,7 @@ class StepDispatched(EventModel):
     tries: int = 0
     job: str
     instrument: str
+    capability: str = ""
     command: str
     parameters: Stored
 
@@ -75,8 +77,9 @@ class DispatchRefused(EventModel):
 class StepEnded(EventModel):
     """An instrument's final answer to a command.
 
-    ``then`` is the experiment's next step (``read`` while an image waits for the network), empty where the same one is
-    tried again or the experiment ends; ``kept`` and ``found`` are what the recipe takes from the values.
+    ``then`` is the experiment's next step (``read`` while the artefact named by ``reads`` waits for the network), empty
+    where the same one is tried again or the experiment ends; ``kept`` and ``found`` are what the recipe takes from the
+    values.
     """
 
     kind: Literal["step.ended"] = "step.ended"
@@ -94,6 +97,7 @@ class StepEnded(EventModel):
     error: str = ""
     elapsed_s: float = 0.0
     then: str = ""
+    reads: str = ""
     kept: Stored = {}
     found: dict[str, Reading] = {}
 
@@ -204,7 +208,7 @@ def lift_step(stored: dict[str, Any]) -> dict[str, Any]:
     if stored["state"] != "succeeded":
         return {**stored, "v": 2}
     kept = {PIXEL_SIZE: values[PIXEL_SIZE]} if step == "survey" and PIXEL_SIZE in values else {}
-    return {**stored, "v": 2, "then": _NEXT[step], "kept": kept}
+    return {**stored, "v": 2, "then": _NEXT[step], "reads": "image" if step == "image" else "", "kept": kept}
 
 
 def lift_reading(stored: dict[str, Any]) -> dict[str, Any]:
