@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from agent.core.messages import Effect
+from agent.daemon.crash_points import reached
 from agent.events import Event, parse_event
 from agent.journal import AlreadyHandledError, Stored
 from agent.ledger import chain
@@ -141,6 +142,7 @@ class SimJournal:
         homes: ChainMap[str, str] = ChainMap({}, disk.homes)
         tip = chain.Tip(self._tip.seq, self._tip.hash, dict(self._tip.versions))
         rows = [self._linked(tip, event, at.isoformat(), homes) for event in happened]
+        reached("in-commit")  # here the real one has written, and not committed
         for row, event in zip(rows, happened, strict=True):
             project(disk.tables, Entry(row.seq, row.stream, row.at, row.hash, event))
             disk.rows.append(row)

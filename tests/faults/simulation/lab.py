@@ -271,7 +271,7 @@ class Lab:
         self.crowd.ask("clara", "resume", cid)
 
     async def _limits(self, blow: Blow) -> None:
-        self.hottest = self.rng.choice((1300.0, 1500.0, HOTTEST))
+        self.hottest = self.rng.choice((1100.0, 1300.0, HOTTEST))
         if self.rng.random() < 0.5:
             self.crowd.ask("clara", "reload")
         else:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from agent.daemon.disk import DiskWatch
+from agent.daemon.house import Timed
 from agent.daemon.lab_clock import LabClock
 from agent.daemon.office import Office
 from agent.daemon.shelf import JournalShelf
@@ -32,6 +33,10 @@ TOPICS = Topics("labwright", LAB)
 
 class _Measures:
     """Where the daemon's figures go: nowhere."""
+
+    @staticmethod
+    def timing(_name: str) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_words, **_named: None
@@ -87,7 +92,8 @@ async def run_agent(lab: Lab, process: Process) -> None:
 
 
 def _house(lab: Lab, process: Process) -> Any:
-    journal = lab.disk.open(process.wire.touch)
+    journal, measures = lab.disk.open(process.wire.touch), _Measures()
+    record = Timed(journal, measures)  # type: ignore[arg-type]
     wall = lab.agent_clock.now
     clock = LabClock.system(wall=wall, monotonic=lab.loop.time)
     lab.adopt_limits()
@@ -96,17 +102,18 @@ def _house(lab: Lab, process: Process) -> Any:
         launch=SimpleNamespace(mode="live"),
         config=_Config(lab),
         journal=journal,
+        record=record,
         shelf=JournalShelf(journal),
         clock=clock,
         keep_time=lambda: None,
-        desk=Desk(journal, rules(lab.plan, lab.hottest), clock),
+        desk=Desk(record, rules(lab.plan, lab.hottest), clock),
         facts={c.id: SimpleNamespace(version="0", space_version="0") for c in lab.plan.campaigns},
         minds=ChanceMinds(lab.plan),
         configs={},
         store=lab.store,
         disk=DiskWatch(Path("/nowhere"), RESERVE, free=lambda _path: 0 if lab.warned_of_full_disk else 10 * RESERVE),
-        metrics=_Measures(),
-        log=_Measures(),
+        metrics=measures,
+        log=measures,
         ids=ids,
         boot=ids.new(),
     )

@@ -12,13 +12,14 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from joserfc import jws
 from joserfc.jwk import OKPKey
 
 from agent.approvals import sign_decision
 from agent.identity import People, Person, PublicKey, SigningKey
 from agent.requests import sign_request
 from agent.roles import Role
-from instruments.profile.decisions import Choice, Decision, PublishedProposal
+from instruments.profile.decisions import ALGORITHM, Choice, Decision, DecisionHeader, PublishedProposal
 from instruments.profile.requests import Request, request_id
 from tests.faults.simulation.machines import LAB
 
@@ -106,6 +107,10 @@ class Pen:
             **lies,
         }
         decision = Decision.model_validate(fields)
+        if signer and signer not in ROLES and user in ROLES:  # under the name of a key that is another's
+            header = DecisionHeader(kid=key_of(user).kid).model_dump()
+            claims = decision.model_dump_json().encode()
+            return jws.serialize_compact(header, claims, key_of(signer).key, algorithms=[ALGORITHM])
         return sign_decision(decision, SigningKey(user, Role.APPROVER, key_of(signer or user).key))
 
     def request(

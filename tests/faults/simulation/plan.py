@@ -92,7 +92,7 @@ KINDS: dict[str, float] = {
     "stop": 0.8,
     "clear": 0.8,
     "pause": 0.4,
-    "limits change": 0.5,
+    "limits change": 1.0,
     "maintenance": 0.4,
     "withdraw": 0.3,
 }
@@ -126,7 +126,7 @@ def draw(seed: int, *, blows: int | None = None) -> Plan:
 
 
 def _campaign(rng: random.Random, name: str) -> CampaignPlan:
-    experiments = rng.randint(2, 4)
+    experiments = rng.randint(2, 3)
     return CampaignPlan(
         name,
         experiments=experiments,
