@@ -6,8 +6,7 @@ directory, and everything that is wrong is said at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,20 +21,15 @@ from agent.config import (
     read_toml,
     together,
 )
+from agent.daemon.config_checks import contradictions
 from agent.daemon.credentials import credential, database_url
-from agent.rules.budgets import read_budgets
-from agent.rules.limits_config import read_limits
-from agent.rules.policy_config import PolicySection
 from agent.rules.recipe_config import RecipeTable
-from agent.rules.section import read
 from envs.errors import ConfigError, UserError
 from envs.objective import FLAGSHIP
-from instruments.address import BrokerAddress, without_secrets
+from instruments.address import BrokerAddress
 from instruments.errors import TopicError
 from instruments.topics import Lab
 
-OFFLINE, STREAM = "campaign", "lab"
-"""Ids that no campaign may have: that of every offline one, and that of the laboratory's own stream."""
 VIRTUAL_INSTRUMENTS = ("furnace-1", "sem-1", "indenter-1")
 VIRTUAL_SPEED = 3600.0
 """An hour in a second: three weeks take eight and a half minutes."""
@@ -287,7 +281,7 @@ def parse_lab(raw: Mapping[str, Any], *, home: Path = Path(), source: str = "") 
     except ValidationError as error:
         raise explain(error, LabConfig, source) from error
     config._home, config._source = home, source  # noqa: SLF001 - its own
-    wrong = list(_contradictions(config))
+    wrong = list(contradictions(config))
     if wrong:
         raise together([error.at(source) for error in wrong])
     return config
@@ -347,66 +341,3 @@ def _with_file(entry: Table, home: Path) -> Table:
     if isinstance(recipe, dict):
         under["recipe"] = {**told.recipe.model_dump(exclude_unset=True), **recipe}
     return {**under, **entry, **({"recipe": under["recipe"]} if "recipe" in under else {})}
-
-
-def _contradictions(config: LabConfig) -> Iterator[ConfigError]:
-    """What no single key shows."""
-    yield from _of_campaigns(config.campaign)
-    yield from _of_broker(config)
-    yield from _of_rules(config)
-    if bool(config.http.certificate) != bool(config.http.key):
-        yield ConfigError("http.certificate", config.http.certificate, "a certificate and its key come together")
-    if config.lab.database:
-        try:
-            database_url(config.lab.database, None)
-        except ConfigError as error:
-            yield error
-    if config.lab.live and config.lab.speed != 1.0:
-        yield ConfigError("lab.speed", config.lab.speed, "1 where live = true: instruments keep people's time")
-
-
-def _of_campaigns(entries: Sequence[CampaignEntry]) -> Iterator[ConfigError]:
-    ids = [entry.id for entry in entries]
-    for position, entry in enumerate(entries):
-        key = f"campaign[{position}]"
-        if entry.id in {OFFLINE, STREAM}:
-            yield ConfigError(f"{key}.id", entry.id, f"any other word than {OFFLINE!r} and {STREAM!r}")
-        if entry.id in ids[:position]:
-            yield ConfigError(f"{key}.id", entry.id, "each campaign once")
-        if "initial" in entry.model_fields_set and entry.initial > entry.experiments:
-            yield ConfigError(f"{key}.initial", entry.initial, f"at most its experiments, {entry.experiments}")
-
-
-def _of_broker(config: LabConfig) -> Iterator[ConfigError]:
-    broker = config.broker
-    if broker.embedded:
-        if broker.url:
-            yield ConfigError("broker.url", without_secrets(broker.url), "no url beside embedded = true")
-        return
-    for name in ("instruments", "people"):
-        if getattr(broker, name):
-            yield ConfigError(f"broker.{name}", list(getattr(broker, name)), "only beside embedded = true")
-    if not broker.url:
-        yield ConfigError("broker.url", "", "the broker's address, or embedded = true")
-        return
-    try:
-        config.address({})
-    except ConfigError as error:
-        yield error
-
-
-def _of_rules(config: LabConfig) -> Iterator[ConfigError]:
-    """What the rules' own tables say against themselves; what needs the design space to be known comes later."""
-    tables = [("", config.budgets, config.policy)]
-    tables += [(f"campaign[{n}].", entry.budgets, entry.policy) for n, entry in enumerate(config.campaign)]
-    checks: list[Callable[[], object]] = [partial(read_limits, config.limits)] if config.limits else []
-    for place, budgets, policy in tables:
-        checks += [
-            partial(read_budgets, budgets, key=f"{place}budgets"),
-            partial(read, PolicySection, policy, f"{place}policy"),
-        ]
-    for check in checks:
-        try:
-            check()
-        except ConfigError as error:
-            yield error

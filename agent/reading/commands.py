@@ -105,8 +105,7 @@ def verify_audit(source: Source, *, as_json: bool) -> None:
     Raises:
         JournalError: something is wrong; says what is the first.
     """
-    from agent.reading import audit
-
+    audit = needs("lab", "labwright audit verify", "agent.reading.audit")
     with _journal(source, "labwright audit verify") as view:
         report, name = audit.verify(view, audit.people_of(_local(source).people)), view.journal.name
     words = f"{name}: {report.events} events, the chain holds, the tables say what the events say; "
@@ -117,8 +116,7 @@ def verify_audit(source: Source, *, as_json: bool) -> None:
 
 def show_audit(source: Source, *, person: str, refused: bool, as_json: bool) -> None:
     """Who decided what and when, and what was refused."""
-    from agent.reading import audit
-
+    audit = needs("lab", "labwright audit show", "agent.reading.audit")
     with _journal(source, "labwright audit show") as view:
         rows = audit.shown(view.decisions(person=person, refused=refused), audit.people_of(_local(source).people))
     _print(rows, lambda: tables.decisions(rows) if rows else "Nothing of the kind is on record.", as_json=as_json)

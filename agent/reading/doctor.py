@@ -59,8 +59,9 @@ def examine(path: Path, *, free: Callable[[Path], int] = lambda p: shutil.disk_u
     yield from _people(config)
     yield from _secrets(config, path)
     yield _disk(config, free)
-    yield journal(config)
-    yield from http(config)
+    record = journal(config)
+    yield record
+    yield from http(config, held=record.health == "warning")
 
 
 # ---- The installation
@@ -286,12 +287,17 @@ def _opened(place: Path | str) -> _Journal:
         return _Journal(found.name, found.seq, who or "")
 
 
-def http(config: LabConfig) -> Iterator[Finding]:
-    """Whether the HTTP port is free, and instruments elsewhere could reach it."""
+def http(config: LabConfig, *, held: bool) -> Iterator[Finding]:
+    """Whether the HTTP port is free, and instruments elsewhere could reach it.
+
+    Args:
+        config: the laboratory's file.
+        held: whether an agent runs, whose port it may be.
+    """
     told = config.http
     if told.port and not port_is_free(told.port, told.host):
-        todo = "stop whoever listens there (an agent that runs?), or choose another http.port"
-        yield problem("http", f"{told.host}:{told.port} cannot be listened on", todo)
+        say, words = (warning if held else problem), f"{told.host}:{told.port} cannot be listened on"
+        yield say("http", words, "stop whoever listens there (an agent that runs?), or choose another http.port")
     else:
         yield ok("http", f"{told.host}:{told.port or 'a free port'} can be listened on")
     far = not config.broker.embedded and not config.address().on_loopback

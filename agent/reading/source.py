@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.deciding.asked import BROKER, STATE, Asked
 from agent.deciding.place import Place, find_place, find_state
+from agent.extras import needs
 from envs.errors import UserError
 
 
@@ -91,9 +92,7 @@ def source_of(lab_file: Path, environment: Mapping[str, str] | None = None) -> J
     Raises:
         UserError: the file cannot be read, or something in it is wrong.
     """
-    from agent.daemon.config import load_lab
-
-    config = load_lab(lab_file)
+    config = needs("lab", "--lab-file", "agent.daemon.config").load_lab(lab_file)
     broker = _left(config.state, environment) if config.broker.embedded else Place(config.address(), config.topics)
     return JournalSource(config.journal(environment), config.state, config.lab.name, config.people, broker)
 

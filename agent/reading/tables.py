@@ -17,6 +17,9 @@ from instruments.profile.legibility import printable
 Row = Mapping[str, Any]
 _LIFE = {"running": "green", "left": "yellow", "not running": "red", "unknown": "yellow"}
 
+_WHOLE = frozenset({"", "event", "when", "until", "queued", "since", "about", "sent", "ended"})
+"""Columns of ids and times, which people copy."""
+
 
 def console() -> Console:
     """For answers: standard output, nothing guessed from its words."""
@@ -157,7 +160,7 @@ def decisions(rows: Iterable[Row]) -> Table:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name in _WHOLE)
     return table
 
 
