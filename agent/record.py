@@ -125,7 +125,7 @@ def gather(stored: Iterable[Stored]) -> CampaignRecord | None:
             record.rounds.append(event)
         elif isinstance(event, ev.CampaignEnded):
             record.end = event
-        elif not isinstance(event, ev.CampaignCreated):
+        elif isinstance(event, ev.StepDispatched | ev.StepEnded | ev.ImageRead | ev.ExperimentEnded):
             _note(record.experiments[event.experiment], event, one.at)
     return record
 
