@@ -8,17 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
-from agent import core
-from agent import events as ev
-from agent.approvals import sign_decision
-from agent.core.approving import RECORDED
-from agent.core.messages import Effect
-from agent.identity import People
-from agent.rules.policy import ApprovalPolicy
-from agent.rules.quiet import QuietHours
-from instruments.profile.decisions import Decision, PublishedProposal
-from tests.unit.lab_bench import (
+from lab_bench import (
     CAMPAIGN,
     FULL_RECIPE,
     HARD,
@@ -30,6 +20,16 @@ from tests.unit.lab_bench import (
     limits,
     person,
 )
+
+from agent import core
+from agent import events as ev
+from agent.approvals import sign_decision
+from agent.core.approving import RECORDED
+from agent.core.messages import Effect
+from agent.identity import People
+from agent.rules.policy import ApprovalPolicy
+from agent.rules.quiet import QuietHours
+from instruments.profile.decisions import Decision, PublishedProposal
 
 TWO = replace(CAMPAIGN, policy=ApprovalPolicy(factors=TWO_ABOVE))
 AUTO = replace(CAMPAIGN, policy=ApprovalPolicy(auto=TRUSTED, factors=TWO_ABOVE))
