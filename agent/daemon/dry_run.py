@@ -17,9 +17,10 @@ from agent import core
 from agent import events as ev
 from agent.core.state import CampaignRules
 from agent.daemon.config import LabConfig
+from agent.daemon.known_spaces import CACHE, KnownSpaces
 from agent.daemon.lab_clock import LabClock
 from agent.daemon.lab_terms import LabTerms
-from agent.daemon.rules_of import facts_of, lab_rules
+from agent.daemon.rules_of import lab_rules
 from agent.daemon.worker import Worker
 from agent.desk import Desk
 from agent.identity import People
@@ -40,18 +41,21 @@ async def dry_run(config: LabConfig, console: Console) -> None:
     Raises:
         LabwrightError: the laboratory's file or its record is wrong.
     """
-    with tempfile.TemporaryDirectory(prefix="labwright-dry-run-") as directory:
-        with Journal(Path(directory), write=True) as journal:
-            _copy(config, journal)
-            facts = {entry.id: facts_of(entry, source=config.source) for entry in config.campaign}
+    with (
+        tempfile.TemporaryDirectory(prefix="labwright-dry-run-") as directory,
+        Journal(Path(directory), write=True) as journal,
+    ):
+        _copy(config, journal)
+        worker = Worker({e.id: e.offline.model_dump(mode="json") for e in config.campaign})
+        spaces = KnownSpaces(Path(directory) / CACHE, worker.facts)
+        try:
+            facts = {entry.id: await spaces.of(entry, source=config.source) for entry in config.campaign}
             rules = lab_rules(config, People.from_directory(config.people), facts, mode="dry-run")
             rules = replace(rules, campaigns={c: _pretending(r) for c, r in rules.campaigns.items()})
             desk = Desk(journal, rules, LabClock.system())
-            worker = Worker({e.id: e.offline.model_dump(mode="json") for e in config.campaign})
-            try:
-                await _rounds(config, desk, worker, ArtefactStore(Path(directory) / "artefacts"), console)
-            finally:
-                await worker.close()
+            await _rounds(config, desk, worker, ArtefactStore(Path(directory) / "artefacts"), console)
+        finally:
+            await worker.close()
 
 
 def _copy(config: LabConfig, journal: Journal) -> None:

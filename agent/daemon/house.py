@@ -16,10 +16,12 @@ from agent.daemon import logs
 from agent.daemon.config import LabConfig
 from agent.daemon.crash_points import reached
 from agent.daemon.disk import DiskWatch
+from agent.daemon.known_spaces import CACHE, KnownSpaces
 from agent.daemon.lab_clock import LabClock, LabTime
 from agent.daemon.metrics import Metrics
-from agent.daemon.rules_of import Facts, facts_of, lab_rules
+from agent.daemon.rules_of import lab_rules
 from agent.daemon.shelf import JournalShelf
+from agent.daemon.space_facts import SpaceFacts
 from agent.daemon.worker import Worker
 from agent.desk import Desk, Named
 from agent.identity import People
@@ -71,7 +73,8 @@ class House:
     clock: LabClock
     keep_time: Callable[[], None]
     desk: Desk
-    facts: dict[str, Facts]
+    facts: dict[str, SpaceFacts]
+    spaces: KnownSpaces
     minds: Minds
     configs: dict[str, dict[str, object]]
     store: ArtefactStore
@@ -97,8 +100,10 @@ async def open_house(launch: Launch) -> AsyncIterator[House]:
         with _logs(launch, clock) as log:
             configs = {entry.id: entry.offline.model_dump(mode="json") for entry in config.campaign}
             worker = Worker(configs)
+            spaces = KnownSpaces(config.state / CACHE, worker.facts)
             try:
-                yield _house(launch, journal, clock, keep_time, log, configs, worker)
+                facts = {entry.id: await spaces.of(entry, source=config.source) for entry in config.campaign}
+                yield _house(launch, journal, clock, keep_time, log, configs, worker, facts, spaces)
             finally:
                 await worker.close()
 
@@ -111,9 +116,10 @@ def _house(
     log: logs.Logs,
     configs: dict[str, dict[str, object]],
     worker: Worker,
+    facts: dict[str, SpaceFacts],
+    spaces: KnownSpaces,
 ) -> House:
     config, ids = launch.config, SystemIds()
-    facts = {entry.id: facts_of(entry, source=config.source) for entry in config.campaign}
     rules = lab_rules(config, People.from_directory(config.people), facts, mode=launch.mode)
     metrics = Metrics(version=version("labwright"), mode=launch.mode)
     metrics.clock_speed.set(clock.speed)
@@ -132,6 +138,7 @@ def _house(
         keep_time=keep_time,
         desk=desk,
         facts=facts,
+        spaces=spaces,
         minds=launch.minds or worker,
         configs=configs,
         store=ArtefactStore(config.state / ARTEFACTS, reserve=reserve),

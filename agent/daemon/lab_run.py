@@ -7,7 +7,7 @@ finds everything in the journal.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.metadata import version
 
@@ -44,10 +44,8 @@ async def run_lab(launch: Launch) -> int:
         )  # fmt: skip
         place = place_of(house.config)
         async with serve_http(app, place, uploads) as server, at_the_bus(house, server) as bus:
-            wanted: list[Callable[[], None]] = []
-            office = Office(house, bus, on_reload=lambda: _soon(wanted))
-            wanted.append(_reloading(Reload(house, office), notifier))
-            signals.on_reload(wanted[0])
+            office = Office(house, bus, on_reload=lambda: _soon(signals.reload))
+            signals.on_reload(_reloading(Reload(house, office), notifier))
             desk.office = office
             try:
                 _log.info("connecting", broker=bus.address.place)
@@ -86,16 +84,15 @@ class Doors:
         return next((check.answer() for check in checks() if check.name == name), "")
 
 
-def _soon(wanted: list[Callable[[], None]]) -> None:
+def _soon(call: Callable[[], None]) -> None:
     """After the message that asks for it is acknowledged: reading files takes a while."""
-    for call in wanted:
-        asyncio.get_running_loop().call_soon(call)
+    asyncio.get_running_loop().call_soon(call)
 
 
-def _reloading(reload: Reload, notifier: Notifier) -> Callable[[], None]:
-    def reloaded() -> None:
+def _reloading(reload: Reload, notifier: Notifier) -> Callable[[], Awaitable[None]]:
+    async def reloaded() -> None:
         notifier.reloading()
-        reload()
+        await reload()
         notifier.ready()
 
     return reloaded

@@ -8,7 +8,7 @@ from agent.daemon.config import load_lab
 from agent.daemon.crash_points import reached
 from agent.daemon.house import House
 from agent.daemon.office import Office
-from agent.daemon.rules_of import Changes, changes, facts_of, lab_rules
+from agent.daemon.rules_of import Changes, changes, lab_rules
 from agent.identity import People
 from envs.errors import LabwrightError
 
@@ -28,24 +28,24 @@ class Reload:
         self._house = house
         self._office = office
 
-    def __call__(self) -> None:
+    async def __call__(self) -> None:
         """Do it; a file that is wrong changes nothing, and the log says what is wrong."""
         self._house.log.reopen()
         try:
-            words = self._read()
+            words = await self._read()
         except LabwrightError as error:
             _log.error("not reloaded: everything stays as it was", reason=str(error))
             return
         _log.info("reloaded", changes=words)
 
-    def _read(self) -> str:
+    async def _read(self) -> str:
         house = self._house
         new = load_lab(house.launch.path) if house.launch.path else house.config
         found = changes(house.config, new)
         facts = dict(house.facts)
         for entry in new.campaign:
             if entry.id in found.added:
-                facts[entry.id] = facts_of(entry, source=new.source)
+                facts[entry.id] = await house.spaces.of(entry, source=new.source)
         rules = lab_rules(new, People.from_directory(new.people), facts, mode=house.launch.mode)
         house.config, house.facts, house.desk.rules = new, facts, rules
         house.configs.update({e.id: e.offline.model_dump(mode="json") for e in new.campaign})

@@ -71,7 +71,7 @@ class Signals:
         handlers = {
             signal.SIGTERM: self._told_to_stop,
             signal.SIGINT: self._interrupted,
-            signal.SIGHUP: self._hung_up,
+            signal.SIGHUP: self.reload,
         }
         for signum, handler in handlers.items():
             self._before[signum] = signal.getsignal(signum)
@@ -126,7 +126,8 @@ class Signals:
         self._cancels += 1
         task.cancel()
 
-    def _hung_up(self) -> None:
+    def reload(self) -> None:
+        """Have the callbacks called, as SIGHUP does."""
         self._wanted = True
         if self._reload is None or self._reload.done():
             self._reload = asyncio.get_running_loop().create_task(self._reloading(), name="reload")

@@ -17,10 +17,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.daemon import crash_points, house, reload
+from agent.daemon import crash_points
 from agent.daemon.children import die_with_parent
 from agent.daemon.config import CampaignEntry, load_lab
 from agent.daemon.house import Launch
+from agent.daemon.known_spaces import KnownSpaces
 from agent.daemon.lab_run import run_lab
 from agent.daemon.rules_of import facts_of
 from agent.daemon.space_facts import SpaceFacts
@@ -37,11 +38,11 @@ def say(**what: Any) -> None:
 def remember(facts: Mapping[str, SpaceFacts]) -> None:
     """Have the daemons find the design spaces worked out: the worker does that for a real one, in its own time."""
 
-    def known(entry: CampaignEntry, *, source: str = "") -> SpaceFacts:
+    async def known(_self: KnownSpaces, entry: CampaignEntry, *, source: str = "") -> SpaceFacts:
         del source
         return facts[entry.id]
 
-    house.facts_of = reload.facts_of = known  # type: ignore[attr-defined]
+    KnownSpaces.of = known  # type: ignore[method-assign]
 
 
 def run(path: Path, minds: QuickMinds, crash: str) -> int:
