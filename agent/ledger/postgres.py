@@ -24,6 +24,9 @@ SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 LEASE = 0x1AB_0001
 """First half of the advisory lock's key; the second is the schema's name, hashed."""
 CONNECT_S = 10
+PATIENCE_MS = 500
+_LOCKED = "55P03"
+"""SQLSTATE of a lock that was not to be had in time."""
 _HOLDER = f"""
 SELECT a.application_name, a.pid, coalesce(host(a.client_addr), 'this server'), a.backend_start::timestamp(0)::text
 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
@@ -93,8 +96,15 @@ class PostgresPlace(Place):
 
     @override
     def hold(self, connection: Connection) -> None:
-        got = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LEASE}, hashtext(current_schema()))").scalar()
-        if got:
+        # The server waits, for as long as it may take to notice that a process before this one was killed.
+        try:
+            with connection.begin_nested():
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE_MS}ms'")
+                connection.exec_driver_sql(f"SELECT pg_advisory_lock({LEASE}, hashtext(current_schema()))")
+        except sa.exc.OperationalError as error:
+            if getattr(error.orig, "sqlstate", "") != _LOCKED:
+                raise
+        else:
             return
         row = connection.exec_driver_sql(_HOLDER).first()
         who = f"{row[0] or 'unnamed'}; session {row[1]} from {row[2]} since {row[3]}" if row else "unknown"
