@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.daemon.credentials import database_url
 from agent.rules.budgets import read_budgets
+from agent.rules.hazards import read_hazards
 from agent.rules.limits_config import read_limits
 from agent.rules.policy_config import PolicySection
 from agent.rules.section import read
@@ -72,6 +73,7 @@ def _of_rules(config: LabConfig) -> Iterator[ConfigError]:
     tables = [("", config.budgets, config.policy)]
     tables += [(f"campaign[{n}].", entry.budgets, entry.policy) for n, entry in enumerate(config.campaign)]
     checks: list[Callable[[], object]] = [partial(read_limits, config.limits)] if config.limits else []
+    checks.append(partial(read_hazards, config.hazards, None, {}))
     for place, budgets, policy in tables:
         checks += [
             partial(read_budgets, budgets, key=f"{place}budgets"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from instruments.mqtt import MqttTransport
 
 Source = JournalSource | BusSource
 T = TypeVar("T")
+JOURNAL = "journal.sqlite"
 PRESENCE_S = 3.0
 """How long a broker may take, where the journal has said everything else already."""
 
@@ -88,15 +90,26 @@ def print_logs(source: Source, *, level: str, last: int, follow: bool, as_json: 
         else:
             console.print(logs.shown(entry))
 
-    if isinstance(source, BusSource):
-        asyncio.run(_follow_events(source, level, put))
-        return
-    for entry in logs.written(source.state, level=level, last=last):
+    try:
+        if isinstance(source, BusSource):
+            asyncio.run(_follow_events(source, level, put))
+        else:
+            _from_file(source.state, level, last, put, follow=follow)
+    except BrokenPipeError:
+        # Whoever reads left, as head does; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _from_file(state: Path, level: str, last: int, put: Callable[[logs.Entry], None], *, follow: bool) -> None:
+    # From before what was written is read: a line may be shown twice, none is missed.
+    comes = logs.following(state, level=level)
+    new = next(comes) if follow else None
+    for entry in logs.written(state, level=level, last=last):
         put(entry)
-    if follow:
-        for new in logs.following(source.state, level=level):
-            if new is not None:
-                put(new)
+    while follow:
+        if new is not None:
+            put(new)
+        new = next(comes)
 
 
 def verify_audit(source: Source, *, as_json: bool) -> None:
@@ -151,6 +164,11 @@ async def _with_presence(answer: LabAnswer, broker: Place) -> LabAnswer:
 def _journal(source: Source, command: str) -> Any:
     """A view of the journal; annotated loosely, for its module needs a database that not every installation has."""
     local = _local(source)
+    if local.place == local.state and not (local.state / JOURNAL).exists():
+        raise UserError(
+            f"{local.state} holds no {JOURNAL}: no agent ran with it yet, or its record is in a database; then say "
+            "--lab-file LAB.toml"
+        )
     module = needs("lab", command, "agent.reading.journal_view")
     return module.JournalView(local.place, lab=local.lab)
 

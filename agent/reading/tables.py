@@ -117,7 +117,9 @@ def experiment(found: Row) -> RenderableType:
         "state": _state(found),
         "why": str(found["reason"] or held),
         "found": ", ".join(f"{k} {v[0]:.4g} ± {v[1]:.2g}" for k, v in (found["found"] or {}).items()),
-        "bound to": f"recipe {str(proposal.get('recipe_hash'))[:12]}, limits {proposal.get('limits_version')}",
+        "bound to": f"recipe {proposal['recipe_hash'][:12]}, limits {proposal['limits_version']}"
+        if proposal.get("recipe_hash")
+        else "",
     }.items():
         head.add_row(f"[dim]{name}[/]", _safe(value) or NO_VALUE)
     jobs = _table("Jobs", "step", "instrument", "state", "sent", "ended", "error")

@@ -72,6 +72,7 @@ def test_the_smallest_file_is_a_laboratory(tmp_path: Path) -> None:
         ('id = "hard"', 'id = "hard"\nfile = "no.toml"', ["no.toml cannot be read"]),
         ("[lab]", "[http]\nport = 70000\n[lab]", ["http.port", "70000", "less than or equal to 65535"]),
         ("[lab]", "[budgets]\nruns_per_day = -1\n[lab]", ["budgets.runs_per_day", "-1", "at least 0"]),
+        ("[lab]", "[hazards.hot]\ntext = 'x'\nsevere = 1\n[lab]", ["hazards.hot.severe", "did you mean 'severity'"]),
         ("[lab]", "[policy]\nexpires_h = 0\n[lab]", ["policy.expires_h", "greater than 0"]),
         ("experiments = 20", "budgets = { runs = 3 }", ["campaign[0].budgets.runs", "runs_per_day"]),
         ("experiments = 20", "policy = { expire_h = 3 }", ["campaign[0].policy.expire_h", "did you mean 'expires_h'"]),

@@ -8,7 +8,7 @@ import recorded_lab
 from recorded_lab import START
 
 from agent.deciding.place import Place
-from agent.reading.answers import LabAnswer
+from agent.reading.answers import InstrumentAnswer, LabAnswer, together
 from agent.reading.bus_view import BusView
 from instruments.address import BrokerAddress
 from instruments.local import LocalBus
@@ -114,3 +114,14 @@ def test_events_are_followed_as_they_happen() -> None:
         return found
 
     assert asyncio.run(first()).text == "smoke"
+
+
+def test_people_and_the_instrument_itself_both_have_a_say() -> None:
+    recorded = InstrumentAnswer("sem-1", "maintenance", open_jobs=1, maintenance="new filament")
+    heard = InstrumentAnswer("sem-1", "online", "sem", open_jobs=3, age_s=2.0)
+    both = together(recorded, heard)
+    assert both is not None
+    assert (both.state, both.kind, both.open_jobs, both.age_s) == ("maintenance", "sem", 1, 2.0)
+    assert together(InstrumentAnswer("sem-1"), heard) == InstrumentAnswer("sem-1", "online", "sem", age_s=2.0)
+    assert together(recorded, None) is recorded
+    assert together(None, heard) is heard

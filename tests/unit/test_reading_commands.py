@@ -98,6 +98,12 @@ def test_a_wrong_question_is_one_line(labwright: Any, state: Path, words: list[s
     assert message in err
 
 
+def test_where_no_record_is_it_is_said_where_it_may_be(labwright: Any, tmp_path: Path) -> None:
+    code, _, err = labwright("status", "--state", tmp_path)
+    assert code == 2
+    assert "--lab-file LAB.toml" in err
+
+
 def test_a_damaged_record_ends_with_status_1(labwright: Any, tmp_path: Path) -> None:
     recorded_lab.write(tmp_path)
     (tmp_path / "people" / "anna.public.json").unlink()
