@@ -121,7 +121,8 @@ def _approved(
             proposal=proposal.id, revision=proposal.terms.revision, verdict="withdrawn", by=LIMITS,
             reason="; ".join(stale),
         )  # fmt: skip
-        return Decided([*refused.events, gone], closed(proposal))
+        more = after_end(campaign, "", rules, waiting=len(campaign.waiting) - 1)
+        return Decided([*refused.events, gone, *more], closed(proposal))
     if not verdict.settles:
         vote = ev.VoteCast(
             proposal=proposal.id, revision=proposal.terms.revision, by=decision.user, comment=decision.comment,

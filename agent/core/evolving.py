@@ -269,8 +269,8 @@ def _(state: LabState, event: ev.ExperimentEnded, _at: datetime) -> None:
     campaign.queue.pop(event.experiment, None)
     campaign.begun.pop(event.experiment, None)
     campaign.counted["completed" if event.outcome == "completed" else "failed"] += 1
-    # A synthesis that cannot work is knowledge, not a laboratory that fails.
-    if event.outcome != "superseded":
+    # A synthesis that cannot work is knowledge, not a laboratory that fails; nor is what was never begun.
+    if experiment.begun and event.outcome != "superseded":
         ok = event.outcome in {"completed", "infeasible"}
         campaign.spent, state.spent = campaign.spent.ended(ok=ok), state.spent.ended(ok=ok)
     _put(

@@ -83,7 +83,7 @@ def on_plan_failed(state: LabState, message: ev.PlanFailed) -> Decided:
 
 
 def on_changed(state: LabState, message: ev.CampaignChanged, rules: LabRules) -> Decided:
-    """People changed what a campaign may spend; one that had spent it all goes on where there is more now."""
+    """People changed what a campaign may spend: one that had spent it all goes on where there is more now, or ends."""
     campaign = state.campaigns.get(message.campaign)
     if campaign is None:
         return Decided()
@@ -95,6 +95,7 @@ def on_changed(state: LabState, message: ev.CampaignChanged, rules: LabRules) ->
                 campaign=campaign.id, phase="running", by=message.by, reason="its budget is larger now"
             )
         )
+    caused += after_end(campaign, "", rules)
     return Decided(caused, [Effect("campaign", campaign.id)])
 
 
