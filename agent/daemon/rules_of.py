@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.config import together
 from agent.core.messages import Mode
@@ -19,6 +19,7 @@ from agent.rules.hazards import read_hazards
 from agent.rules.limits import Limits
 from agent.rules.limits_config import read_limits
 from agent.rules.policy_config import read_policy
+from agent.rules.recipe_config import RecipeTable
 from envs.errors import ConfigError
 from envs.objective import Objective
 
@@ -202,8 +203,14 @@ def _fixed_in_campaigns(old: LabConfig, new: LabConfig) -> Iterator[ConfigError]
             yield ConfigError(f"campaign {entry.id}", None, f"to be there: stop it with labwright stop {entry.id}")
             continue
         for key in _different(entry, now):
-            if key not in _CAMPAIGN_MAY:
+            if key not in _CAMPAIGN_MAY and not (key == "recipe" and _same_steps(entry.recipe, now.recipe)):
                 yield ConfigError(f"campaign {entry.id}: {key}", getattr(now, key), _HISTORY)
+
+
+def _same_steps(old: RecipeTable, new: RecipeTable) -> bool:
+    """Whether two recipes order the same; what they are thought to cost may change."""
+    without: Any = {"cost": True, "steps": {"__all__": {"cost"}}}
+    return bool(old.model_dump(exclude=without) == new.model_dump(exclude=without))
 
 
 def _different(old: object, new: object) -> tuple[str, ...]:

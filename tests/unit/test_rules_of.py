@@ -88,6 +88,14 @@ def test_budgets_priorities_and_limits_may_change_while_it_runs() -> None:
     assert changes(config(), config()).words == "nothing changed"
 
 
+def test_what_an_experiment_is_thought_to_cost_may_change(facts: Any) -> None:
+    new = config(campaign={"recipe": {"cost": {"sinter": {"furnace_hours": "hold + 3"}}}})
+    assert changes(config(), new).campaigns == {"hard": ("recipe",)}
+    campaign_rules(new.entry("hard"), facts, new)
+    asked = [c.entry("hard").offline.model_dump(mode="json") for c in (config(), new)]
+    assert asked[0] == asked[1], "the planner is asked the same"
+
+
 @pytest.mark.parametrize(
     ("tables", "words"),
     [
