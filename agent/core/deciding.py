@@ -43,7 +43,8 @@ def _known_campaign(state: LabState, message: Message, rules: LabRules) -> bool:
     experiment = getattr(message, "experiment", None)
     if experiment is not None:
         found = state.experiments.get(experiment)
-        return found is not None and found.campaign in rules.campaigns
+        # That nobody knows of a job can be said all the same: a person must look.
+        return found is not None and (found.campaign in rules.campaigns or isinstance(message, Lost))
     if isinstance(message, DecisionArrived) and message.proposal in state.proposals:
         return state.proposals[message.proposal].campaign in rules.campaigns
     return True

@@ -260,6 +260,8 @@ def after_end(
         return []
     if campaign.phase == "stopping":
         return [ev.CampaignPhaseChanged(campaign=campaign.id, phase="stopped", by=campaign.by, reason=campaign.reason)]
+    if campaign.id not in rules.campaigns:
+        return []
     budget = rules.campaigns[campaign.id].experiments
     if len(campaign.experiments) >= budget and not (len(campaign.waiting) if waiting is None else waiting):
         return [ev.CampaignEnded(campaign=campaign.id, reason=f"budget: {budget} experiments made")]

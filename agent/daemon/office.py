@@ -115,6 +115,17 @@ class Office:
         reached("in-start")
         for entry in house.config.campaign:
             self.add(entry.id)
+        self._leave_to_people()
+
+    def _leave_to_people(self) -> None:
+        """Orders of campaigns that the laboratory's file does not have are followed by nobody: a person must look."""
+        desk = self._house.desk
+        for job, eid in list(desk.state.jobs.items()):
+            campaign = desk.state.experiments[eid].campaign
+            if campaign not in desk.rules.campaigns and not desk.state.experiments[eid].lost:
+                reason = f"its campaign {campaign} is not in the laboratory's file, so nobody asks its instrument"
+                desk.tell(core.Lost(eid, job, reason))
+                _log.error("a person must look", experiment=eid, job=job, reason=reason)
 
     def add(self, campaign: str) -> None:
         """Have a campaign of the laboratory's file in the record; one that is there already goes on."""
