@@ -289,7 +289,7 @@ def parse_lab(raw: Mapping[str, Any], *, home: Path = Path(), source: str = "") 
 
 def is_lab_file(raw: Mapping[str, Any]) -> bool:
     """Whether a TOML file is a laboratory's, not a campaign's."""
-    return isinstance(raw.get("campaign"), list) or bool({"lab", "broker", "http"} & raw.keys())
+    return bool({"lab", "broker", "http", "limits"} & raw.keys())
 
 
 def virtual_config(

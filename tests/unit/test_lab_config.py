@@ -120,7 +120,8 @@ def test_what_is_wrong_in_a_campaign_file_names_that_file(tmp_path: Path) -> Non
 
 def test_a_laboratory_file_is_told_from_a_campaign_file() -> None:
     assert is_lab_file({"lab": {}})
-    assert is_lab_file({"campaign": []})
+    assert is_lab_file({"broker": {}, "campaign": []})
+    assert not is_lab_file({"campaign": []})
     assert not is_lab_file({"campaign": {"seed": 1}, "space": {}})
 
 
