@@ -1,7 +1,8 @@
 """The mouth: carries out the outbox, so that what the bus retains is what the journal says.
 
 An entry names what has to be told, not the words: they are made of the record when they are sent. Saying the same thing
-twice changes nothing, so entries are taken out in batches, after the bus has them.
+twice changes nothing, so entries are taken out in batches, after the bus has them. What is only said again, because a
+broker may have lost it, comes after all that is new.
 """
 
 from __future__ import annotations
@@ -85,7 +86,11 @@ class Mouth:
         self._sleeper = sleeper
         left = [Effect.of(e.kind, e.key) for e in journal.outbox() if e.kind in SPOKEN]
         self._due: dict[Effect, None] = dict.fromkeys(left)
+        self._again: dict[Effect, None] = {}
+        self._kept: dict[str, None] = {}
+        self._past: list[str] = []
         self._events: list[AgentEvent] = []
+        self._turn = asyncio.Lock()
         self._bell = asyncio.Event()
         self._seq = 0
         desk.on_change(self._take)
@@ -123,10 +128,15 @@ class Mouth:
         """Say again how everything stands: a broker may have lost what it kept."""
         again = [Effect("campaign", c) for c in self._desk.state.campaigns]
         again += [Effect("proposal", p) for c in self._desk.state.campaigns.values() for p in c.waiting]
-        decided = self._shelf.decided(KEPT_OUTCOMES)
+        decided = self._shelf.decided(2 * KEPT_OUTCOMES)
+        newest = decided[:KEPT_OUTCOMES]
+        self._kept = dict.fromkeys(reversed(newest))
         # Closed ones too: a process that died may have settled what its connection had not sent yet.
-        again += [Effect("proposal", p) for p in decided]
-        self._take([*again, *(Effect("outcome", p) for p in decided)])
+        again += [Effect("proposal", p) for p in newest]
+        again += [Effect("outcome", p) for p in newest]
+        self._past = list(decided[KEPT_OUTCOMES:])
+        self._again = dict.fromkeys(again)
+        self._bell.set()
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -135,6 +145,7 @@ class Mouth:
             self._bell.clear()
             try:
                 await self.drain()
+                await self._repeat()
             except (InstrumentError, JournalError) as error:
                 _log.warning("not told yet", reason=str(error), waiting=self.waiting)
                 await self._sleeper(PAUSE_S)
@@ -147,6 +158,10 @@ class Mouth:
             InstrumentError: the bus does not take it; it waits on.
             JournalError: the outbox cannot be read or written now; it waits on.
         """
+        async with self._turn:
+            await self._drain()
+
+    async def _drain(self) -> None:
         while self._events:
             said = self._events[0]
             await self._transport.publish(self._topics.agent_event(self._agent), said.to_bytes())
@@ -171,6 +186,24 @@ class Mouth:
         settled = [(e.kind, e.key) for e in batch if e not in self._due]
         if settled:
             self._journal.settle(settled, upto=upto)
+
+    async def _repeat(self) -> None:
+        """Say again what is to be said again, until there is something new."""
+        while self._again or self._past:
+            if self._events or self._due:
+                self._bell.set()
+                return
+            if not self._again:
+                if (old := self._past.pop()) not in self._kept:
+                    await self._clear(old)
+                continue
+            effect = next(iter(self._again))
+            del self._again[effect]
+            try:
+                await self._say(effect)
+            except BaseException:
+                self._again[effect] = None
+                raise
 
     async def _say(self, effect: Effect) -> None:
         if effect.kind == "campaign":
@@ -204,9 +237,15 @@ class Mouth:
         outcome = Outcome(
             lab=self._desk.rules.lab, proposal=pid, revision=row["revision"], digest=row["digest"],
             verdict=row["phase"], by=tuple(filter(None, str(row["decided_by"] or "").split(","))),
-            ts=datetime.fromisoformat(str(row["decided_at"])), audit=row["audit"], reason=str(row["reason"] or "")[:2000],
-            experiment=row["experiment"] or None,
+            ts=datetime.fromisoformat(str(row["decided_at"])), audit=row["audit"],
+            reason=str(row["reason"] or "")[:2000], experiment=row["experiment"] or None,
         )  # fmt: skip
         await self._transport.publish(self._topics.outcome(pid), outcome.to_bytes(), retain=True)
-        for old in self._shelf.decided(KEPT_OUTCOMES + 1)[KEPT_OUTCOMES:]:
-            await self._transport.publish(self._topics.outcome(old), b"", retain=True)
+        self._kept[pid] = None
+        while len(self._kept) > KEPT_OUTCOMES:
+            old = next(iter(self._kept))
+            await self._clear(old)
+            self._kept.pop(old, None)
+
+    async def _clear(self, pid: str) -> None:
+        await self._transport.publish(self._topics.outcome(pid), b"", retain=True)

@@ -4,8 +4,8 @@ Usage::
 
     python -m tests.benchmarks.daemon_figures [--json] [--waiting 10000] [--decisions 300] [--write FILE]
 
-The daemon is the real one, in a process of its own, at a real Mosquitto; planner and reader are scripted, since nothing
-is planned here. Prints a table; with ``--json`` one line of JSON.
+The daemon is the real one, ``labwright run --live`` in a process of its own, at a real Mosquitto; nothing is planned
+here. Prints a table; with ``--json`` one line of JSON.
 """
 
 from __future__ import annotations
@@ -134,18 +134,14 @@ def _created(config: Any) -> ev.CampaignCreated:
 
 
 def _made(n: int, design: Design, own: Any, limits: str, now: datetime) -> ev.ProposalMade:
-    forecast = ev.ForecastRecord(
-        median=20.0, low=15.0, high=25.0, porosity=0.03, grain_size=1.2, feasibility=0.9
-    )
+    forecast = ev.ForecastRecord(median=20.0, low=15.0, high=25.0, porosity=0.03, grain_size=1.2, feasibility=0.9)
     message = published(
         lab=LAB.lab, campaign=CAMPAIGN, proposal=f"{CAMPAIGN}-P{n:05d}", design=design,
         formula=own.crystals[design.crystal], factors=own.factors, objective=FLAGSHIP, strategy="hybrid", pool="local",
         now=now, expires_at=now + timedelta(days=300), quorum=1, recipe_hash=own.recipe.digest(design, own.factors),
         limits_version=limits, model_version="figures", cost={}, forecast=forecast, acquisition=-1.0,
     )  # fmt: skip
-    record = ev.DesignRecord(
-        crystal=design.crystal, formula=own.crystals[design.crystal], process=dict(design.process)
-    )
+    record = ev.DesignRecord(crystal=design.crystal, formula=own.crystals[design.crystal], process=dict(design.process))
     return ev.ProposalMade(
         campaign=CAMPAIGN, proposal=f"{CAMPAIGN}-P{n:05d}", round=0, design=record, pool="local", acquisition=-1.0,
         forecast=forecast, nearest="", terms=terms_of(message),
@@ -161,31 +157,26 @@ def _approved(n: int) -> list[ev.Event]:
 # ---- The daemon in a process of its own
 
 
-async def serve(file: Path) -> int:
-    """The daemon; one line on standard output as soon as it is up."""
-    from agent.daemon.house import Launch
-    from agent.daemon.lab_run import run_lab
-
-    launch = Launch(load_lab(file), "live", path=file, terminal=False, up=lambda _words: print("up", flush=True))
-    return await run_lab(launch)
+UP = "live: lab "
+"""Begins what ``labwright run`` says once it is up."""
 
 
 @contextmanager
 def daemon(file: Path) -> Iterator[tuple[psutil.Process, float]]:
     """The running daemon, and how long it took until it was up, s."""
     begun = time.monotonic()
-    command = [sys.executable, "-m", "tests.benchmarks.daemon_figures", "--serve", str(file)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # noqa: S603
+    command = [sys.executable, "-c", "from agent.cli import main; main()", "run", str(file), "--live"]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # noqa: S603
     try:
-        line = child.stdout.readline() if child.stdout else ""
-        if line.strip() != "up":
+        said = child.stderr or ()
+        if not any(line.startswith(UP) for line in said):
             raise RuntimeError(f"the daemon did not come up: see {file.parent / 'state' / 'logs'}")
         yield psutil.Process(child.pid), time.monotonic() - begun
     finally:
         child.terminate()
         child.wait(60)
-        if child.stdout:
-            child.stdout.close()
+        if child.stderr:
+            child.stderr.close()
 
 
 def waiting(file: Path, span_s: float) -> dict[str, float]:
@@ -203,8 +194,8 @@ def waiting(file: Path, span_s: float) -> dict[str, float]:
         with daemon(file) as (_process, restart_s):
             times.append(restart_s)
     return {
-        "rss_mib": round(memory, 1), "cpu_percent": round(100 * share, 2), "restart_s": round(statistics.median(times), 2),
-        "restart_max_s": round(max(times), 2),
+        "rss_mib": round(memory, 1), "cpu_percent": round(100 * share, 2),
+        "restart_s": round(statistics.median(times), 2), "restart_max_s": round(max(times), 2),
     }  # fmt: skip
 
 
@@ -281,7 +272,10 @@ def _signed(proposal: PublishedProposal, key: SigningKey) -> str:
 
 def dispatch(n_decisions: int) -> dict[str, float]:
     """Latencies of decisions that come one after the other, while nothing else waits for the furnace."""
-    with tempfile.TemporaryDirectory(prefix="labwright-figures-") as name, laboratory(Path(name)) as (file, broker, key):
+    with (
+        tempfile.TemporaryDirectory(prefix="labwright-figures-") as name,
+        laboratory(Path(name)) as (file, broker, key),
+    ):
         proposals = fill(file, 0, n_decisions)
         with daemon(file):
             found = sorted(asyncio.run(_latencies(broker, key, proposals)))
@@ -301,10 +295,7 @@ def main() -> None:
     parser.add_argument("--decisions", type=int, default=300)
     parser.add_argument("--write", type=Path)
     parser.add_argument("--only", choices=["waiting", "dispatch"])
-    parser.add_argument("--serve", type=Path)
     given = parser.parse_args()
-    if given.serve:
-        sys.exit(asyncio.run(serve(given.serve)))
     line: dict[str, object] = {}
     if given.only != "dispatch":
         with tempfile.TemporaryDirectory(prefix="labwright-figures-") as name, laboratory(Path(name)) as (file, *_):
