@@ -31,6 +31,8 @@ from agent.reading.lease_postgres import server_holder
 from envs.errors import UserError
 
 Row = dict[str, Any]
+REASONS = 3
+"""Most reasons for waiting that a campaign is shown with."""
 _SHOWN = ("experiment", "campaign", "phase", "step", "outcome", "reason", "held_code", "held_reason", "queued_at",
           "ended_at", "amended", "retracted")  # fmt: skip
 
@@ -168,8 +170,15 @@ class JournalView:
             budget=budget if isinstance(budget, int) else None,
             counts={k: counts[k] for k in sorted(counts)},
             best=self._best(row["campaign"], config.get("objective") or {}),
-            notes=tuple(str(note) for note in notes),
+            notes=(*(str(note) for note in notes), *self._held(row["campaign"])),
         )
+
+    def _held(self, campaign: str) -> Iterable[str]:
+        """Why orders that are due have to wait, the most frequent reasons first."""
+        reason, n = t.experiments.c.held_reason, sa.func.count().label("n")
+        query = sa.select(reason, n).where(t.experiments.c.campaign == campaign, t.experiments.c.held_code != "")
+        for row in self.journal.table(query.group_by(reason).order_by(n.desc(), reason).limit(REASONS)):
+            yield f"{row['n']} wait: {row['held_reason']}"
 
     def _best(self, campaign: str, objective: Row) -> BestAnswer | None:
         name, unit = str(objective.get("name") or "hardness"), str(objective.get("unit") or "GPa")

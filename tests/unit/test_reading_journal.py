@@ -11,6 +11,7 @@ import pytest
 import recorded_lab
 from recorded_lab import LAB, START
 
+from agent import events as ev
 from agent.journal import Journal
 from agent.reading.answers import age_words
 from agent.reading.journal_view import JournalView
@@ -64,6 +65,22 @@ def test_what_is_old_is_said_to_be_old(view: JournalView) -> None:
     assert {i.id: i.state for i in view.status().instruments} == {
         "furnace-1": "unknown", "indenter-1": "unknown", "sem-1": "maintenance",
     }  # fmt: skip
+
+
+def test_what_orders_wait_for_is_told(tmp_path: Path) -> None:
+    keys = recorded_lab.people(tmp_path)
+    with Journal(tmp_path, write=True) as journal:
+        for transaction in list(recorded_lab.happened(keys))[:5]:
+            journal.append(transaction, START)
+        held = [
+            ev.DispatchHeld(experiment=f"hard-E00{n}", step="sinter", code="budget", reason=reason)
+            for n, reason in ((1, "12 of 12 runs today"), (2, "12 of 12 runs today"), (3, "furnace-1 is stale"))
+        ]
+        journal.append(held, START)
+    with JournalView(tmp_path) as view:
+        hard, tough = view.campaigns()
+    assert hard.notes == ("2 wait: 12 of 12 runs today", "1 wait: furnace-1 is stale")
+    assert tough.notes == ()
 
 
 @pytest.mark.parametrize(
