@@ -23,8 +23,10 @@ from rich.console import Console
 from instruments.broker import find_mosquitto
 from tests.contract.postgres import POSTGRES_MISSING
 
+from .killing.flipped import flipped_bits
 from .killing.laboratory import StuckError
 from .killing.runs import postgres_kills, sqlite_kills
+from .killing.torn import torn_logs
 from .mqtt import about, table_of
 from .outcome import Outcome
 
@@ -38,6 +40,8 @@ Run = Callable[[int, int, Callable[[str], None]], Awaitable[Outcome]]
 RUNS: dict[str, tuple[Run, int, int]] = {
     "sqlite": (sqlite_kills, 150, 3),
     "postgres": (postgres_kills, 40, 3),
+    "torn": (torn_logs, 300, 12),
+    "flipped": (flipped_bits, 500, 12),
 }
 """Each run with its full count and its smallest."""
 

@@ -167,7 +167,7 @@ class Era:
         if kill.name in {"in-stop", "in-reload"} and await self._is_up():
             await asyncio.sleep(self._lab.rng.uniform(0.1, 1.0))
             if kill.name == "in-reload":
-                self._lab.experiments += 1
+                self._lab.at_once = 5 - self._lab.at_once
                 self._lab.write_file()
             daemon.signal(signal.SIGTERM if kill.name == "in-stop" else signal.SIGHUP)
         if not await daemon.has_ended(POINT_S):

@@ -224,7 +224,7 @@ class Laboratory:
     http_port: int = field(default_factory=free_port)
     shop: Process | None = None
     n_shop_kills: int = 0
-    experiments: int = 500
+    at_once: int = 3
 
     @property
     def state(self) -> Path:
@@ -239,9 +239,7 @@ class Laboratory:
     def write_file(self) -> None:
         """Write LAB.toml."""
         database = f'database = "{self.place}"\n' if isinstance(self.place, str) else ""
-        text = FILE.format(
-            database=database, broker=self.broker.port, http=self.http_port, experiments=self.experiments
-        )
+        text = FILE.format(database=database, broker=self.broker.port, http=self.http_port, at_once=self.at_once)
         (self.directory / "LAB.toml").write_text(text)
 
     async def open_shop(self) -> None:
@@ -332,8 +330,8 @@ name = "hard ceramics"
 strategy = "random"
 initial = 4
 batch = 3
-at_once = 3
-experiments = {experiments}
+at_once = {at_once}
+experiments = 500
 
 [[campaign]]
 id = "dense"
@@ -343,7 +341,7 @@ initial = 3
 batch = 2
 at_once = 2
 priority = 1
-experiments = {experiments}
+experiments = 500
 """
 
 

@@ -1,6 +1,6 @@
-"""The daemon's processes: ``python -m tests.faults.killing.nursery LAB.toml SEED``, told what to do by standard input.
+"""The daemon's processes: ``python -m tests.faults.killing.nursery LAB.toml SEED``, told what to do on standard input.
 
-It has read all the modules and forks a child for each line: ``{"crash": "after-commit:3"}``, or ``{}``. The child is the
+It has read all the modules and forks a child for each line, ``{"crash": "after-commit:3"}`` or ``{}``. The child is the
 real daemon (``run_lab``) and says when it is up; this process says when it ended, and how. With ``--cold`` it becomes
 the daemon itself, as a service manager would start it.
 """
@@ -19,30 +19,20 @@ from typing import Any
 
 from agent.daemon import crash_points
 from agent.daemon.children import die_with_parent
-from agent.daemon.config import CampaignEntry, load_lab
-from agent.daemon.house import Launch
+from agent.daemon.config import LabConfig, load_lab
+from agent.daemon.house import CACHE, Launch
 from agent.daemon.known_spaces import KnownSpaces
 from agent.daemon.lab_run import run_lab
-from agent.daemon.rules_of import facts_of
 from agent.daemon.space_facts import SpaceFacts
 from envs.errors import LabwrightError, UserError
 
 from .minds import QuickMinds
+from .plants import PLANTS
 
 
 def say(**what: Any) -> None:
     """One line for whoever started this, in one write."""
     os.write(1, json.dumps(what).encode() + b"\n")
-
-
-def remember(facts: Mapping[str, SpaceFacts]) -> None:
-    """Have the daemons find the design spaces worked out: the worker does that for a real one, in its own time."""
-
-    async def known(_self: KnownSpaces, entry: CampaignEntry, *, source: str = "") -> SpaceFacts:
-        del source
-        return facts[entry.id]
-
-    KnownSpaces.of = known  # type: ignore[method-assign]
 
 
 def run(path: Path, minds: QuickMinds, crash: str) -> int:
@@ -61,16 +51,30 @@ def run(path: Path, minds: QuickMinds, crash: str) -> int:
         return 70
 
 
+async def worked_out(config: LabConfig) -> dict[str, SpaceFacts]:
+    """The design spaces, kept where the daemons look for them: a worker of theirs would take seconds at the first."""
+
+    async def here(wanted: Mapping[str, Any]) -> SpaceFacts:
+        from agent.daemon.worker_side import facts
+
+        return facts(wanted)
+
+    config.state.mkdir(exist_ok=True)
+    spaces = KnownSpaces(config.state / CACHE, here)
+    return {entry.id: await spaces.of(entry) for entry in config.campaign}
+
+
 def main() -> None:
     """Read orders until standard input ends."""
     path, seed = Path(sys.argv[1]), int(sys.argv[2])
-    facts = {entry.id: facts_of(entry) for entry in load_lab(path).campaign}
+    if plant := os.environ.get("FAULTS_PLANT"):
+        PLANTS[plant]()
+    facts = asyncio.run(worked_out(load_lab(path)))
     minds = QuickMinds(facts, seed)
     if "--cold" in sys.argv:
         crash = json.loads(sys.stdin.readline()).get("crash", "")
         die_with_parent(os.getppid())
         sys.exit(run(path, minds, crash))
-    remember(facts)
     say(ready=os.getpid())
     parent = os.getpid()
     for line in sys.stdin:

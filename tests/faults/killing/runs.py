@@ -99,6 +99,13 @@ async def _life(
         )
 
 
+async def one_life(
+    name: str, seed: int, kills: list[Kill], tell: Tell, *, after: Callable[[Laboratory], None]
+) -> None:  # fmt: skip
+    """One laboratory on SQLite, for what its journal looks like after each kill."""
+    await _life(name, seed, kills, Tally(), Audit(), tell, after=after)
+
+
 def first_release(state: Path) -> None:
     """Put a database of the first release there, as it was killed amid a step."""
     state.mkdir(parents=True)

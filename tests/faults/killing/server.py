@@ -81,7 +81,7 @@ class Server:
         programs, account = _programs(), _account()
         assert programs is not None
         # As it was started before: the options stand in a file beside the data.
-        subprocess.run(
+        subprocess.run(  # noqa: S603 - PostgreSQL's own program
             [str(Path(programs) / "pg_ctl"), "-w", "-D", str(data), "-l", str(self._cluster.directory / "log"),
              "restart"],
             check=True, user=account if os.geteuid() == 0 else None, cwd=self._cluster.directory,

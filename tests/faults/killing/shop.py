@@ -2,6 +2,9 @@
 
 The first line of standard input says where the broker is; it leaves when standard input ends. Whatever an instrument
 does to a sample is one line in a file, flushed to the disk before the work goes on, that no restart forgets.
+
+With FAULTS_FORGETFUL in the environment the instruments lose their journals when they restart, to see that the books
+notice.
 """
 
 from __future__ import annotations
@@ -165,6 +168,8 @@ async def run(told: dict[str, Any]) -> None:
     for iid, kind in MACHINES.items():
         address = BrokerAddress("127.0.0.1", told["port"], iid, told["passwords"][iid])
         transport: Transport = MqttTransport(address, client_id=f"{LAB}-{iid}", persistent=True)
+        if os.environ.get("FAULTS_FORGETFUL"):
+            (directory / f"{iid}.sqlite").unlink(missing_ok=True)
         journals.append(SqliteJournal(directory / f"{iid}.sqlite"))
         machine = kind(
             iid, transport, lab=LAB, clock=SystemClock(), ids=SystemIds(), journal=journals[-1],

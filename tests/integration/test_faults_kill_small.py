@@ -1,0 +1,63 @@
+"""The daemon's counted faults at their smallest; the full counts are in docs/results/kill_faults.json."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from patience import needs_mosquitto
+
+from tests.contract.postgres import POSTGRES_MISSING
+
+ROOT = Path(__file__).parent.parent.parent
+pytestmark = needs_mosquitto
+
+
+def run(name: str, scale: float, **environment: str) -> tuple[int, dict[str, Any], str]:
+    command = [sys.executable, "-m", "tests.faults.kill", "--json", "--scale", str(scale), "--seed", "7"]
+    ended = subprocess.run(  # noqa: S603 - our own module
+        [*command, "--only", name], cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
+        env={**os.environ, **environment},
+    )  # fmt: skip
+    assert ended.stdout, ended.stderr
+    found = json.loads(ended.stdout.splitlines()[-1])
+    return ended.returncode, found["runs"][name], "; ".join(found["misses"])
+
+
+def test_a_daemon_that_is_killed_again_and_again_does_everything_once() -> None:
+    status, counts, misses = run("sqlite", 0.05)
+    assert not misses
+    assert status == 0
+    assert counts["kills"] >= 8
+    assert counts["duplicate acts"] == counts["results lost"] == counts["acts without approval"] == 0
+    assert counts["physical acts"] > 0
+
+
+@pytest.mark.skipif(bool(POSTGRES_MISSING), reason=POSTGRES_MISSING)
+def test_so_does_one_whose_database_server_dies_with_it() -> None:
+    status, counts, misses = run("postgres", 0.1)
+    assert not misses
+    assert status == 0
+    assert counts["kills"] >= 4
+
+
+def test_a_torn_log_leaves_all_that_was_committed_before_the_tear() -> None:
+    status, counts, misses = run("torn", 0.04)
+    assert not misses
+    assert (status, counts["torn logs"]) == (0, 12)
+
+
+def test_every_flipped_bit_is_named() -> None:
+    status, counts, misses = run("flipped", 0.1)
+    assert not misses
+    assert (status, counts["found"], counts["not named"]) == (0, 50, 0)
+
+
+def test_a_daemon_that_trusts_whatever_is_signed_is_found_out() -> None:
+    status, counts, misses = run("sqlite", 0.05, FAULTS_PLANT="trusting")
+    assert status == 1
+    assert counts["acts without approval"] > 0
+    assert "acts without approval" in misses
