@@ -25,6 +25,7 @@ from agent.runner import Runner
 from instruments.errors import NoAnswerError
 from instruments.messages import Command
 from tests.faults.simulation import disk
+from tests.faults.simulation.plan import Blow, Plan
 
 Plant = Callable[[], AbstractContextManager[None]]
 
@@ -45,7 +46,54 @@ class Bug:
     plant: Plant
     caught_by: tuple[str, ...]
 
+    def provoked(self, plan: Plan) -> Plan:
+        """A schedule in which what it takes happens often."""
+        return PROVOKED.get(self.name, _as_it_is)(plan)
 
+
+def _as_it_is(plan: Plan) -> Plan:
+    return plan
+
+
+def _people(**shares: float) -> Callable[[Plan], Plan]:
+    calm = {"silent": 0.0, "reject": 0.0}
+    return lambda plan: replace(plan, manners=replace(plan.manners, **{**calm, **shares}))
+
+
+def _two(**shares: float) -> Callable[[Plan], Plan]:
+    def provoked(plan: Plan) -> Plan:
+        two = tuple(replace(c, quorum=2, automatic=False, expires_s=3600.0) for c in plan.campaigns)
+        return _people(**shares)(replace(plan, campaigns=two))
+
+    return provoked
+
+
+def _blows(*blows: tuple[str, float], double: float = 0.0) -> Callable[[Plan], Plan]:
+    def provoked(plan: Plan) -> Plan:
+        more = [Blow(15.0 + 25.0 * n, kind, "furnace-1", size) for n, (kind, size) in enumerate(blows)]
+        weather = replace(plan.weather, double=max(double, plan.weather.double), lose=0.0)
+        ordered = tuple(sorted((*plan.blows, *more), key=lambda blow: blow.at))
+        return _people()(replace(plan, blows=ordered, weather=weather))
+
+    return provoked
+
+
+PROVOKED: dict[str, Callable[[Plan], Plan]] = {
+    "retry-of-the-unknown": _blows(*[("machine is away", 380.0)] * 3),
+    "dispatch-while-stopped": _blows(*[("stop", 0.0)] * 3),
+    "limits-at-proposal-only": _blows(*[("limits change", 0.0)] * 3),
+    "acknowledged-first": _blows(*[("disk is full", 20.0)] * 4),
+    "used-again": _blows(*[("pause", 30.0)] * 3, double=0.6),
+    "votes-survive-an-edit": _two(edit=0.9),
+    "one-votes-twice": _two(twice=1.0),
+    "editor-approves": _two(edit=0.9),
+    "signature-unchecked": _people(forge=1.0),
+    "age-unchecked": _people(late=1.0),
+    "expiry-ignored": lambda plan: _people(silent=1.0)(
+        replace(plan, campaigns=tuple(replace(c, expires_s=300.0) for c in plan.campaigns))
+    ),
+}
+"""Schedules that provoke a mistake, for where there is no time for many."""
 BUGS: dict[str, Bug] = {}
 
 
@@ -94,7 +142,7 @@ def _order_before_intent() -> Iterator[None]:
         yield
 
 
-@_bug("resend-without-query", "after a restart an order is sent again under a new id, and nobody is asked", "one run")
+@_bug("resend-without-query", "after a restart an order is sent again under a new id, and nobody is asked", "one run", "as it happened")
 def _resend_without_query() -> Iterator[None]:
     real = Jobs.carry_out
 
@@ -192,12 +240,13 @@ def _limits_at_proposal_only() -> Iterator[None]:
     with _patched(
         (Limits, "refusals", lambda *_words: ()),
         (approving, "_stale", lambda *_words: ()),
+        (experimenting, "_not_as_approved", lambda *_words: []),
         (conduct, "hindrance", lambda *_words: ("", "")),
     ):
         yield
 
 
-@_bug("other-design", "an edit's design is made though another revision was approved", "approved before")
+@_bug("other-design", "another design is made than the one that was approved, and no recipe's hash is looked at", "approved before")
 def _other_design() -> Iterator[None]:
     real = evolving._FOLDS[ev.ExperimentQueued]
 
@@ -205,9 +254,12 @@ def _other_design() -> Iterator[None]:
         real(state, event, at)
         experiment = state.experiments[event.experiment]
         newest = next(reversed(state.campaigns[experiment.campaign].designs))
-        state.experiments[event.experiment] = replace(experiment, design=newest, recipe_hash="")
+        state.experiments[event.experiment] = replace(experiment, design=newest)
 
-    with patch.dict(evolving._FOLDS, {ev.ExperimentQueued: fold}):
+    with (
+        patch.dict(evolving._FOLDS, {ev.ExperimentQueued: fold}),
+        _patched((experimenting, "_not_as_approved", lambda *_words: []), (conduct, "hindrance", lambda *_words: ("", ""))),
+    ):
         yield
 
 

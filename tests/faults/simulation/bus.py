@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import random
 from collections import deque
 from collections.abc import Callable
@@ -15,10 +16,11 @@ from dataclasses import dataclass, field
 
 from instruments.bus.delivery import PAYLOAD_LIMIT, Delivery, check_outgoing
 from instruments.bus.inbox import Arrival
-from instruments.errors import TransportError
+from instruments.errors import InstrumentError, TransportError
 from instruments.topics import check_pattern, matches
 from instruments.transport import Handler, Hook, Message, Mirror
 
+_log = logging.getLogger(__name__)
 CONNECT_S = 10.0
 """How long a connection may take before it counts as failed."""
 
@@ -70,6 +72,7 @@ class Broker:
         self.up = asyncio.Event()
         self.up.set()
         self.n_routed = 0
+        self._n_down = 0
         self._sessions: dict[str, _Session] = {}
         self._retained: dict[str, bytes] = {}
         self._wanting: dict[str, list[_Session]] = {}
@@ -180,18 +183,21 @@ class Broker:
 
     def stop(self) -> None:
         """Go down: every connection is lost, without a word about it."""
+        self._n_down += 1
         self.up.clear()
         for session in list(self._sessions.values()):
             if session.link is not None:
                 session.link.lose()
 
     def begin(self, *, remember: bool) -> None:
-        """Come back, with the retained messages and the sessions or without."""
+        """Come back, with the retained messages and the sessions or without; after two troubles when both are over."""
+        self._n_down -= 1
         if not remember:
             self._retained.clear()
             self._sessions.clear()
             self._wanting.clear()
-        self.up.set()
+        if not self._n_down:
+            self.up.set()
 
 
 class SimTransport:
@@ -400,4 +406,7 @@ class SimTransport:
     async def _welcome(self) -> None:
         await asyncio.sleep(self._broker.latency())
         for hook in self._hooks:
-            await hook()
+            try:
+                await hook()
+            except InstrumentError:
+                _log.exception("a reconnection hook failed")

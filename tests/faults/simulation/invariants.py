@@ -35,6 +35,7 @@ class Evidence:
         outbox: what was left to be told.
         automatic: campaigns in which a rule approves.
         places: jobs at a time, by instrument.
+        commands: what each campaign's recipe orders.
         limits: hottest temperature that was allowed, from each moment on.
         jumped: whether the agent's clock was ever wrong.
         problems: what the storage says of itself: chain, projections, folded state.
@@ -50,6 +51,7 @@ class Evidence:
     outbox: list[str]
     automatic: frozenset[str]
     places: dict[str, int]
+    commands: dict[str, tuple[str, ...]]
     limits: list[tuple[float, float]]
     prefix: str
     start: datetime
@@ -143,8 +145,11 @@ def as_it_happened(evidence: Evidence) -> Iterator[str]:
     for eid, entries in evidence.history.ended.items():
         end = entries[0].event
         assert isinstance(end, ev.ExperimentEnded)
-        if end.outcome == "completed" and not any(a.sample == eid and a.end == "succeeded" for a in evidence.acts):
-            yield f"as it happened: {eid} was completed, and nothing was done for it"
+        if end.outcome == "completed":
+            done_for_it = {a.command for a in evidence.acts if a.sample == eid and a.end == "succeeded"}
+            for command in evidence.commands[eid.partition("-")[0]]:
+                if command not in done_for_it:
+                    yield f"as it happened: {eid} was completed without any {command}"
 
 
 def one_at_a_time(evidence: Evidence) -> Iterator[str]:

@@ -14,6 +14,7 @@ from instruments.journal import MemoryJournal
 from tests.faults.simulation.bus import Broker
 from tests.faults.simulation.crowd import Crowd
 from tests.faults.simulation.disk import Disk
+from tests.faults.simulation.fixed import recipe
 from tests.faults.simulation.history import Entry, History
 from tests.faults.simulation.host import Process
 from tests.faults.simulation.invariants import Evidence, broken
@@ -366,6 +367,7 @@ class Lab:
             outbox=self.disk.left(),
             automatic=frozenset(c.id for c in self.plan.campaigns if c.automatic),
             places={iid: MACHINES[iid].max_concurrency for iid in self.plan.machines},
+            commands={c.id: tuple(s.command for s in recipe(c.steps).steps) for c in self.plan.campaigns},
             limits=self.limits,
             prefix=f"labwright/v1/{LAB}",
             jumped=self.jumped,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from agent import core
 from agent.daemon.disk import DiskWatch
 from agent.daemon.house import Timed
 from agent.daemon.lab_clock import LabClock
@@ -88,7 +90,18 @@ async def run_agent(lab: Lab, process: Process) -> None:
         await _work(office, stop)
     finally:
         await bus.client.close()
+    _compare(lab, house)
     house.journal.close()
+
+
+def _compare(lab: Lab, house: Any) -> None:
+    """What the next process will make of the journal's bytes is what this one has in its memory."""
+    state = core.LabState()
+    for stored in house.journal.read():
+        core.evolve(state, stored.event, stored.at)
+    for field in fields(state):
+        if getattr(state, field.name) != getattr(house.desk.state, field.name):
+            lab.problems.append(f"folded: {field.name} of the state is not what the journal says")
 
 
 def _house(lab: Lab, process: Process) -> Any:
