@@ -7,6 +7,7 @@ finds everything in the journal.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.metadata import version
@@ -51,6 +52,8 @@ async def run_lab(launch: Launch) -> int:
                 _log.info("connecting", broker=bus.address.place)
                 async with notifier.waiting(f"waits for the broker at {bus.address.place}"):
                     await office.open()
+                # What is there now stays: going through it again and again would keep people's decisions waiting.
+                gc.freeze()
                 signals.up()
                 await _work(house, bus, office, signals, notifier, base=server.base)
             finally:

@@ -16,7 +16,7 @@ from agent.ledger.projections import Entry
 from agent.ledger.tables import events
 from envs.errors import JournalError
 
-BATCH = 2000
+BATCH = 500
 """Events at a time: a journal of years is never in memory as a whole."""
 _BATCH = sa.select(events).where(events.c.seq > sa.bindparam("after")).order_by(events.c.seq).limit(BATCH)
 
@@ -34,7 +34,7 @@ class Stored:
 
 def batch(connection: Connection, after: int) -> list[Row]:
     """The next events after a number; empty at the end."""
-    return [Row(*row) for row in connection.execute(_BATCH, {"after": after})]
+    return [Row(*row) for row in connection.execute(_BATCH, {"after": after}).all()]
 
 
 def all_rows(connection: Connection, after: int = 0) -> Iterator[Row]:

@@ -20,7 +20,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -171,12 +173,13 @@ def daemon(file: Path) -> Iterator[tuple[psutil.Process, float]]:
         said = child.stderr or ()
         if not any(line.startswith(UP) for line in said):
             raise RuntimeError(f"the daemon did not come up: see {file.parent / 'state' / 'logs'}")
-        yield psutil.Process(child.pid), time.monotonic() - begun
+        up_s = time.monotonic() - begun
+        # The log goes the same way: a pipe that nobody reads would hold the daemon up.
+        threading.Thread(target=deque, args=(said, 0), daemon=True).start()
+        yield psutil.Process(child.pid), up_s
     finally:
         child.terminate()
         child.wait(60)
-        if child.stderr:
-            child.stderr.close()
 
 
 def waiting(file: Path, span_s: float) -> dict[str, float]:
