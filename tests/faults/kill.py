@@ -21,11 +21,10 @@ from typing import Any
 from rich.console import Console
 
 from instruments.broker import find_mosquitto
-from tests.contract.postgres import POSTGRES_MISSING
 
 from .killing.flipped import flipped_bits
 from .killing.laboratory import StuckError
-from .killing.runs import postgres_kills, sqlite_kills
+from .killing.runs import POSTGRES_MISSING, postgres_kills, sqlite_kills
 from .killing.torn import torn_logs
 from .mqtt import about, table_of
 from .outcome import Outcome

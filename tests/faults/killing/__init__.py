@@ -6,3 +6,8 @@ process, which writes down whatever it does), ``people`` (who sign), ``laborator
 ``runs`` (the counts on SQLite and PostgreSQL), ``wal`` and ``torn`` (logs that a power cut tears), ``pages`` and
 ``flipped`` (bits that a disk turns).
 """
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[2] / "contract"))  # the temporary PostgreSQL server lives there

@@ -21,8 +21,8 @@ from typing import Any
 from agent.journal import FILE, Journal
 from agent.ledger.tables import TABLES
 from envs.errors import JournalError
-from tests.faults.outcome import Outcome
 
+from ..outcome import Outcome  # noqa: TID252 - run as part of tests.faults, never as faults
 from .laboratory import Laboratory
 from .pages import used
 from .plan import Kill, at_random

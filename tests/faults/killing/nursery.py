@@ -20,8 +20,8 @@ from typing import Any
 from agent.daemon import crash_points
 from agent.daemon.children import die_with_parent
 from agent.daemon.config import LabConfig, load_lab
-from agent.daemon.house import CACHE, Launch
-from agent.daemon.known_spaces import KnownSpaces
+from agent.daemon.house import Launch
+from agent.daemon.known_spaces import CACHE, KnownSpaces
 from agent.daemon.lab_run import run_lab
 from agent.daemon.space_facts import SpaceFacts
 from envs.errors import LabwrightError, UserError

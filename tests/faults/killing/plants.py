@@ -6,24 +6,26 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent import core
+from agent import core, journal
 from agent import events as ev
-from agent.approvals import Verdict
+from agent.approvals import Verdict, verify_decision
 from agent.core import approving
 from agent.daemon.publish import Mouth
 from agent.jobs import Jobs
 from agent.journal import Journal
+from agent.ledger.projections import Entry, project
+from agent.ledger.rows import Rows
 
 
 def trusting() -> None:
     """Whatever is signed by anybody counts."""
-    judge = approving.verify_decision
+    judge = verify_decision
 
     def trusts(token: str, **about: Any) -> Verdict:
         verdict = judge(token, **about)
         return replace(verdict, reason=None) if verdict.decision is not None else verdict
 
-    approving.verify_decision = trusts  # type: ignore[assignment]
+    approving.verify_decision = trusts  # type: ignore[assignment, attr-defined]
 
 
 def hasty() -> None:
@@ -50,15 +52,12 @@ def silent() -> None:
 
 def careless() -> None:
     """Projections are left out now and then."""
-    from agent import journal
 
-    projects = journal.project
-
-    def project(tables: Any, entry: Any) -> None:
+    def careless_project(rows: Rows, entry: Entry) -> None:
         if not isinstance(entry.event, ev.ImageRead):
-            projects(tables, entry)
+            project(rows, entry)
 
-    journal.project = project  # type: ignore[attr-defined]
+    journal.project = careless_project  # type: ignore[attr-defined]
 
 
 PLANTS: dict[str, Callable[[], None]] = {

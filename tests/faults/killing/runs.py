@@ -11,14 +11,15 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from postgres import POSTGRES_MISSING, cluster
+
 from agent.daemon.config import load_lab
 from agent.daemon.crash_points import CRASH_POINTS
 from agent.daemon.rules_of import facts_of
 from agent.journal import FILE
 from agent.rules.recipe import RecipeSettings, flagship
-from tests.contract.postgres import cluster
-from tests.faults.outcome import Outcome
 
+from ..outcome import Outcome  # noqa: TID252 - run as part of tests.faults, never as faults
 from .audit import Audit, audit
 from .era import Break, Era, Tally
 from .laboratory import Laboratory, laboratory
@@ -156,3 +157,6 @@ def _outcome(name: str, n: int, tally: Tally, books: Audit, *, each: int) -> Out
     found.misses += [f"{name}: {text}" for text in (*books.examples, *tally.by_itself[:5])]
     found.misses += [f"{name}: the crash point {point} was not reached" for point in tally.missed]
     return found
+
+
+__all__ = ["POSTGRES_MISSING", "first_release", "one_life", "postgres_kills", "sqlite_kills"]

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import psutil
 import psycopg
-
-from tests.contract.postgres import Cluster, _account, _programs
+from postgres import Cluster, _account, _programs
 
 from .laboratory import StuckError
 

@@ -100,7 +100,7 @@ class Furnace(Machine):
         hold: float, heating_rate: float, pressure: float,
     ) -> JobResult:  # fmt: skip
         """Make a sample."""
-        process = {
+        process: dict[str, float | str] = {
             "crystal": crystal, "powder_size": powder_size, "additive": additive, "temperature": temperature,
             "hold": hold, "heating_rate": heating_rate, "pressure": pressure,
         }  # fmt: skip

@@ -17,8 +17,8 @@ from agent.desk import Desk
 from agent.journal import FILE, Journal
 from envs.errors import LabwrightError
 from instruments.clock import SystemClock
-from tests.faults.outcome import Outcome
 
+from ..outcome import Outcome  # noqa: TID252 - run as part of tests.faults, never as faults
 from . import wal
 from .laboratory import Laboratory
 from .plan import Kill, at_point, at_random
