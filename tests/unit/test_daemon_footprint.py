@@ -155,7 +155,7 @@ def _waiting(i: int) -> list[ev.Event]:
         digest=f"{i:064x}", body="b" * 3000, created_at="2026-03-02T12:00:00Z", expires_at="2026-03-05T12:00:00Z",
         recipe_hash=f"{10**6 + i:064x}", limits_version="v" * 64,
     )  # fmt: skip
-    process = {
+    process: dict[str, float | str] = {
         "temperature": 1500.0 + i,
         "hold": 2.0 + i,
         "pressure": 30.0 + i,
