@@ -170,7 +170,10 @@ class PlanRound:
 
 @dataclass(frozen=True)
 class SendOrder:
-    """Send an order to an instrument; ``job`` is set when its intent is journaled, and then it is asked first."""
+    """Send an order to an instrument; ``job`` is set when its intent is journaled, and then it is asked first.
+
+    One that is lost is only asked after: a person says what becomes of it, unless its instrument does.
+    """
 
     experiment: str
     step: str

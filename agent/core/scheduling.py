@@ -81,8 +81,6 @@ class _Places:
 def _next_of(state: LabState, experiment: ExperimentState, rules: LabRules, places: _Places) -> Iterator[Command]:
     """What an experiment that is under way needs next."""
     recipe = rules.campaigns[experiment.campaign].recipe
-    if experiment.lost:
-        return
     if experiment.step == "read" and experiment.image is not None:
         yield ReadImage(experiment.id, experiment.attempt, experiment.image, _pixel_size(experiment))
         return

@@ -79,6 +79,9 @@ class Patient:
 
     async def send(self, jobs: Jobs, command: core.SendOrder, desk: Desk) -> None:
         """Carry out an order, however long its instrument is away."""
+        if self._is_lost(desk, command):  # since an earlier run of the agent: a person was asked then
+            await self._hear_after_all(jobs, command, desk)
+            return
         pauses = _Pauses()
         begun = self._clock.elapsed()
         while self._is_open(desk, command):
@@ -114,6 +117,9 @@ class Patient:
         """Nobody knows: it waits for a person, or for the instrument to say it after all."""
         await self._tell(desk, core.Lost(command.experiment, command.job, reason))
         _log.error("a person must look", experiment=command.experiment, job=command.job, reason=reason)
+        await self._hear_after_all(jobs, command, desk)
+
+    async def _hear_after_all(self, jobs: Jobs, command: core.SendOrder, desk: Desk) -> None:
         while self._is_open(desk, command):
             await self._sleeper(LONGEST_PAUSE_S)
             try:
@@ -126,6 +132,10 @@ class Patient:
     @staticmethod
     def _is_open(desk: Desk, command: core.SendOrder) -> bool:
         return desk.state.jobs.get(command.job) == command.experiment
+
+    @staticmethod
+    def _is_lost(desk: Desk, command: core.SendOrder) -> bool:
+        return Patient._is_open(desk, command) and bool(desk.state.experiments[command.experiment].lost)
 
     # ---- Thinking
 

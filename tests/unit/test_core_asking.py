@@ -159,7 +159,7 @@ def test_nobody_knows_what_became_of_an_order_and_a_person_says_that_it_is_made_
     eid, order = under_way(bench)
     assert kinds(bench.tell(core.Lost(eid, order.job, "no answer for 15 minutes"))) == ["reconcile.needed"]
     assert not bench.tell(core.Lost(eid, order.job, "no answer for 15 minutes"))
-    assert bench.due == []
+    assert [c.job for c in bench.orders] == [order.job]  # its instrument is still asked after it
     happened = bench.ask("ole", "reconcile", eid, verdict="again", comment="the sample is still cold")
     assert kinds(happened) == ["request.accepted", "reconciled"]
     again = bench.dispatch(eid)
