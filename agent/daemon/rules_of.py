@@ -1,6 +1,7 @@
 """What people fix beforehand, made of the laboratory's file: the rules that the core decides by, and what may change.
 
-What follows from a campaign's design space (``SpaceFacts``) is told by the worker, which has the periodic table.
+What follows from a campaign's design space (``SpaceFacts``) is told by the worker, which has the periodic table, or was
+kept from an earlier start (``known_spaces``).
 """
 
 from __future__ import annotations
@@ -27,12 +28,8 @@ if TYPE_CHECKING:
     from agent.identity import People
 
 
-Facts = SpaceFacts
-"""What follows from a campaign's design space."""
-
-
-def facts_of(entry: CampaignEntry, *, source: str = "") -> Facts:
-    """Build a campaign's design space here; takes the periodic table, which the worker has (``Worker.facts``).
+def facts_of(entry: CampaignEntry, *, source: str = "") -> SpaceFacts:
+    """A campaign's design space, built in this process, which then has the periodic table; the daemon asks its worker.
 
     Raises:
         ConfigError: the space or the objective is wrong.
@@ -45,7 +42,7 @@ def facts_of(entry: CampaignEntry, *, source: str = "") -> Facts:
         raise ConfigError(f"campaign {entry.id}: {error.key}", error.value, error.allowed, source=source) from error
 
 
-def campaign_rules(entry: CampaignEntry, facts: Facts, config: LabConfig) -> CampaignRules:
+def campaign_rules(entry: CampaignEntry, facts: SpaceFacts, config: LabConfig) -> CampaignRules:
     """The rules of one campaign.
 
     Args:
@@ -102,7 +99,7 @@ def limits_of(config: LabConfig, mode: Mode) -> Limits:
     return read_limits(config.limits, source=config.source)
 
 
-def lab_rules(config: LabConfig, people: People, facts: Mapping[str, Facts], *, mode: Mode) -> LabRules:
+def lab_rules(config: LabConfig, people: People, facts: Mapping[str, SpaceFacts], *, mode: Mode) -> LabRules:
     """The rules of the laboratory with all its campaigns.
 
     Args:

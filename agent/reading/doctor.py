@@ -30,7 +30,7 @@ from envs.errors import ConfigError, LabwrightError
 from instruments.broker import find_mosquitto, port_is_free
 
 if TYPE_CHECKING:
-    from agent.daemon.rules_of import Facts
+    from agent.daemon.space_facts import SpaceFacts
 
 LEAST = (3, 11)
 _MODULES = ("torch", "sqlalchemy", "structlog", "prometheus_client", "uvicorn", "botorch")
@@ -107,7 +107,7 @@ def _campaigns(config: LabConfig) -> Iterator[Finding]:
         yield ok(f"campaign {entry.id}", words)
 
 
-def _facts(entry: CampaignEntry) -> Facts:
+def _facts(entry: CampaignEntry) -> SpaceFacts:
     try:
         return _built(entry.offline.model_dump_json())
     except ConfigError as error:
@@ -115,7 +115,7 @@ def _facts(entry: CampaignEntry) -> Facts:
 
 
 @lru_cache(maxsize=32)
-def _built(settings: str) -> Facts:
+def _built(settings: str) -> SpaceFacts:
     from agent.daemon.worker_side import facts
 
     return facts(json.loads(settings))
