@@ -39,6 +39,7 @@ class Tally:
         kills: by point.
         starts: lives of the daemon.
         up_s: how long each took to be up that came so far.
+        cold_s: likewise, of an interpreter started anew.
         not_up: lives that should have come so far, and did not.
         refused: starts that failed because the lease was still held or the database was away.
         by_itself: lives that ended without being killed, and how.
@@ -50,6 +51,7 @@ class Tally:
     kills: Counter[str] = field(default_factory=Counter)
     starts: int = 0
     up_s: list[float] = field(default_factory=list)
+    cold_s: list[float] = field(default_factory=list)
     not_up: int = 0
     refused: int = 0
     by_itself: list[str] = field(default_factory=list)
@@ -63,6 +65,7 @@ class Tally:
         self.kills += other.kills
         self.starts += other.starts
         self.up_s += other.up_s
+        self.cold_s += other.cold_s
         self.not_up += other.not_up
         self.refused += other.refused
         self.by_itself += other.by_itself
@@ -197,7 +200,9 @@ class Era:
             self._note_end()
 
     def _note_end(self) -> None:
-        self.tally.by_itself.append(f"exit status {self._lab.daemon.status}")
+        words = f"exit status {self._lab.daemon.status}: {self._lab.last_words()}"
+        self.tally.by_itself.append(words)
+        self._tell(f"ended by itself, {words}")
 
     # ---- The end
 
@@ -223,6 +228,7 @@ class Era:
             await daemon.kill()
         elif daemon.status != 0:
             self._note_end()
+        self.tally.cold_s.append(await lab.cold_start())
 
     def _left(self) -> str:
         """What is still under way, in words."""

@@ -118,10 +118,8 @@ class Daemon:
     """
 
     def __init__(self, directory: Path, seed: int, environment: Mapping[str, str]) -> None:
-        self._nursery = Process(
-            "the nursery", "tests.faults.killing.nursery", [str(directory / "LAB.toml"), str(seed)],
-            directory / "daemon.log", environment, self._heard,
-        )  # fmt: skip
+        self._directory, self._seed, self._environment = directory, seed, environment
+        self._nursery = self.another("", self._heard)
         self._bell = asyncio.Event()
         self._ready = False
         self.pid = 0
@@ -152,6 +150,12 @@ class Daemon:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._bell.wait(), left)
         return True
+
+    def another(self, option: str, hear: Callable[[dict[str, Any]], None]) -> Process:
+        """A process that can be the daemon, not started."""
+        arguments = [str(self._directory / "LAB.toml"), str(self._seed), *filter(None, [option])]
+        module, log = "tests.faults.killing.nursery", self._directory / "daemon.log"
+        return Process("the nursery", module, arguments, log, self._environment, hear)
 
     async def prepare(self) -> None:
         """Have everything read that a start needs.
@@ -256,6 +260,31 @@ class Laboratory:
             await asyncio.wait_for(ready.wait(), PATIENCE_S)
         except TimeoutError:
             raise StuckError("the instruments do not start; shop.err says why") from None
+
+    def last_words(self) -> str:
+        """What the daemon's processes said last beside their log."""
+        lines = (self.directory / "daemon.log").read_text(errors="replace").splitlines()
+        return " | ".join([line for line in lines if not line.startswith("{")][-3:])[-500:]
+
+    async def cold_start(self) -> float:
+        """Seconds from a new interpreter to a daemon that is up; it leaves in order.
+
+        Raises:
+            StuckError: it is not up in time, or does not leave.
+        """
+        up, begun = asyncio.Event(), time.monotonic()
+        daemon = self.daemon.another("--cold", lambda _line: up.set())
+        await daemon.start()
+        daemon.tell(crash="")
+        try:
+            await asyncio.wait_for(up.wait(), PATIENCE_S)
+        except TimeoutError:
+            raise StuckError("a daemon of its own interpreter does not come up") from None
+        taken = time.monotonic() - begun
+        os.kill(daemon.pid, signal.SIGTERM)
+        if status := await daemon.end():
+            raise StuckError(f"a daemon of its own interpreter left with {status}: {self.last_words()}")
+        return taken
 
     async def kill_shop(self) -> None:
         """kill -9 of all instruments at once; they come back."""

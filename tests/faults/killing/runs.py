@@ -154,6 +154,8 @@ def _outcome(name: str, n: int, tally: Tally, books: Audit, *, each: int) -> Out
     if tally.up_s:
         found.counts["restart, mean s"] = round(sum(tally.up_s) / len(tally.up_s), 2)
         found.counts["restart, slowest s"] = round(max(tally.up_s), 2)
+    if tally.cold_s:
+        found.counts["start of a new interpreter, mean s"] = round(sum(tally.cold_s) / len(tally.cold_s), 2)
     found.misses += [f"{name}: {text}" for text in (*books.examples, *tally.by_itself[:5])]
     found.misses += [f"{name}: the crash point {point} was not reached" for point in tally.missed]
     return found
