@@ -2,88 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from lab_bench import CAMPAIGN, HARD, NOW, Bench
-from typing_extensions import override
+from desk_bench import FullDisk, Lab, LabTime
+from lab_bench import HARD, NOW
 
 from agent import core
 from agent import events as ev
 from agent.core.approving import RECORDED
 from agent.core.messages import Effect
 from agent.desk import Desk
-from agent.journal import Journal, Stored
+from agent.journal import Journal
 from agent.ledger import tables as t
 from agent.requests import request_id
 from envs.errors import JournalError
-
-
-class FullDisk:
-    """A journal on a disk that can be full."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self.full = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._journal, name)
-
-    def append(self, happened: Sequence[ev.Event], at: datetime, **more: Any) -> Sequence[Stored]:
-        if self.full:
-            raise JournalError("journal.sqlite: the disk is full")
-        return self._journal.append(happened, at, **more)
-
-
-class Lab(Bench):
-    """A bench whose messages pass over a desk into a journal on the disk."""
-
-    def __init__(self, journal: Any, **more: Any) -> None:
-        self.desk: Desk | None = None
-        self.journal = journal
-        super().__init__(replace(CAMPAIGN, experiments=4), **more)
-
-    @override
-    def tell(self, message: core.Message, *, inbox: tuple[str, str] | None = None) -> list[ev.Event]:
-        if self.desk is None:
-            self.desk = Desk(self.journal, self.rules, _Clock(self))
-            self.state = self.desk.state
-        self.desk.rules = self.rules
-        decided = self.desk.tell(message, inbox=inbox)
-        for event in decided.events:
-            if isinstance(event, ev.ProposalMade | ev.ProposalRevised) and event.terms:
-                self.bodies[event.proposal] = event.terms.body
-        self.events += decided.events
-        self.effects = list(decided.effects)
-        return list(decided.events)
-
-    @property
-    def at(self) -> Desk:
-        assert self.desk is not None
-        return self.desk
-
-    @property
-    def told(self) -> set[Effect]:
-        """What is still to be told, as the disk has it."""
-        return set(self.journal.outbox())
-
-
-class _Clock:
-    """The bench's time."""
-
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
-
-    def now(self) -> datetime:
-        return self._lab.now
-
-    def elapsed(self) -> float:
-        return 0.0
 
 
 @pytest.fixture
@@ -170,7 +105,7 @@ def test_a_restart_finds_state_and_outbox_as_they_were(lab: Lab, journal: FullDi
     lab.ask("ole", "maintenance", "sem-1", on=True)
     lab.tell(core.Lost(order.experiment, order.job, "no answer"))
     seen: list[bool] = []
-    again = Desk(journal, lab.rules, _Clock(lab), [lambda _e, _s, *, replayed: seen.append(replayed)])
+    again = Desk(journal, lab.rules, LabTime(lab), [lambda _e, _s, *, replayed: seen.append(replayed)])
     assert again.state == lab.state
     assert again.due(lab.world) == lab.due
     assert seen == [True] * len(lab.events)
