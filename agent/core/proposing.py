@@ -105,6 +105,11 @@ def on_tick(state: LabState, message: Tick, rules: LabRules, now: datetime) -> D
     effects: list[Effect] = []
     for campaign in state.campaigns.values():
         own = rules.campaigns.get(campaign.id)
+        if own is not None and campaign.idle and campaign.phase == "running":
+            # Nothing of it will end any more: it was resumed, or its budget made smaller, when all was done.
+            over = after_end(campaign, "", rules, waiting=0)
+            caused += over
+            effects += [Effect("campaign", campaign.id)] if over else []
         if own is None or not campaign.waiting:
             continue
         n, left = len(campaign.experiments), len(campaign.waiting)
