@@ -5,8 +5,12 @@ import sys
 
 import pytest
 
+from agent import events as ev
+from agent.core import CampaignRules, LabRules, LabState, Tick, decide, evolve
 from tests.faults import core
 from tests.faults.simulation.bugs import BUGS
+from tests.faults.simulation.fixed import recipe
+from tests.faults.simulation.loop import START
 from tests.faults.simulation.plan import KINDS, draw
 from tests.faults.simulation.play import play, without_threads
 
@@ -76,3 +80,18 @@ def test_a_floor_that_is_missed_is_said() -> None:
     assert misses[0] == "seed 5: one run: twice"
     assert "used-again was not seen" in misses[1]
     assert "8 are the least" in misses[2]
+
+
+def test_a_campaign_that_is_resumed_when_all_of_it_is_done_comes_to_its_end() -> None:
+    """It was running for ever: nothing of it was left whose end could have been its own."""
+    state, budget = core_state(), 1
+    rules = LabRules({"alpha": CampaignRules(budget, 1, 1, recipe(2), ())})
+    decided = decide(state, Tick(), rules, START)
+    assert [type(event).__name__ for event in decided.events] == ["CampaignEnded"]
+
+
+def core_state() -> LabState:
+    state = LabState()
+    evolve(state, ev.CampaignCreated(campaign="alpha", name="", config={}, space_version="0", software=""), START)
+    state.campaigns["alpha"].experiments["alpha-E001"] = None
+    return state

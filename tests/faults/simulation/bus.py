@@ -250,10 +250,14 @@ class SimTransport:
             return
         self._context = contextvars.copy_context()
         try:
-            await asyncio.wait_for(self._broker.up.wait(), CONNECT_S)
+            async with asyncio.timeout(CONNECT_S):
+                await self._broker.up.wait()
+                await asyncio.sleep(min(self._broker.latency(), 1.0))
+                while not self._broker.up.is_set():  # it went down again while the connection was made
+                    await self._broker.up.wait()
+                    await asyncio.sleep(min(self._broker.latency(), 1.0))
         except TimeoutError:
             raise TransportError("no MQTT broker there") from None
-        await asyncio.sleep(self._broker.latency())
         self._begun = True
         self._delivery.start(f"{self.name} transport")
         self._stand()
