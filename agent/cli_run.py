@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -61,11 +62,15 @@ def run(
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="With --virtual: 0 takes a free one.")] = 0,
 ) -> None:
     """Run the agent of a laboratory until it is told to stop; nothing is lost when it is killed."""
-    starting = needs("lab", "labwright run", "agent.daemon.starting")
-    starting.run(
-        starting.Request(
-            file=file, virtual=virtual, live=live, shadow=shadow, dry_run=dry_run, state=state,
-            persons=tuple(person or ()), approve=approve, speed=speed, seed=seed, experiments=experiments,
-            strategy=strategy, identities=directory, http_port=http_port,
-        )
-    )  # fmt: skip
+    gc.disable()  # until it is up: what a start builds stays, and looking through it would make a restart slow
+    try:
+        starting = needs("lab", "labwright run", "agent.daemon.starting")
+        starting.run(
+            starting.Request(
+                file=file, virtual=virtual, live=live, shadow=shadow, dry_run=dry_run, state=state,
+                persons=tuple(person or ()), approve=approve, speed=speed, seed=seed, experiments=experiments,
+                strategy=strategy, identities=directory, http_port=http_port,
+            )
+        )  # fmt: skip
+    finally:
+        gc.enable()

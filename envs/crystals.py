@@ -9,14 +9,15 @@ from functools import cached_property
 from importlib import resources
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 from typing_extensions import override
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from pymatgen.core import Structure
 
-FloatArray = npt.NDArray[np.float64]
+    FloatArray = npt.NDArray[np.float64]
+
 LIBRARY_FILE = "library/structures_2015.npz"
 AVOGADRO = 6.02214076e23
 
@@ -53,6 +54,8 @@ class Crystal:
     @cached_property
     def volume(self) -> float:
         """Cell volume in cubic angstrom."""
+        import numpy as np
+
         return float(abs(np.linalg.det(self.lattice)))
 
     @cached_property
@@ -70,6 +73,8 @@ class Crystal:
     @cached_property
     def fractions(self) -> dict[int, float]:
         """Atomic number to atomic fraction."""
+        import numpy as np
+
         numbers, counts = np.unique(self.numbers, return_counts=True)
         return {int(z): float(c) / self.n_atoms for z, c in zip(numbers, counts, strict=True)}
 
@@ -117,6 +122,8 @@ class CrystalLibrary:
     @staticmethod
     def builtin() -> CrystalLibrary:
         """The 1,181 compounds whose elastic tensors were computed by de Jong et al., Sci. Data 2, 150009 (2015)."""
+        import numpy as np
+
         with resources.as_file(resources.files("envs") / LIBRARY_FILE) as path, np.load(path) as archive:
             data = {name: archive[name] for name in archive.files}
             ends = np.cumsum(data["n_atoms"])

@@ -6,14 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-
-import numpy as np
-import numpy.typing as npt
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from envs.design import FactorValue
 from envs.errors import ConfigError
 
-FloatArray = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.float64]
+
 MAX_LEVELS = 1000
 """Of one factor: finer than any furnace can be set, and small enough for exact tables over several factors."""
 LOG_SPAN = 10.0
@@ -55,9 +59,10 @@ class Factor:
         object.__setattr__(self, "levels", levels)
         if len(set(levels)) != len(levels):
             raise ConfigError(key, self.levels, "levels must be distinct")
-        if all(numeric) and not np.isfinite(self.values).all():
+        numbers = [v for v in levels if not isinstance(v, str)]
+        if not all(map(math.isfinite, numbers)):
             raise ConfigError(key, self.levels, "levels must be finite")
-        if self.is_numeric and self.ordinal and (np.diff(self.values) <= 0).any():
+        if self.ordinal and any(after <= before for before, after in pairwise(numbers)):
             raise ConfigError(key, self.levels, "the levels of an ordinal numeric factor must ascend")
 
     @property
@@ -73,6 +78,8 @@ class Factor:
     @cached_property
     def values(self) -> FloatArray:
         """Numeric levels, shape ``(n_levels,)``; the rank where the levels are category names."""
+        import numpy as np
+
         if self.is_numeric:
             return np.array(self.levels, dtype=np.float64)
         return np.arange(self.n_levels, dtype=np.float64)
@@ -93,6 +100,8 @@ class Factor:
 
         Ordinal: linear in the value, or in its logarithm where the levels span a decade or more. Otherwise one-hot.
         """
+        import numpy as np
+
         if not self.ordinal:
             return np.eye(self.n_levels)
         values = self.values

@@ -54,6 +54,7 @@ async def run_lab(launch: Launch) -> int:
                     await office.open()
                 # What is there now stays: going through it again and again would keep people's decisions waiting.
                 gc.freeze()
+                gc.enable()
                 signals.up()
                 await _work(house, bus, office, signals, notifier, base=server.base)
             finally:

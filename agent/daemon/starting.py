@@ -1,8 +1,9 @@
-"""What ``labwright run`` does with its options: which laboratory, in which mode, and that nothing happens by mistake."""
+"""What ``labwright run`` does with its options: which laboratory, in which mode; nothing happens by mistake."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ def run(request: Request) -> None:
     if mode == "dry-run":
         from agent.daemon.dry_run import dry_run
 
+        gc.enable()
         asyncio.run(dry_run(config, console))
         return
     if mode == "virtual":
