@@ -40,6 +40,8 @@ class Tally:
         starts: lives of the daemon.
         up_s: how long each took to be up that came so far.
         cold_s: likewise, of an interpreter started anew.
+        with_untold: deaths with a proposal or an outcome still to be told; others prove nothing about telling.
+        with_orders: deaths with an order whose end was not known; others prove nothing about doing things once.
         not_up: lives that should have come so far, and did not.
         refused: starts that failed because the lease was still held or the database was away.
         by_itself: lives that ended without being killed, and how.
@@ -52,6 +54,8 @@ class Tally:
     starts: int = 0
     up_s: list[float] = field(default_factory=list)
     cold_s: list[float] = field(default_factory=list)
+    with_untold: int = 0
+    with_orders: int = 0
     not_up: int = 0
     refused: int = 0
     by_itself: list[str] = field(default_factory=list)
@@ -66,6 +70,8 @@ class Tally:
         self.starts += other.starts
         self.up_s += other.up_s
         self.cold_s += other.cold_s
+        self.with_untold += other.with_untold
+        self.with_orders += other.with_orders
         self.not_up += other.not_up
         self.refused += other.refused
         self.by_itself += other.by_itself
@@ -112,6 +118,7 @@ class Era:
                 else:
                     self.tally.missed.append(kill.name)
             self._after(self._lab)
+            await asyncio.to_thread(self._look)
             if self._lab.rng.random() < SHOP:
                 await self._lab.kill_shop()
         await self._run_out()
@@ -229,6 +236,16 @@ class Era:
         elif daemon.status != 0:
             self._note_end()
         self.tally.cold_s.append(await lab.cold_start())
+
+    def _look(self) -> None:
+        """What was under way when it died."""
+        try:
+            with Journal(self._lab.place, write=False) as journal:
+                kinds = {effect.kind for effect in journal.outbox()}
+        except JournalError:
+            return  # it died before there was a journal
+        self.tally.with_untold += bool(kinds & {"proposal", "outcome"})
+        self.tally.with_orders += "order" in kinds
 
     def _left(self) -> str:
         """What is still under way, in words."""

@@ -129,6 +129,10 @@ def _outcome(name: str, n: int, tally: Tally, books: Audit, *, each: int) -> Out
     found.counts["kills by point"] = dict(sorted(tally.kills.items()))
     if each:
         found.at_least("kills at each crash point", min(tally.kills[point] for point in CRASH_POINTS), each)
+    # Without these the zeros below would say little: a kill tries only what was under way.
+    few = n // 10 if n >= A_POSTGRES_LIFE else 0
+    found.at_least("kills with a proposal or an outcome untold", tally.with_untold, few)
+    found.at_least("kills with an order under way", tally.with_orders, few)
     found.counts["starts"] = tally.starts
     found.counts["starts put off by a lease or a server"] = tally.refused
     found.counts["instruments killed"] = tally.shop_kills
