@@ -8,8 +8,9 @@ broker may have lost it, comes after all that is new.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, Protocol
 
 from agent import core
@@ -31,6 +32,8 @@ KEPT_OUTCOMES = 200
 """Outcomes that stay retained; older ones are cleared."""
 WAITING_EVENTS = 1000
 """Most events that wait to be told; of older ones only the journal knows."""
+AHEAD = 50
+"""Proposals that are read together to be told again."""
 PAUSE_S = 1.0
 SPOKEN = {"proposal", "outcome", "campaign"}
 
@@ -40,6 +43,10 @@ class Shelf(Protocol):
 
     def proposal(self, pid: str) -> dict[str, Any] | None:
         """A proposal's row; None when there is none."""
+        ...
+
+    def proposals(self, pids: Sequence[str]) -> Mapping[str, dict[str, Any]]:
+        """Rows of several proposals by their ids; without those that there are not."""
         ...
 
     def decided(self, newest: int) -> Sequence[str]:
@@ -89,6 +96,8 @@ class Mouth:
         self._again: dict[Effect, None] = {}
         self._kept: dict[str, None] = {}
         self._past: list[str] = []
+        self._ahead: Mapping[str, dict[str, Any]] = {}
+        self._ahead_seq = -1
         self._events: list[AgentEvent] = []
         self._turn = asyncio.Lock()
         self._bell = asyncio.Event()
@@ -198,12 +207,26 @@ class Mouth:
                     await self._clear(old)
                 continue
             effect = next(iter(self._again))
+            self._look_ahead(effect)
             del self._again[effect]
             try:
                 await self._say(effect)
             except BaseException:
                 self._again[effect] = None
                 raise
+        self._ahead = {}
+
+    def _look_ahead(self, effect: Effect) -> None:
+        """Read what comes next in one query, unless what was read last has it and still holds."""
+        if effect.kind == "campaign" or (effect.key in self._ahead and self._ahead_seq == self._journal.seq):
+            return
+        keys = islice((e.key for e in self._again if e.kind != "campaign"), AHEAD)
+        self._ahead_seq, self._ahead = self._journal.seq, self._shelf.proposals(list(keys))
+
+    def _row(self, pid: str) -> dict[str, Any] | None:
+        if pid in self._ahead and self._ahead_seq == self._journal.seq:
+            return self._ahead[pid]
+        return self._shelf.proposal(pid)
 
     async def _say(self, effect: Effect) -> None:
         if effect.kind == "campaign":
@@ -223,7 +246,7 @@ class Mouth:
         await self._transport.publish(self._topics.campaign_state(cid), state.to_bytes(), retain=True)
 
     async def _say_proposal(self, pid: str) -> None:
-        row = self._shelf.proposal(pid)
+        row = self._row(pid)
         if row is None or not row["body"]:
             return
         waits = row["phase"] == "proposed"
@@ -231,7 +254,7 @@ class Mouth:
         await self._transport.publish(self._topics.proposal(pid), body, retain=True)
 
     async def _say_outcome(self, pid: str) -> None:
-        row = self._shelf.proposal(pid)
+        row = self._row(pid)
         if row is None or not row["digest"] or row["phase"] == "proposed":
             return
         outcome = Outcome(

@@ -26,6 +26,11 @@ class JournalShelf:
         rows = self._journal.table(sa.select(proposals).where(proposals.c.proposal == pid))
         return rows[0] if rows else None
 
+    def proposals(self, pids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Rows of several proposals by their ids; without those that there are not."""
+        rows = self._journal.table(sa.select(proposals).where(proposals.c.proposal.in_(pids)))
+        return {str(row["proposal"]): row for row in rows}
+
     def body(self, pid: str) -> str:
         """A proposal's body as it was published; empty when there is none of that id."""
         row = self.proposal(pid)
