@@ -20,7 +20,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,11 +32,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.faults.simulation.bugs import BUGS
-from tests.faults.simulation.lab import Outcome
-from tests.faults.simulation.plan import draw
-from tests.faults.simulation.play import play, without_threads
-from tests.faults.simulation.real_disk import real_disk
+from .simulation.bugs import BUGS
+from .simulation.lab import Outcome
+from .simulation.plan import draw
+from .simulation.play import play, without_threads
+from .simulation.real_disk import real_disk
 
 SCHEDULES = 20_000
 LIMIT = 400
@@ -159,17 +159,18 @@ def count(
     found, caught = Found(), list[Caught]()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        hunts = {pool.submit(hunt, name, first): name for name in names}
-        runs = {pool.submit(schedules, at, min(CHUNK, first + n - at)) for at in range(first, first + n, CHUNK)}
-        for done in as_completed([*hunts, *runs]):
-            if done in hunts:
-                caught.append(done.result())
+        work: list[Future[Found | Caught]] = [pool.submit(hunt, name, first) for name in names]
+        work += [pool.submit(schedules, at, min(CHUNK, first + n - at)) for at in range(first, first + n, CHUNK)]
+        for done in as_completed(work):
+            result = done.result()
+            if isinstance(result, Caught):
+                caught.append(result)
                 tell("planted mistakes", len(caught), len(names))
-            else:
-                found.add(done.result())
-                tell("schedules", found.n, n)
-                for seed, sentences in found.broken[-1:]:
-                    tell(f"seed {seed}: {sentences[0]}; see --seed {seed} --schedules 1 --trace", 0, 0)
+                continue
+            found.add(result)
+            tell("schedules", found.n, n)
+            for seed, sentences in result.broken:
+                tell(f"seed {seed}: {sentences[0]}; see --seed {seed} --schedules 1 --trace", 0, 0)
     return found, sorted(caught, key=lambda c: list(BUGS).index(c.name))
 
 
@@ -254,9 +255,11 @@ def main(arguments: list[str] | None = None) -> int:
             if total
         }
 
-        def tell(what: str, done: int, _total: int) -> None:
+        def tell(what: str, done: int, total: int) -> None:
             if what in bars:
                 progress.update(bars[what], completed=done)
+                if not console.is_terminal and done % 1000 == 0:
+                    console.print(f"{done:,} of {total:,} {what}")
             else:
                 console.print(what)
 

@@ -1,18 +1,19 @@
-"""A share of the simulated faults of the core: schedules hold, planted mistakes are seen, and nothing is left to chance."""
+"""A share of the simulated faults of the core: schedules hold, planted mistakes are seen, no chance is left."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from faults import core
+from faults.simulation.bugs import BUGS
+from faults.simulation.fixed import recipe
+from faults.simulation.loop import START
+from faults.simulation.plan import KINDS, draw
+from faults.simulation.play import play, without_threads
 
 from agent import events as ev
 from agent.core import CampaignRules, LabRules, LabState, Tick, decide, evolve
-from tests.faults import core
-from tests.faults.simulation.bugs import BUGS
-from tests.faults.simulation.fixed import recipe
-from tests.faults.simulation.loop import START
-from tests.faults.simulation.plan import KINDS, draw
-from tests.faults.simulation.play import play, without_threads
 
 SCHEDULES = 100
 FIRST = 20_001
@@ -48,12 +49,16 @@ def test_the_mistakes_are_gone_when_they_are_not_planted() -> None:
 
 def test_the_same_seed_takes_the_same_course_in_another_process() -> None:
     program = (
-        "from tests.faults.simulation.play import play, without_threads\n"
+        "from faults.simulation.play import play, without_threads\n"
         "with without_threads():\n"
         "    print(*(play(seed).digest for seed in (4, 51, 43)))\n"
     )
     found = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "1"}
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONHASHSEED": "1", "PYTHONPATH": str(Path(__file__).parents[1])},
     )
     with without_threads():
         here = [play(seed).digest for seed in (4, 51, 43)]

@@ -5,11 +5,11 @@ import random
 from collections.abc import Awaitable, Callable
 
 import pytest
+from faults.simulation.bus import Broker, SimTransport, Weather
+from faults.simulation.loop import Killed, VirtualLoop, run
 
 from instruments.errors import NotCommittedError, TransportError
 from instruments.transport import Message
-from tests.faults.simulation.bus import Broker, SimTransport, Weather
-from tests.faults.simulation.loop import Killed, VirtualLoop, run
 
 Act = Callable[[Broker], Awaitable[None]]
 

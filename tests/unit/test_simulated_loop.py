@@ -5,8 +5,7 @@ import contextvars
 import time
 
 import pytest
-
-from tests.faults.simulation.loop import Killed, StalledError, VirtualClock, VirtualLoop, owner, run
+from faults.simulation.loop import Killed, StalledError, VirtualClock, VirtualLoop, owner, run
 
 
 def test_a_month_of_sleeping_takes_no_time() -> None:
@@ -61,7 +60,7 @@ def test_waiting_for_what_nobody_will_do_is_told() -> None:
 
 def test_what_never_ends_is_told() -> None:
     async def work(_loop: VirtualLoop) -> None:
-        while True:
+        while True:  # noqa: ASYNC110 - it is what is tested
             await asyncio.sleep(60.0)
 
     with pytest.raises(StalledError, match="has not come to an end"):

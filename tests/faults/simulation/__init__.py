@@ -1,6 +1,7 @@
 """A laboratory without a network, a disk or real time: the agent's own code under faults that a seed chooses.
 
-Read ``loop`` (time), ``bus`` and ``disk`` (what fails), ``machines`` and ``people`` (who takes part), ``lab`` (all of it
-together), ``schedule`` (what goes wrong when), ``invariants`` (what must hold whatever happens), ``bugs`` (mistakes that
-are planted to see whether they are caught).
+Read ``loop`` (time), ``bus``, ``disk`` and ``real_disk`` (what fails), ``tripwire`` and ``host`` (processes that die),
+``machines``, ``people`` and ``crowd`` (who takes part), ``fixed``, ``minds`` and ``life`` (the agent), ``plan`` (what
+goes wrong when), ``lab`` and ``play`` (all of it together), ``history`` and ``invariants`` (what must hold whatever
+happens), ``bugs`` (mistakes that are planted to see whether they are caught).
 """

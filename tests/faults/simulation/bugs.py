@@ -1,4 +1,4 @@
-"""Mistakes that are planted into the real code, one at a time: each must be caught, or the invariants see too little."""
+"""Mistakes planted into the real code, one at a time: each must be caught, or the invariants see too little."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -24,8 +24,9 @@ from agent.rules.limits import Limits
 from agent.runner import Runner
 from instruments.errors import NoAnswerError
 from instruments.messages import Command
-from tests.faults.simulation import disk
-from tests.faults.simulation.plan import Blow, Plan
+
+from . import disk
+from .plan import Blow, Plan
 
 Plant = Callable[[], AbstractContextManager[None]]
 
@@ -97,7 +98,9 @@ PROVOKED: dict[str, Callable[[Plan], Plan]] = {
 BUGS: dict[str, Bug] = {}
 
 
-def _bug(name: str, text: str, *caught_by: str) -> Callable[[Callable[[], Iterator[None]]], Callable[[], Iterator[None]]]:
+def _bug(
+    name: str, text: str, *caught_by: str
+) -> Callable[[Callable[[], Iterator[None]]], Callable[[], Iterator[None]]]:
     def register(plant: Callable[[], Iterator[None]]) -> Callable[[], Iterator[None]]:
         BUGS[name] = Bug(name, text, contextmanager(plant), caught_by)
         return plant
@@ -126,10 +129,8 @@ def _order_before_intent() -> Iterator[None]:
             not_after=now + timedelta(minutes=10), approval=command.experiment,
         )  # fmt: skip
         sending = self._jobs._client._send(command.instrument, order)
-        try:
-            sending.send(None)  # it never waits
-        except StopIteration:
-            pass
+        with suppress(StopIteration):  # it never waits
+            sending.send(None)
         message = core.Dispatching(
             command.experiment, command.step, command.attempt, command.tries, command.order, command.instrument, job
         )
@@ -142,7 +143,12 @@ def _order_before_intent() -> Iterator[None]:
         yield
 
 
-@_bug("resend-without-query", "after a restart an order is sent again under a new id, and nobody is asked", "one run", "as it happened")
+@_bug(
+    "resend-without-query",
+    "after a restart an order is sent again under a new id, and nobody is asked",
+    "one run",
+    "as it happened",
+)
 def _resend_without_query() -> Iterator[None]:
     real = Jobs.carry_out
 
@@ -246,7 +252,11 @@ def _limits_at_proposal_only() -> Iterator[None]:
         yield
 
 
-@_bug("other-design", "another design is made than the one that was approved, and no recipe's hash is looked at", "approved before")
+@_bug(
+    "other-design",
+    "another design is made than the one that was approved, and no recipe's hash is looked at",
+    "approved before",
+)
 def _other_design() -> Iterator[None]:
     real = evolving._FOLDS[ev.ExperimentQueued]
 
@@ -258,7 +268,9 @@ def _other_design() -> Iterator[None]:
 
     with (
         patch.dict(evolving._FOLDS, {ev.ExperimentQueued: fold}),
-        _patched((experimenting, "_not_as_approved", lambda *_words: []), (conduct, "hindrance", lambda *_words: ("", ""))),
+        _patched(
+            (experimenting, "_not_as_approved", lambda *_words: []), (conduct, "hindrance", lambda *_words: ("", ""))
+        ),
     ):
         yield
 
@@ -268,7 +280,7 @@ def _other_design() -> Iterator[None]:
 
 @_bug("used-again", "a request that was used counts again", "counted once")
 def _used_again() -> Iterator[None]:
-    real = asking.verify_request
+    real = vars(asking)["verify_request"]
     real_tell = Desk.tell
 
     def verify(token: Any, **more: Any) -> Any:
@@ -322,7 +334,7 @@ def _expiry_ignored() -> Iterator[None]:
 
 @_bug("digest-unchecked", "an approval of an old revision, or of another body, counts", "approved before")
 def _digest_unchecked() -> Iterator[None]:
-    real = approving.verify_decision
+    real = vars(approving)["verify_decision"]
 
     def verify(token: str, **more: Any) -> Any:
         context = more["proposal"]
@@ -362,13 +374,13 @@ def _signature_unchecked() -> Iterator[None]:
     def opened(text: str, *_words: Any, **_named: Any) -> Any:
         return SimpleNamespace(payload=base64.urlsafe_b64decode(text.split(".")[1] + "=="))
 
-    with _patched((envelopes.jws, "deserialize_compact", opened)):
+    with _patched((vars(envelopes)["jws"], "deserialize_compact", opened)):
         yield
 
 
 @_bug("age-unchecked", "a signature of any age counts", "approved before")
 def _age_unchecked() -> Iterator[None]:
-    real = approving.verify_decision
+    real = vars(approving)["verify_decision"]
 
     def verify(token: str, **more: Any) -> Any:
         return real(token, **{**more, "max_age": timedelta(days=1), "max_skew": timedelta(days=1)})
@@ -403,7 +415,7 @@ def _acknowledged_first() -> Iterator[None]:
 
 @_bug("projection-forgotten", "one event's projection is forgotten", "projections")
 def _projection_forgotten() -> Iterator[None]:
-    real = disk.project
+    real = vars(disk)["project"]
 
     def project(rows: Any, entry: Any) -> None:
         if not isinstance(entry.event, ev.ProposalRevised | ev.VoteCast):

@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from envs.errors import InstrumentError
 from instruments.bus.delivery import PAYLOAD_LIMIT, Delivery, check_outgoing
 from instruments.bus.inbox import Arrival
-from instruments.errors import InstrumentError, TransportError
+from instruments.errors import TransportError
 from instruments.topics import check_pattern, matches
 from instruments.transport import Handler, Hook, Message, Mirror
 

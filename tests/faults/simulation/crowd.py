@@ -12,10 +12,11 @@ from typing import Any
 from instruments.profile.decisions import PublishedProposal
 from instruments.topics import Lab
 from instruments.transport import Message
-from tests.faults.simulation.bus import SimTransport
-from tests.faults.simulation.machines import LAB
-from tests.faults.simulation.people import APPROVERS, Pen
-from tests.faults.simulation.plan import Manners
+
+from .bus import SimTransport
+from .machines import LAB
+from .people import APPROVERS, Pen
+from .plan import Manners
 
 HOT = tuple(float(t) for t in range(1000, 1700, 50))
 """Cel; what an edit may choose."""
@@ -98,7 +99,7 @@ class Crowd:
             if rng.random() < share:
                 self._soon(rng.uniform(1.0, 90.0), trick, who[rng.randrange(3)], pid, payload, published)
 
-    def _soon(self, seconds: float, what: Callable[..., None], *words: Any) -> None:
+    def _soon(self, seconds: float, what: Callable[..., object], *words: Any) -> None:
         asyncio.get_running_loop().call_later(seconds, what, *words)
 
     def _earnest(self, name: str, pid: str, payload: bytes, verdict: str) -> str:
@@ -116,14 +117,14 @@ class Crowd:
     @staticmethod
     def _path(payload: bytes) -> str:
         design = json.loads(payload)["design"]
-        return next(path for path in design if path.endswith("temperature"))
+        return next(str(path) for path in design if path.endswith("temperature"))
 
     def _twice(self, name: str, pid: str, payload: bytes) -> None:
         token = self._earnest(name, pid, payload, "approve")
         self.send(self.topics.decision(name, pid), token)
         self._earnest(name, pid, payload, "approve")
 
-    # Tricks: none of these may ever count -------------------------------------------------------------------------------
+    # Tricks: none of these may ever count
 
     def _late(self, name: str, pid: str, payload: bytes, _published: PublishedProposal) -> None:
         when = self._now() + self._rng.choice((timedelta(minutes=-11), timedelta(minutes=5)))
@@ -151,7 +152,7 @@ class Crowd:
         self._note("tricks", kind, user, pid)
         self.send(self.topics.decision(user, pid), token)
 
-    # Any time -----------------------------------------------------------------------------------------------------------
+    # Any time ---------------------------------------------------------------------------------------------------------
 
     def ask(self, user: str, action: str, subject: str = "", **arguments: Any) -> None:
         """Send a signed request."""

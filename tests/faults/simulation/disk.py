@@ -9,7 +9,7 @@ from collections import ChainMap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 
@@ -23,7 +23,8 @@ from agent.ledger.projections import Entry, project, rebuilt
 from agent.ledger.rows import MemoryRows
 from agent.ledger.streams import stream_of
 from envs.errors import JournalError
-from tests.faults.simulation.selecting import selected
+
+from .selecting import selected
 
 Touch = Callable[[str], None]
 
@@ -56,9 +57,11 @@ class Disk:
         again = rebuilt(Entry(r.seq, r.stream, r.at, r.hash, parse_event(r.payload)) for r in self.rows)
         for name, rows in again.tables.items():
             stored = self.tables.tables[name]
-            for key in [*rows, *(k for k in stored if k not in rows)]:
-                if rows.get(key) != stored.get(key):
-                    found.append(f"projections: {name} {key} is {stored.get(key)}, the events say {rows.get(key)}")
+            found += [
+                f"projections: {name} {key} is {stored.get(key)}, the events say {rows.get(key)}"
+                for key in [*rows, *(k for k in stored if k not in rows)]
+                if rows.get(key) != stored.get(key)
+            ]
         return found
 
     def entries(self) -> list[tuple[int, datetime, float, Event]]:
@@ -113,7 +116,7 @@ class SimJournal:
         """Hash of that event."""
         return self._tip.hash
 
-    def __enter__(self) -> SimJournal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:

@@ -14,9 +14,10 @@ from agent.rules.region import Range, Region
 from envs.design import Design
 from envs.factors import Factor
 from instruments.messages import Quantity
-from tests.faults.simulation.machines import LAB
-from tests.faults.simulation.people import registry
-from tests.faults.simulation.plan import CampaignPlan, Plan
+
+from .machines import LAB
+from .people import registry
+from .plan import CampaignPlan, Plan
 
 HOT = tuple(float(t) for t in range(1000, 1700, 50))
 FACTORS = (Factor("temperature", "Cel", HOT), Factor("time", "h", (1.0, 2.0, 4.0)))

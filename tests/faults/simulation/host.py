@@ -8,9 +8,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from envs.errors import LabwrightError
-from tests.faults.simulation.bus import Broker, SimTransport
-from tests.faults.simulation.loop import Killed, VirtualLoop, owner
-from tests.faults.simulation.tripwire import Tripwire
+
+from .bus import Broker, SimTransport
+from .loop import Killed, VirtualLoop, owner
+from .tripwire import Tripwire
 
 _STUBBORN = 50
 """Rounds of cancellation after which a task counts as one that does not end."""

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 
 from agent import events as ev
 from instruments.profile.decisions import proposal_digest
-from tests.faults.simulation.history import Entry, History
-from tests.faults.simulation.machines import Act
-from tests.faults.simulation.people import APPROVERS, Signed
+
+from .history import Entry, History
+from .machines import Act
+from .people import APPROVERS, Signed
 
 AGE, SKEW = timedelta(minutes=10, seconds=1), timedelta(seconds=31)
 """How old a signature may be, and how far ahead, when it counts."""
@@ -88,9 +89,9 @@ def one_end(evidence: Evidence) -> Iterator[str]:
             if len(ends) != 1:
                 yield f"one end: {entry.event.experiment} has {len(ends)} final states"
     for job, entries in history.dispatched.items():
-        ends = len(history.step_ended.get(job, [])) + len(history.reconciled.get(job, []))
-        if len(entries) > 1 or ends > 1:
-            yield f"one end: job {job} was dispatched {len(entries)} times and ended {ends} times"
+        n_ends = len(history.step_ended.get(job, [])) + len(history.reconciled.get(job, []))
+        if len(entries) > 1 or n_ends > 1:
+            yield f"one end: job {job} was dispatched {len(entries)} times and ended {n_ends} times"
 
 
 def nothing_after_the_end(evidence: Evidence) -> Iterator[str]:

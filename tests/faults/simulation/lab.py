@@ -11,19 +11,20 @@ from typing import Any, Protocol
 from agent.ledger import tables as t
 from instruments.ids import SeededIds
 from instruments.journal import MemoryJournal
-from tests.faults.simulation.bus import Broker
-from tests.faults.simulation.crowd import Crowd
-from tests.faults.simulation.disk import Disk
-from tests.faults.simulation.fixed import recipe
-from tests.faults.simulation.history import Entry, History
-from tests.faults.simulation.host import Process
-from tests.faults.simulation.invariants import Evidence, broken
-from tests.faults.simulation.loop import START, VirtualClock, VirtualLoop, owner
-from tests.faults.simulation.machines import HOTTEST, LAB, MACHINES, Workshop
-from tests.faults.simulation.minds import MemoryStore
-from tests.faults.simulation.people import Pen
-from tests.faults.simulation.plan import Blow, Plan
-from tests.faults.simulation.trace import Trace
+
+from .bus import Broker
+from .crowd import Crowd
+from .disk import Disk
+from .fixed import recipe
+from .history import Entry, History
+from .host import Process
+from .invariants import Evidence, broken
+from .loop import START, VirtualClock, VirtualLoop, owner
+from .machines import HOTTEST, LAB, MACHINES, Workshop
+from .minds import MemoryStore
+from .people import Pen
+from .plan import Blow, Plan
+from .trace import Trace
 
 BEAT_S = 24.0
 """Between two heartbeats of an instrument; an agent takes one that is silent for 30 s for absent."""
@@ -106,8 +107,9 @@ class Lab:
         self.true_clock = VirtualClock(loop)
         self.agent_clock = VirtualClock(loop)
         self.broker = Broker(self._rng("net"), plan.weather)
-        self.disk: Any = disk or Disk(loop.time)
-        self.disk.note = self.trace.note
+        chosen: Any = disk if disk is not None else Disk(loop.time)
+        chosen.note = self.trace.note
+        self.disk = chosen
         self.shop = Workshop(self._rng("shop"), self.true_clock, plan.mishaps, note=self.trace.note)
         self.pen = Pen(self._rng("pen"))
         self.ids = SeededIds(self.true_clock, self._rng("ids"))

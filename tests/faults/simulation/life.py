@@ -22,11 +22,12 @@ from instruments.bulk.fetch import Sources
 from instruments.client import InstrumentClient
 from instruments.ids import SeededIds
 from instruments.topics import Lab as Topics
-from tests.faults.simulation.fixed import rules
-from tests.faults.simulation.host import Process
-from tests.faults.simulation.lab import Lab
-from tests.faults.simulation.machines import LAB
-from tests.faults.simulation.minds import ChanceMinds
+
+from .fixed import rules
+from .host import Process
+from .lab import Lab
+from .machines import LAB
+from .minds import ChanceMinds
 
 AGENT = "agent"
 RESERVE = 1000
@@ -84,7 +85,10 @@ async def run_agent(lab: Lab, process: Process) -> None:
         lab.adopt_limits()
         house.desk.rules = rules(lab.plan, lab.hottest)
 
-    office = Office(house, bus, on_reload=lambda: lab.loop.call_soon(reload))
+    def later() -> None:
+        lab.loop.call_soon(reload)
+
+    office = Office(house, bus, on_reload=later)
     try:
         await office.open()
         await _work(office, stop)

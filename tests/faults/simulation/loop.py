@@ -70,7 +70,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         self._n_timers = 0
         self._owned: dict[str, dict[asyncio.Task[Any], None]] = {}
         self.failures: list[str] = []
-        self.set_task_factory(self._make_task)
+        self.set_task_factory(self._make_task)  # type: ignore[arg-type]  # the protocol is newer than Python 3.11
         self.set_exception_handler(self._note)
 
     @override
@@ -88,7 +88,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         return [task for task in self._owned.get(name, ()) if not task.done()]
 
     @override
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         timer = _Timer(when, callback, args, self, context)
@@ -99,7 +99,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         return timer
 
     @override
-    def call_later(
+    def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         return self.call_at(self._now + delay, callback, *args, context=context)

@@ -15,12 +15,12 @@ from instruments.device import (
     InfeasibleFault,
     JobContext,
     JobResult,
+    Parameter,
     Quantity,
     RetryableFault,
     Text,
     command,
 )
-from instruments.device import Parameter as P
 from instruments.ids import Ids
 from instruments.journal import JobJournal
 from instruments.transport import Transport
@@ -141,7 +141,7 @@ class _Machine(Device):
             await job.sleep(lasts)
             for share, fault in self._faults():
                 if chance < share:
-                    raise fault
+                    raise fault  # noqa: TRY301 - as a driver would, amid its work
                 chance -= share
         except DeviceFault as fault:
             shop.finish(act, "failed", fault.kind)
@@ -174,8 +174,8 @@ class Furnace(_Machine):
             {
                 "sample": Text(),
                 "crystal": Text(),
-                "temperature": P(unit="Cel", low=20, high=HOTTEST),
-                "time": P(unit="h", low=0, high=24),
+                "temperature": Parameter(unit="Cel", low=20, high=HOTTEST),
+                "time": Parameter(unit="h", low=0, high=24),
             }
         ),
     )
@@ -199,7 +199,11 @@ class Microscope(_Machine):
     @command(
         summary="Take an image",
         parameters=MappingProxyType(
-            {"sample": Text(), "pixel_size": P(unit="um", low=0.001, high=5), "field": P(unit="1", low=0, high=99)}
+            {
+                "sample": Text(),
+                "pixel_size": Parameter(unit="um", low=0.001, high=5),
+                "field": Parameter(unit="1", low=0, high=99),
+            }
         ),
     )
     async def acquire(self, job: JobContext, *, sample: str, pixel_size: float, field: float) -> JobResult:
@@ -218,7 +222,11 @@ class Indenter(_Machine):
     @command(
         summary="Measure the hardness",
         parameters=MappingProxyType(
-            {"sample": Text(), "load": P(unit="N", low=0.1, high=100), "count": P(unit="1", low=1, high=100)}
+            {
+                "sample": Text(),
+                "load": Parameter(unit="N", low=0.1, high=100),
+                "count": Parameter(unit="1", low=1, high=100),
+            }
         ),
     )
     async def indent(self, job: JobContext, *, sample: str, load: float, count: float) -> JobResult:

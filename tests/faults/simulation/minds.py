@@ -12,8 +12,9 @@ from typing_extensions import override
 from agent import events as ev
 from agent.minds import PlanAnswer, PlanRequest, Suggestion
 from agent.store import ArtefactStore
-from tests.faults.simulation.fixed import CRYSTALS, HOT
-from tests.faults.simulation.plan import Plan
+
+from .fixed import CRYSTALS, HOT
+from .plan import Plan
 
 
 class MemoryStore(ArtefactStore):

@@ -21,7 +21,8 @@ from agent.requests import sign_request
 from agent.roles import Role
 from instruments.profile.decisions import ALGORITHM, Choice, Decision, DecisionHeader, PublishedProposal
 from instruments.profile.requests import Request, request_id
-from tests.faults.simulation.machines import LAB
+
+from .machines import LAB
 
 ROLES = {"anna": Role.APPROVER, "ben": Role.APPROVER, "clara": Role.SAFETY, "vera": Role.VIEWER}
 """Who the laboratory knows; ``mallory`` is not among them."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from tests.faults.simulation.bus import Weather
-from tests.faults.simulation.machines import MACHINES, Mishaps
+from .bus import Weather
+from .machines import MACHINES, Mishaps
 
 
 @dataclass(frozen=True)

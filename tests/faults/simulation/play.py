@@ -14,10 +14,11 @@ from unittest.mock import patch
 from agent.daemon import crash_points
 from instruments.bulk import fetch as fetching
 from instruments.messages import ArtefactRef
-from tests.faults.simulation.lab import Lab, Outcome
-from tests.faults.simulation.life import run_agent
-from tests.faults.simulation.loop import StalledError, VirtualLoop, run
-from tests.faults.simulation.plan import Plan, draw
+
+from .lab import Lab, Outcome
+from .life import run_agent
+from .loop import StalledError, VirtualLoop, run
+from .plan import Plan, draw
 
 SWEEP = 40
 """Schedules between two collections of garbage."""

@@ -46,11 +46,15 @@ def selected(query: sa.Select[Any], tables: Mapping[str, Mapping[Any, Row]]) -> 
     for clause in reversed(query._order_by_clauses):
         down = isinstance(clause, UnaryExpression) and clause.modifier is operators.desc_op
         column = clause.element if isinstance(clause, UnaryExpression) else clause
-        rows.sort(key=lambda row, name=_name(column): (row[name] is not None, row[name]), reverse=down)  # type: ignore[misc]
+        rows.sort(key=_by(_name(column)), reverse=down)
     if query._limit is not None:
         rows = rows[: query._limit]
     names = [_name(column) for column in columns]
     return [{name: row[name] for name in names} for row in rows]
+
+
+def _by(name: str) -> Callable[[Row], tuple[bool, Any]]:
+    return lambda row: (row[name] is not None, row[name])
 
 
 def _name(column: object) -> str:

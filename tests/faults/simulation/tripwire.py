@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.faults.simulation.loop import Killed
+from .loop import Killed
 
 
 class Tripwire:
