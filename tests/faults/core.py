@@ -33,9 +33,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from .simulation.bugs import BUGS
-from .simulation.lab import Outcome
 from .simulation.plan import draw
 from .simulation.play import play, without_threads
+from .simulation.ports import Outcome
 from .simulation.real_disk import real_disk
 
 SCHEDULES = 20_000

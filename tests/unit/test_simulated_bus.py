@@ -5,8 +5,9 @@ import random
 from collections.abc import Awaitable, Callable
 
 import pytest
-from faults.simulation.bus import Broker, SimTransport, Weather
+from faults.simulation.bus import Broker, SimTransport
 from faults.simulation.loop import Killed, VirtualLoop, run
+from faults.simulation.weather import Weather
 
 from instruments.errors import NotCommittedError, TransportError
 from instruments.transport import Message

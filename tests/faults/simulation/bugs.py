@@ -6,8 +6,8 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -26,100 +26,15 @@ from instruments.errors import NoAnswerError
 from instruments.messages import Command
 
 from . import disk
-from .plan import Blow, Plan
+from .planting import BUGS, Bug, bug, patched
 
-Plant = Callable[[], AbstractContextManager[None]]
-
-
-@dataclass(frozen=True)
-class Bug:
-    """One mistake.
-
-    Args:
-        name: for the command line.
-        text: what is wrong, for people.
-        plant: puts it in while its context lasts.
-        caught_by: the invariant that must see it.
-    """
-
-    name: str
-    text: str
-    plant: Plant
-    caught_by: tuple[str, ...]
-
-    def provoked(self, plan: Plan) -> Plan:
-        """A schedule in which what it takes happens often."""
-        return PROVOKED.get(self.name, _as_it_is)(plan)
-
-
-def _as_it_is(plan: Plan) -> Plan:
-    return plan
-
-
-def _people(**shares: float) -> Callable[[Plan], Plan]:
-    calm = {"silent": 0.0, "reject": 0.0}
-    return lambda plan: replace(plan, manners=replace(plan.manners, **{**calm, **shares}))
-
-
-def _two(**shares: float) -> Callable[[Plan], Plan]:
-    def provoked(plan: Plan) -> Plan:
-        two = tuple(replace(c, quorum=2, automatic=False, expires_s=3600.0) for c in plan.campaigns)
-        return _people(**shares)(replace(plan, campaigns=two))
-
-    return provoked
-
-
-def _blows(*blows: tuple[str, float], double: float = 0.0) -> Callable[[Plan], Plan]:
-    def provoked(plan: Plan) -> Plan:
-        more = [Blow(15.0 + 25.0 * n, kind, "furnace-1", size) for n, (kind, size) in enumerate(blows)]
-        weather = replace(plan.weather, double=max(double, plan.weather.double), lose=0.0)
-        ordered = tuple(sorted((*plan.blows, *more), key=lambda blow: blow.at))
-        return _people()(replace(plan, blows=ordered, weather=weather))
-
-    return provoked
-
-
-PROVOKED: dict[str, Callable[[Plan], Plan]] = {
-    "retry-of-the-unknown": _blows(*[("machine is away", 380.0)] * 3),
-    "dispatch-while-stopped": _blows(*[("stop", 0.0)] * 3),
-    "limits-at-proposal-only": _blows(*[("limits change", 0.0)] * 3),
-    "acknowledged-first": _blows(*[("disk is full", 20.0)] * 4),
-    "used-again": _blows(*[("pause", 30.0)] * 3, double=0.6),
-    "votes-survive-an-edit": _two(edit=0.9),
-    "one-votes-twice": _two(twice=1.0),
-    "editor-approves": _two(edit=0.9),
-    "signature-unchecked": _people(forge=1.0),
-    "age-unchecked": _people(late=1.0),
-    "expiry-ignored": lambda plan: _people(silent=1.0)(
-        replace(plan, campaigns=tuple(replace(c, expires_s=300.0) for c in plan.campaigns))
-    ),
-}
-"""Schedules that provoke a mistake, for where there is no time for many."""
-BUGS: dict[str, Bug] = {}
-
-
-def _bug(
-    name: str, text: str, *caught_by: str
-) -> Callable[[Callable[[], Iterator[None]]], Callable[[], Iterator[None]]]:
-    def register(plant: Callable[[], Iterator[None]]) -> Callable[[], Iterator[None]]:
-        BUGS[name] = Bug(name, text, contextmanager(plant), caught_by)
-        return plant
-
-    return register
-
-
-@contextmanager
-def _patched(*pairs: tuple[Any, str, Any]) -> Iterator[None]:
-    with ExitStack() as stack:
-        for target, name, value in pairs:
-            stack.enter_context(patch.object(target, name, value))
-        yield
+__all__ = ["BUGS", "Bug"]
 
 
 # ---- Orders
 
 
-@_bug("order-before-intent", "an order is sent before its intent is committed", "approved before")
+@bug("order-before-intent", "an order is sent before its intent is committed", "approved before")
 def _order_before_intent() -> Iterator[None]:
     def intend(self: Any, command: Any) -> bool:
         job = self._ids.new()
@@ -139,11 +54,11 @@ def _order_before_intent() -> Iterator[None]:
             self._jobs.intend(job)
         return bool(decided.events)
 
-    with _patched((Runner, "_intend", intend)):
+    with patched((Runner, "_intend", intend)):
         yield
 
 
-@_bug(
+@bug(
     "resend-without-query",
     "after a restart an order is sent again under a new id, and nobody is asked",
     "one run",
@@ -162,11 +77,11 @@ def _resend_without_query() -> Iterator[None]:
         )  # fmt: skip
         return await self._ended(command, answer)
 
-    with _patched((Jobs, "carry_out", carry_out)):
+    with patched((Jobs, "carry_out", carry_out)):
         yield
 
 
-@_bug("retry-of-the-unknown", "an order of which nobody knows the end is given again", "one run", "as it happened")
+@bug("retry-of-the-unknown", "an order of which nobody knows the end is given again", "one run", "as it happened")
 def _retry_of_the_unknown() -> Iterator[None]:
     real = Jobs.carry_out
 
@@ -180,11 +95,11 @@ def _retry_of_the_unknown() -> Iterator[None]:
                 error_code="no_answer", error=str(error),
             )  # fmt: skip
 
-    with _patched((Jobs, "carry_out", carry_out)):
+    with patched((Jobs, "carry_out", carry_out)):
         yield
 
 
-@_bug("end-applied-twice", "the end of a job is applied again when it is told again", "one end")
+@bug("end-applied-twice", "the end of a job is applied again when it is told again", "one end")
 def _end_applied_twice() -> Iterator[None]:
     real_tell, real_end = Patient._tell, experimenting.on_step_ended
 
@@ -202,11 +117,11 @@ def _end_applied_twice() -> Iterator[None]:
             )
         return real_end(state, message, rules)
 
-    with _patched((Patient, "_tell", tell), (experimenting, "on_step_ended", on_step_ended)):
+    with patched((Patient, "_tell", tell), (experimenting, "on_step_ended", on_step_ended)):
         yield
 
 
-@_bug("reservation-ignored", "an instrument that has work is given more", "one at a time")
+@bug("reservation-ignored", "an instrument that has work is given more", "one at a time")
 def _reservation_ignored() -> Iterator[None]:
     real = scheduling._Places._hindrance
 
@@ -214,11 +129,11 @@ def _reservation_ignored() -> Iterator[None]:
         code, reason = real(self, iid, view)
         return ("", "") if code == "instrument_busy" else (code, reason)
 
-    with _patched((scheduling._Places, "_hindrance", hindrance)):
+    with patched((scheduling._Places, "_hindrance", hindrance)):
         yield
 
 
-@_bug("dispatch-while-stopped", "orders go out while the latching stop holds", "kept still")
+@bug("dispatch-while-stopped", "orders go out while the latching stop holds", "kept still")
 def _dispatch_while_stopped() -> Iterator[None]:
     real_due, real_decide = core.due, core.decide
 
@@ -237,13 +152,13 @@ def _dispatch_while_stopped() -> Iterator[None]:
         finally:
             state.stopped = stopped
 
-    with _patched((core, "due", due), (core, "decide", decide)):
+    with patched((core, "due", due), (core, "decide", decide)):
         yield
 
 
-@_bug("limits-at-proposal-only", "limits that changed are not looked at before an order is sent", "kept still")
+@bug("limits-at-proposal-only", "limits that changed are not looked at before an order is sent", "kept still")
 def _limits_at_proposal_only() -> Iterator[None]:
-    with _patched(
+    with patched(
         (Limits, "refusals", lambda *_words: ()),
         (approving, "_stale", lambda *_words: ()),
         (experimenting, "_not_as_approved", lambda *_words: []),
@@ -252,7 +167,7 @@ def _limits_at_proposal_only() -> Iterator[None]:
         yield
 
 
-@_bug(
+@bug(
     "other-design",
     "another design is made than the one that was approved, and no recipe's hash is looked at",
     "approved before",
@@ -268,7 +183,7 @@ def _other_design() -> Iterator[None]:
 
     with (
         patch.dict(evolving._FOLDS, {ev.ExperimentQueued: fold}),
-        _patched(
+        patched(
             (experimenting, "_not_as_approved", lambda *_words: []), (conduct, "hindrance", lambda *_words: ("", ""))
         ),
     ):
@@ -278,7 +193,7 @@ def _other_design() -> Iterator[None]:
 # ---- Decisions
 
 
-@_bug("used-again", "a request that was used counts again", "counted once")
+@bug("used-again", "a request that was used counts again", "counted once")
 def _used_again() -> Iterator[None]:
     real = vars(asking)["verify_request"]
     real_tell = Desk.tell
@@ -289,11 +204,11 @@ def _used_again() -> Iterator[None]:
     def tell(self: Any, message: Any, *, inbox: Any = None) -> Any:
         return real_tell(self, message)
 
-    with _patched((asking, "verify_request", verify), (Desk, "tell", tell)):
+    with patched((asking, "verify_request", verify), (Desk, "tell", tell)):
         yield
 
 
-@_bug("votes-survive-an-edit", "votes for one revision count for the next", "approved before")
+@bug("votes-survive-an-edit", "votes for one revision count for the next", "approved before")
 def _votes_survive_an_edit() -> Iterator[None]:
     real = evolving._FOLDS[ev.ProposalRevised]
 
@@ -315,7 +230,7 @@ def _context(**changes: Any) -> Callable[..., Any]:
     return context
 
 
-@_bug("expiry-ignored", "what has expired can still be approved", "approved before")
+@bug("expiry-ignored", "what has expired can still be approved", "approved before")
 def _expiry_ignored() -> Iterator[None]:
     real_context, real_self = approving._context, proposing._by_itself
 
@@ -328,11 +243,11 @@ def _expiry_ignored() -> Iterator[None]:
         found = real_self(*words, **more)
         return [] if any(getattr(e, "verdict", "") == "expired" for e in found) else found
 
-    with _patched((approving, "_context", context), (proposing, "_by_itself", by_itself)):
+    with patched((approving, "_context", context), (proposing, "_by_itself", by_itself)):
         yield
 
 
-@_bug("digest-unchecked", "an approval of an old revision, or of another body, counts", "approved before")
+@bug("digest-unchecked", "an approval of an old revision, or of another body, counts", "approved before")
 def _digest_unchecked() -> Iterator[None]:
     real = vars(approving)["verify_decision"]
 
@@ -347,11 +262,11 @@ def _digest_unchecked() -> Iterator[None]:
             context = replace(context, published=context.published.model_copy(update=signed))
         return real(token, **{**more, "proposal": context})
 
-    with _patched((approving, "verify_decision", verify)):
+    with patched((approving, "verify_decision", verify)):
         yield
 
 
-@_bug("one-votes-twice", "one person's two votes count as two persons'", "approved before")
+@bug("one-votes-twice", "one person's two votes count as two persons'", "approved before")
 def _one_votes_twice() -> Iterator[None]:
     real_context, real_approved = approving._context, approving._approved
 
@@ -359,37 +274,37 @@ def _one_votes_twice() -> Iterator[None]:
         known = real_context(*words)
         return replace(known, approved_by=frozenset(str(n) for n in range(len(known.approved_by))))
 
-    with _patched((approving, "_context", context), (approving, "_approved", real_approved)):
+    with patched((approving, "_context", context), (approving, "_approved", real_approved)):
         yield
 
 
-@_bug("editor-approves", "who changed a design approves it", "approved before")
+@bug("editor-approves", "who changed a design approves it", "approved before")
 def _editor_approves() -> Iterator[None]:
-    with _patched((approving, "_context", _context(four_eyes=False))):
+    with patched((approving, "_context", _context(four_eyes=False))):
         yield
 
 
-@_bug("signature-unchecked", "a signature is not verified", "approved before")
+@bug("signature-unchecked", "a signature is not verified", "approved before")
 def _signature_unchecked() -> Iterator[None]:
     def opened(text: str, *_words: Any, **_named: Any) -> Any:
         return SimpleNamespace(payload=base64.urlsafe_b64decode(text.split(".")[1] + "=="))
 
-    with _patched((vars(envelopes)["jws"], "deserialize_compact", opened)):
+    with patched((vars(envelopes)["jws"], "deserialize_compact", opened)):
         yield
 
 
-@_bug("age-unchecked", "a signature of any age counts", "approved before")
+@bug("age-unchecked", "a signature of any age counts", "approved before")
 def _age_unchecked() -> Iterator[None]:
     real = vars(approving)["verify_decision"]
 
     def verify(token: str, **more: Any) -> Any:
         return real(token, **{**more, "max_age": timedelta(days=1), "max_skew": timedelta(days=1)})
 
-    with _patched((approving, "verify_decision", verify)):
+    with patched((approving, "verify_decision", verify)):
         yield
 
 
-@_bug("acknowledged-first", "a decision is acknowledged before it is committed", "judged")
+@bug("acknowledged-first", "a decision is acknowledged before it is committed", "judged")
 def _acknowledged_first() -> Iterator[None]:
     real = hear.Ears._on_decision
     tasks: set[asyncio.Task[None]] = set()
@@ -406,14 +321,14 @@ def _acknowledged_first() -> Iterator[None]:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    with _patched((hear.Ears, "_on_decision", on_decision)):
+    with patched((hear.Ears, "_on_decision", on_decision)):
         yield
 
 
 # ---- The record
 
 
-@_bug("projection-forgotten", "one event's projection is forgotten", "projections")
+@bug("projection-forgotten", "one event's projection is forgotten", "projections")
 def _projection_forgotten() -> Iterator[None]:
     real = vars(disk)["project"]
 
@@ -421,22 +336,22 @@ def _projection_forgotten() -> Iterator[None]:
         if not isinstance(entry.event, ev.ProposalRevised | ev.VoteCast):
             real(rows, entry)
 
-    with _patched((disk, "project", project)):
+    with patched((disk, "project", project)):
         yield
 
 
-@_bug("outbox-lost", "what has to be told of a closed proposal is not put into the outbox", "told")
+@bug("outbox-lost", "what has to be told of a closed proposal is not put into the outbox", "told")
 def _outbox_lost() -> Iterator[None]:
     real = proposing.closed
 
     def closed(proposal: Any) -> Any:
         return [effect for effect in real(proposal) if effect.kind == "campaign"]
 
-    with _patched((proposing, "closed", closed), (approving, "closed", closed), (asking, "closed", closed)):
+    with patched((proposing, "closed", closed), (approving, "closed", closed), (asking, "closed", closed)):
         yield
 
 
-@_bug("settled-unsaid", "the outbox is settled before the bus was told", "told")
+@bug("settled-unsaid", "the outbox is settled before the bus was told", "told")
 def _settled_unsaid() -> Iterator[None]:
     real = publish.Mouth.drain
 
@@ -447,5 +362,5 @@ def _settled_unsaid() -> Iterator[None]:
         await asyncio.sleep(2.0)
         await real(self)
 
-    with _patched((publish.Mouth, "drain", drain), (publish.Mouth, "everything", lambda _self: None)):
+    with patched((publish.Mouth, "drain", drain), (publish.Mouth, "everything", lambda _self: None)):
         yield

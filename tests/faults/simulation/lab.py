@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from agent.ledger import tables as t
 from instruments.ids import SeededIds
@@ -15,15 +14,17 @@ from instruments.journal import MemoryJournal
 from .bus import Broker
 from .crowd import Crowd
 from .disk import Disk
+from .evidence import Evidence
 from .fixed import recipe
 from .history import Entry, History
 from .host import Process
-from .invariants import Evidence, broken
+from .invariants import broken
 from .loop import START, VirtualClock, VirtualLoop, owner
 from .machines import HOTTEST, LAB, MACHINES, Workshop
 from .minds import MemoryStore
 from .people import Pen
 from .plan import Blow, Plan
+from .ports import Outcome, RunAgent, Storage
 from .trace import Trace
 
 BEAT_S = 24.0
@@ -34,52 +35,6 @@ SETTLE_S = 40.0
 """How long everything that was away may take to come back, before anybody looks."""
 PATIENCE_S = 2 * 3600.0
 """How long everything may take to come to its end after the faults."""
-
-
-class Storage(Protocol):
-    """A disk with a journal on it, in memory or real."""
-
-    full: bool
-
-    def rows_of(self, table: Any) -> list[dict[str, Any]]:
-        """All rows of a projection."""
-        ...
-
-    def problems(self) -> list[str]:
-        """What is wrong with chain and projections."""
-        ...
-
-    def entries(self) -> list[tuple[int, Any, float, Any]]:
-        """All events, read back from their bytes."""
-        ...
-
-    def left(self) -> list[str]:
-        """What is still to be told."""
-        ...
-
-    def crashed(self) -> None:
-        """The process that had it open is dead."""
-        ...
-
-
-class RunAgent(Protocol):
-    """The agent's main function, made anew for each of its lives."""
-
-    def __call__(self, lab: Lab, process: Process) -> Coroutine[Any, Any, None]:
-        """Run until it is told to stop."""
-        ...
-
-
-@dataclass
-class Outcome:
-    """What came of one schedule."""
-
-    seed: int
-    broken: list[str]
-    digest: str
-    virtual_s: float
-    counts: dict[str, int]
-    lines: list[str] = field(repr=False, default_factory=list)
 
 
 class Lab:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from .bus import Weather
 from .machines import MACHINES, Mishaps
+from .weather import Weather
 
 
 @dataclass(frozen=True)

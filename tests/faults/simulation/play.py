@@ -15,10 +15,11 @@ from agent.daemon import crash_points
 from instruments.bulk import fetch as fetching
 from instruments.messages import ArtefactRef
 
-from .lab import Lab, Outcome
+from .lab import Lab
 from .life import run_agent
 from .loop import StalledError, VirtualLoop, run
 from .plan import Plan, draw
+from .ports import Outcome
 
 SWEEP = 40
 """Schedules between two collections of garbage."""
