@@ -292,7 +292,7 @@ class Laboratory:
         self.daemons.append(Daemon(self.file, self.broker.access.user("agent").password, mode))
         return self.daemons[-1]
 
-    async def type(self, who: str, *words: str) -> Result:
+    async def person(self, who: str, *words: str) -> Result:
         """A person's command."""
         address = f"mqtt://{who}:{self.broker.access.user(who).password}@127.0.0.1:{self.broker.port}"
         line = [*words, "--broker", address, "--lab", LAB, "--dir", str(self.store.directory), "--as", who]

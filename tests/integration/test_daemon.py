@@ -41,18 +41,18 @@ def test_a_campaign_from_its_proposals_to_its_end(tmp_path: Path) -> None:
         daemon = lab.daemon()
         await daemon.start()
         await daemon.until(lambda: len(lab.of(ev.ProposalMade)) == 2)
-        waiting = await lab.type("anna", "proposals", "--json")
+        waiting = await lab.person("anna", "proposals", "--json")
         rows = json.loads(waiting.stdout)
         assert [row["proposal"] for row in rows] == ["hard-P001", "hard-P002"]
         assert lab.hall.acts == []
-        approved = await lab.type("anna", "approve", "hard-P001", "--comment", "as discussed")
+        approved = await lab.person("anna", "approve", "hard-P001", "--comment", "as discussed")
         assert approved.exit_code == 0, approved.output
         assert "hard-E001" in approved.output or "approved" in approved.output
-        rejected = await lab.type("clara", "reject", "hard-P002", "--comment", "no powder")
+        rejected = await lab.person("clara", "reject", "hard-P002", "--comment", "no powder")
         assert rejected.exit_code == 0, rejected.output
         # One of two is made: the next round proposes what is left of the budget.
         await daemon.until(lambda: len(lab.of(ev.ProposalMade)) == 3)
-        again = await lab.type("anna", "approve", "hard-P003")
+        again = await lab.person("anna", "approve", "hard-P003")
         assert again.exit_code == 0, again.output
         await daemon.until(lambda: bool(lab.of(ev.CampaignEnded)))
         assert sorted(lab.hall.acts) == [
@@ -186,7 +186,7 @@ def test_a_stop_by_a_person_ends_the_job_and_holds_over_a_restart(tmp_path: Path
         daemon = lab.daemon()
         await daemon.start()
         await daemon.until(lambda: lab.hall.count("furnace-1") == 1)
-        stopped = await lab.type("clara", "stop", "--all", "--comment", "smoke")
+        stopped = await lab.person("clara", "stop", "--all", "--comment", "smoke")
         assert stopped.exit_code == 0, stopped.output
         await daemon.until(lambda: any(e.state == "cancelled" for e in lab.of(ev.StepEnded)))
         daemon.signal(signal.SIGTERM)
@@ -196,7 +196,7 @@ def test_a_stop_by_a_person_ends_the_job_and_holds_over_a_restart(tmp_path: Path
         await again.start()
         await asyncio.sleep(0.3)
         assert lab.hall.count("furnace-1") == 1
-        cleared = await lab.type("clara", "clear", "--comment", "it was the toaster")
+        cleared = await lab.person("clara", "clear", "--comment", "it was the toaster")
         assert cleared.exit_code == 0, cleared.output
         await again.until(lambda: bool(lab.of(ev.CampaignEnded)))
         outcomes = [e.outcome for e in lab.of(ev.ExperimentEnded)]
