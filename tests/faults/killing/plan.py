@@ -18,6 +18,8 @@ MOST: dict[str, int] = {
     "before-artefact": 2, "after-artefact": 2,
 }  # fmt: skip
 """How often a moment may pass before the process ends at it; once for those that are not named."""
+PENDING = ("before-acknowledge", "before-acknowledge", "before-acknowledge", "before-publish", "before-publish")
+"""Moments at which something has been decided and not been told: the window is so short that chance seldom meets it."""
 EARLY_S, LATE_S = 0.6, 3.0
 EARLY = 0.45
 """Share of the random kills that come while the daemon starts and asks after old orders."""

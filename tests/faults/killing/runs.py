@@ -23,7 +23,7 @@ from ..outcome import Outcome  # noqa: TID252 - run as part of tests.faults, nev
 from .audit import Audit, audit
 from .era import Break, Era, Tally
 from .laboratory import Laboratory, laboratory
-from .plan import Kill, What, plan
+from .plan import PENDING, Kill, What, at_point, plan
 from .server import Server
 
 Tell = Callable[[str], None]
@@ -47,6 +47,9 @@ async def sqlite_kills(n: int, seed: int, tell: Tell, *, after: Callable[[Labora
     for index, share in enumerate(shares):
         rng = random.Random(f"{seed} sqlite {index}")
         kills = plan(share, rng)
+        if share >= A_LIFE:  # on top of what was asked for, so that as many come at random
+            for name in PENDING:
+                kills.insert(rng.randint(1, len(kills)), at_point(name, rng))
         await _life(
             f"sqlite {index + 1}/{len(shares)}", seed + index, kills, tally, books, tell,
             old=index % 2 == 1, after=after or (lambda _lab: None),
