@@ -170,9 +170,13 @@ def daemon(file: Path) -> Iterator[tuple[psutil.Process, float]]:
     command = [sys.executable, "-c", "from agent.cli import main; main()", "run", str(file), "--live"]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # noqa: S603
     try:
-        said = child.stderr or ()
-        if not any(line.startswith(UP) for line in said):
-            raise RuntimeError(f"the daemon did not come up: see {file.parent / 'state' / 'logs'}")
+        said, words = iter(child.stderr or ()), deque[str](maxlen=5)
+        for line in said:
+            words.append(line)
+            if line.startswith(UP):
+                break
+        else:
+            raise RuntimeError(f"the daemon did not come up: {''.join(words)}")
         up_s = time.monotonic() - begun
         # The log goes the same way: a pipe that nobody reads would hold the daemon up.
         threading.Thread(target=deque, args=(said, 0), daemon=True).start()
