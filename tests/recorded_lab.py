@@ -11,6 +11,7 @@ from agent.identity import IdentityStore, SigningKey
 from agent.journal import Journal
 from agent.requests import request_id, sign_request
 from agent.roles import Role
+from instruments.messages import Quantity
 from instruments.profile.agent_messages import Proposal, Proposer
 from instruments.profile.decisions import Decision
 from instruments.profile.requests import Request
@@ -19,6 +20,10 @@ START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 LAB = "hall-3"
 PASSWORD = "correct horse"  # noqa: S105 - of people who are not there
 PROCESS: dict[str, ev.Factor] = {"temperature": 1700.0, "hold": 2.0, "additive": "MgO"}
+PLAIN: dict[str, Quantity | str] = {
+    "crystal": "mp-988", "temperature": Quantity(value=1700.0, unit="Cel"), "hold": Quantity(value=2.0, unit="h"),
+    "additive": "MgO",
+}  # fmt: skip
 OBJECTIVE = {"name": "hardness", "unit": "GPa", "direction": "maximise"}
 
 
@@ -32,11 +37,17 @@ def people(directory: Path) -> dict[str, SigningKey]:
     return keys
 
 
+def keys_of(directory: Path) -> dict[str, SigningKey]:
+    """The same people's keys, opened again."""
+    store = IdentityStore(directory / "people", cost=16)
+    return {name: store.open(name, PASSWORD) for name in ("anna", "bert")}
+
+
 def terms(proposal: str, campaign: str, *, quorum: int = 1) -> ev.Terms:
     """What an approval is bound to, with the body as it is published."""
     body = Proposal(
         lab=LAB, proposal=proposal, campaign=campaign, created_at=START, expires_at=START + timedelta(days=2),
-        quorum=quorum, design={"crystal": "mp-988"}, proposed_by=Proposer(policy="hybrid", pool="start"),
+        quorum=quorum, design=PLAIN, proposed_by=Proposer(policy="hybrid", pool="start"),
         model_version="none", recipe_hash="0" * 64, limits_version="limits-1",
     )  # fmt: skip
     text = body.to_bytes().decode()
@@ -55,12 +66,12 @@ def proposed(proposal: str, campaign: str, formula: str, *, quorum: int = 1) -> 
     )  # fmt: skip
 
 
-def decided(proposal: str, campaign: str, key: SigningKey) -> ev.ProposalDecided:
+def decided(proposal: str, campaign: str, key: SigningKey, *, quorum: int = 1, tag: str = "") -> ev.ProposalDecided:
     """Approved by a person whose signature is kept."""
-    nonce = hashlib.sha256(proposal.encode()).hexdigest()[:32]
+    nonce = hashlib.sha256((proposal + tag).encode()).hexdigest()[:32]
     decision = Decision(
-        lab=LAB, proposal=proposal, revision=1, digest=terms(proposal, campaign).digest, verdict="approve",
-        nonce=nonce, time=START, user=key.name, comment="looks right",
+        lab=LAB, proposal=proposal, revision=1, digest=terms(proposal, campaign, quorum=quorum).digest,
+        verdict="approve", nonce=nonce, time=START, user=key.name, comment="looks right",
     )  # fmt: skip
     return ev.ProposalDecided(
         proposal=proposal, verdict="approved", by=key.name, reason="looks right", nonce=nonce,
@@ -135,9 +146,11 @@ def happened(keys: dict[str, SigningKey]) -> Iterator[list[ev.Event]]:
     yield [
         ev.ReconcileNeeded(experiment="hard-E003", job=lost.job, instrument="furnace-1", reason="it lost its journal")
     ]
-    vote = decided("tough-P001", "tough", keys["anna"])
+    vote = decided("tough-P001", "tough", keys["anna"], quorum=2)
     yield [
-        ev.VoteCast(proposal="tough-P001", revision=1, by="anna", comment="", nonce=vote.nonce, envelope=vote.envelope),
+        ev.VoteCast(
+            proposal="tough-P001", revision=1, by="anna", comment=vote.reason, nonce=vote.nonce, envelope=vote.envelope
+        ),
         ev.EnvelopeRefused(
             what="decision", user="mallory", subject="hard-P004", code="unknown_key", message="nobody here has the key",
             envelope="a.b.c", sha256="b" * 64,

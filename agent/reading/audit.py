@@ -10,11 +10,10 @@ from typing import Any
 from agent.envelopes import DECISION, REQUEST, Reason, RefusedError, open_envelope
 from agent.identity import People
 from agent.reading.journal_view import JournalView
+from agent.reading.signatures import RULE, UNSIGNED, VERIFIED, Signatures
 from envs.errors import JournalError
-from instruments.profile.decisions import Choice
 
-VERIFIED, UNSIGNED, RULE = "verified", "unsigned", "by a rule"
-_VERDICTS: Mapping[str, Choice] = {"vote": "approve", "approved": "approve", "rejected": "reject", "edit": "edit"}
+__all__ = ["RULE", "UNSIGNED", "VERIFIED", "AuditReport", "people_of", "shown", "verify"]
 
 
 @dataclass(frozen=True)
@@ -35,63 +34,52 @@ class AuditReport:
 def verify(view: JournalView, people: People) -> AuditReport:
     """Check the chain, the versions of each stream, the tables against the events, and every signature that counted.
 
+    A signature is held against what was published when it counted: laboratory, proposal, revision, digest, nonce, the
+    signer's role and until when the key counted, and how many distinct persons a revision needs.
+
     Raises:
         JournalError: something is wrong; says what is the first.
     """
     events = view.journal.verify(projections=True)
+    rows = {int(row["seq"]): row for row in view.decisions()}
     signatures = unknown = 0
-    for row in view.decisions():
-        said = signature(row, people)
+    for seq, said in Signatures(people).judged(view.journal.scan()):
         if said == VERIFIED:
             signatures += 1
         elif said.startswith(Reason.UNKNOWN_KEY):
             unknown += 1
-        elif row["accepted"] and said not in {RULE, ""}:
-            what = f"event {row['seq']}: {row['what']} of {row['subject']} by {row['user']}"
+        elif said not in {RULE, ""}:
+            row = rows[seq]
+            what = f"event {seq}: {row['what']} of {row['subject']} by {row['user']}"
             raise JournalError(f"{view.journal.name}: {what} is not theirs: {said}")
     return AuditReport(events, signatures, unknown)
 
 
-def signature(row: Mapping[str, Any], people: People) -> str:
-    """What can be said of the signature under a decision.
+def shown(view: JournalView, rows: Iterable[Mapping[str, Any]], people: People) -> list[dict[str, Any]]:
+    """Rows of the table of decisions, each with what its signature is worth now.
 
     Args:
-        row: of the table of decisions.
+        view: of the journal that they are of, which is read from its beginning.
+        rows: some of its decisions.
         people: whose keys are known; also those that were given up.
-
-    Returns:
-        ``verified``, ``by a rule``, ``unsigned``, empty where none is needed, or why it is not who it says.
     """
-    verdict, token, users = _VERDICTS.get(row["what"]), row["envelope"] or "", str(row["user"] or "").split(",")
+    judged = dict(Signatures(people).judged(view.journal.scan()))
+    return [{**row, "signature": judged.get(int(row["seq"]), _of_refused(row, people))} for row in rows]
+
+
+def _of_refused(row: Mapping[str, Any], people: People) -> str:
+    """What can be said of an envelope that did not count; empty where there is none."""
+    token = row["envelope"] or ""
     if not token:
-        if str(row["user"] or "").startswith("policy:"):
-            return RULE
-        return UNSIGNED if verdict and row["user"] and row["accepted"] else ""
+        return ""
     try:
-        person, about, said = _opened(token, people, decision=bool(verdict) or row["what"] == "decision")
+        if row["what"] == "decision":
+            who = open_envelope(DECISION, token, people)[0].name
+        else:
+            who = open_envelope(REQUEST, token, people)[0].name
     except RefusedError as refused:
-        return f"{refused.reason}: {refused}" if row["accepted"] else str(refused.reason)
-    due = verdict or row["what"]
-    wrong = (
-        (person not in users, f"{Reason.OTHER_USER}: signed by {person}"),
-        (row["accepted"] and about != row["subject"], f"{Reason.OTHER_PROPOSAL}: it is about {about or 'all'}"),
-        (row["accepted"] and said != due, f"it says {said}, not {due}"),
-    )
-    return next((words for is_wrong, words in wrong if is_wrong), VERIFIED)
-
-
-def _opened(token: str, people: People, *, decision: bool) -> tuple[str, str, str]:
-    """Who signed, what it is about, and what it says."""
-    if decision:
-        person, claims = open_envelope(DECISION, token, people)
-        return person.name, claims.proposal, claims.verdict
-    person, request = open_envelope(REQUEST, token, people)
-    return person.name, request.subject, request.action
-
-
-def shown(rows: Iterable[Mapping[str, Any]], people: People) -> list[dict[str, Any]]:
-    """Rows of the table of decisions, each with what its signature is worth now."""
-    return [{**row, "signature": signature(row, people)} for row in rows]
+        return str(refused.reason)
+    return VERIFIED if who == row["user"] else f"{Reason.OTHER_USER}: signed by {who}"
 
 
 def people_of(directory: Path) -> People:

@@ -131,7 +131,8 @@ def show_audit(source: Source, *, person: str, refused: bool, as_json: bool) -> 
     """Who decided what and when, and what was refused."""
     audit = needs("lab", "labwright audit show", "agent.reading.audit")
     with _journal(source, "labwright audit show") as view:
-        rows = audit.shown(view.decisions(person=person, refused=refused), audit.people_of(_local(source).people))
+        found = view.decisions(person=person, refused=refused)
+        rows = audit.shown(view, found, audit.people_of(_local(source).people))
     _print(rows, lambda: tables.decisions(rows) if rows else "Nothing of the kind is on record.", as_json=as_json)
 
 

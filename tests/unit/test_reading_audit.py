@@ -1,19 +1,25 @@
 """The audit: a record that was touched, and a signature that is not its signer's, are found and named."""
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import recorded_lab
 
 from agent import events as ev
 from agent.identity import People
-from agent.journal import Journal
+from agent.journal import Journal, Stored
 from agent.reading import audit
 from agent.reading.journal_view import JournalView
+from agent.reading.signatures import Signatures
+from agent.registry import Registry
 from envs.errors import JournalError
+from instruments.profile.decisions import PublishedProposal
 
 
 @pytest.fixture(scope="module")
@@ -86,18 +92,122 @@ def test_an_approval_without_a_signature_is_a_fault(state: Path) -> None:
         verified(state)
 
 
-def test_an_approval_under_another_decision_is_a_fault(state: Path) -> None:
+def forged(state: Path, *events: ev.Event) -> str:
+    """What the audit says of a record with events that were written into it with a right chain."""
+    with Journal(state, write=True) as journal:
+        journal.append(events, recorded_lab.START)
+    with pytest.raises(JournalError) as caught:
+        verified(state)
+    return str(caught.value).partition(" is not theirs: ")[2]
+
+
+def written_events(state: Path, kind: str) -> list[Any]:
+    with Journal(state, write=False) as journal:
+        return [stored.event for stored in journal.scan() if stored.event.kind == kind]
+
+
+def hotter(state: Path, by: str = "policy:trusted", token: str = "") -> ev.ProposalRevised:
+    """A second revision of hard-P001, hotter than what Anna approved, that nobody asked for."""
+    made: ev.ProposalMade = written_events(state, "proposal.made")[0]
+    assert made.terms is not None
+    body = json.loads(made.terms.body)
+    body["design"]["temperature"]["value"] = 2100.0
+    body["revision"] = 2
+    terms = made.terms.model_copy(
+        update={"revision": 2, "body": json.dumps(body), "digest": PublishedProposal.of(body).digest}
+    )
+    design = made.design.model_copy(update={"process": {**made.design.process, "temperature": 2100.0}})
+    return ev.ProposalRevised(
+        proposal="hard-P001", design=design, changes={"temperature": 2100.0}, by=by, comment="", nonce="",
+        envelope=token, terms=terms,
+    )  # fmt: skip
+
+
+def test_an_edit_in_the_name_of_a_rule_is_a_fault(state: Path) -> None:
+    assert forged(state, hotter(state)) == "unsigned"
+
+
+def test_an_approval_of_one_revision_does_not_pass_for_another(state: Path) -> None:
+    approved = written_events(state, "proposal.decided")[0]
+    with Journal(state, write=False) as journal:
+        record = [*journal.scan()]
+    for event in (hotter(state), approved.model_copy(update={"revision": 2})):
+        record.append(Stored(len(record) + 1, recorded_lab.START, event, "hard", ""))
+    found = dict(Signatures(audit.people_of(state / "people")).judged(record))
+    assert found[len(record)].startswith("other_revision")
+    assert forged(state, approved).startswith("replayed_nonce")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"verdict": "rejected"}, "it says approve, not reject"),
+        ({"proposal": "hard-P001"}, "other_proposal"),
+        ({"nonce": "another"}, "its nonce is not the one on record"),
+        ({"reason": "very dangerous"}, "its comment is not the one on record"),
+        ({"by": "bert"}, "other_user"),
+        ({"by": "bert,anna"}, "approved by bert,anna, but nobody voted before"),
+        ({"by": "policy:trusted"}, "other_user"),
+        ({"envelope": ""}, "unsigned"),
+    ],
+)
+def test_an_approval_that_says_something_else_than_what_was_signed_is_a_fault(
+    state: Path, changes: dict[str, Any], words: str
+) -> None:
+    approved = recorded_lab.decided("hard-P004", "hard", recorded_lab.keys_of(state)["anna"])
+    assert forged(state, approved.model_copy(update=changes)).startswith(words)
+
+
+def test_what_was_published_must_be_what_is_made(state: Path) -> None:
+    made: ev.ProposalMade = written_events(state, "proposal.made")[0]
+    design = made.design.model_copy(update={"process": {**made.design.process, "temperature": 2100.0}})
+    approved = written_events(state, "proposal.decided")[0]
+    record = [Stored(1, recorded_lab.START, made.model_copy(update={"design": design}), "hard", "")]
+    record.append(Stored(2, recorded_lab.START, approved, "hard", ""))
+    ((_, words),) = Signatures(audit.people_of(state / "people")).judged(record)
+    assert words == "what was published is another design than the one on record"
+
+
+def test_one_person_is_not_two_and_no_rule_is_either(state: Path) -> None:
+    keys = recorded_lab.keys_of(state)
+    alone = recorded_lab.decided("tough-P001", "tough", keys["bert"], quorum=2, tag="b")
+    copy = Path(shutil.copytree(state, state.with_name("copy")))
+    assert forged(state, alone).startswith("2 persons have to approve revision 1, 1 did")
+    ruled = ev.ProposalDecided(proposal="tough-P001", verdict="approved", by="policy:trusted", reason="")
+    assert forged(copy, ruled).startswith("2 persons have to approve revision 1")
+
+
+def test_two_signatures_are_enough_for_two_persons(state: Path) -> None:
+    key = recorded_lab.keys_of(state)["bert"]
+    both = recorded_lab.decided("tough-P001", "tough", key, quorum=2, tag="b").model_copy(update={"by": "anna,bert"})
+    with Journal(state, write=True) as journal:
+        journal.append([both], recorded_lab.START)
+    assert verified(state).signatures == 6
+
+
+def test_a_key_that_was_given_up_before_is_a_fault_and_one_after_is_none(state: Path) -> None:
+    Registry(state / "people").revoke("bert", recorded_lab.START + timedelta(days=9))
+    assert verified(state).signatures == 5
+    bert = state / "people" / "bert.public.json"
+    bert.write_text(bert.read_text().replace("2026-03-11", "2026-03-02"))
+    with pytest.raises(JournalError, match="of hard-P002 by bert is not theirs: key_revoked"):
+        verified(state)
+
+
+def test_a_role_that_may_not_approve_is_a_fault(state: Path) -> None:
+    bert = state / "people" / "bert.public.json"
+    bert.write_text(bert.read_text().replace('"approver"', '"viewer"'))
+    with pytest.raises(JournalError, match="of hard-P002 by bert is not theirs: role_not_allowed"):
+        verified(state)
+
+
+def test_what_each_signature_is_worth_is_shown(state: Path) -> None:
+    people = audit.people_of(state / "people")
     with JournalView(state) as view:
-        rows = view.decisions()
-        people = audit.people_of(state / "people")
-    mine, other = rows[0], rows[1]
-    assert audit.signature(mine, people) == audit.VERIFIED
-    assert audit.signature({**mine, "what": "rejected"}, people) == "it says approve, not reject"
-    assert audit.signature({**mine, "subject": "hard-P009"}, people).startswith("other_proposal")
-    assert audit.signature({**mine, "envelope": other["envelope"]}, people).startswith("other_user")
-    assert audit.signature({**mine, "envelope": mine["envelope"][:-6] + "AAAAAA"}, people).startswith("bad_signature")
-    assert audit.signature({**mine, "envelope": "", "user": "policy:trusted-region"}, people) == audit.RULE
-    assert audit.signature(mine, People([])).startswith("unknown_key")
+        rows = audit.shown(view, view.decisions(), people)
+        nobody = audit.shown(view, view.decisions(person="anna"), People([]))
+    assert [row["signature"] for row in rows] == [*[audit.VERIFIED] * 4, "malformed", audit.VERIFIED]
+    assert {row["signature"].partition(":")[0] for row in nobody} == {"unknown_key"}
 
 
 def test_what_one_person_said_and_what_was_refused_can_be_asked_for(state: Path) -> None:
