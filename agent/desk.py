@@ -6,6 +6,7 @@ projections, the outbox and the inbox's mark is committed and folded. Where that
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
@@ -17,6 +18,7 @@ from agent.core.messages import Effect
 from agent.journal import Stored
 from instruments.clock import Clock
 
+_log = logging.getLogger(__name__)
 _ENDS = ("order", "cancel")
 
 
@@ -94,6 +96,7 @@ class Desk:
         self._observers = list(observers)
         self._wake: list[Callable[[Sequence[Effect]], None]] = []
         self.skipped: Counter[str] = Counter()
+        self._counted = clock.now()
         self.state = core.LabState()
         self.last_at: datetime | None = None
         for stored in journal.scan():
@@ -122,8 +125,8 @@ class Desk:
         """
         now = self._clock.now()
         decided = core.decide(self.state, message, self.rules, now)
-        if decided.skipped and isinstance(message, core.DecisionArrived | core.RequestArrived):
-            self.skipped[message.user] += 1
+        if decided.skipped:
+            self.skipped[decided.skipped] += 1
         if not decided.events:
             return decided
         done = list(self._done(decided.events))
@@ -132,16 +135,25 @@ class Desk:
         self._journal.append(decided.events, now, outbox=decided.effects, done=done, inbox=inbox)
         for event in decided.events:
             core.evolve(self.state, event, now)
-            for observer in self._observers:
-                observer(event, self.state, replayed=False)
+            self._observed(event)
         for wake in self._wake:
             wake(decided.effects)
         return decided
 
+    def _observed(self, event: ev.Event) -> None:
+        for observer in self._observers:
+            try:
+                observer(event, self.state, replayed=False)
+            except Exception:
+                # It is in the journal: whoever only looks on must not keep the state from saying the same.
+                _log.exception("an observer failed at %s", event.kind)
+
     def tick(self, *, policies: bool = False) -> core.Decided:
         """Let time's own consequences happen."""
-        skipped = dict(self.skipped)
+        now = self._clock.now()
+        skipped = dict(self.skipped) if now - self._counted >= core.SPAN else {}
         decided = self.tell(core.Tick(skipped, policies))
+        self._counted = now if skipped else self._counted
         self.skipped.subtract(skipped)
         self.skipped += Counter()
         return decided

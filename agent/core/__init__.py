@@ -15,7 +15,7 @@ step; where nobody knows what became of an order it waits for a person.
 """
 
 from agent.core.deciding import decide
-from agent.core.evolving import evolve
+from agent.core.evolving import SPAN, evolve
 from agent.core.experimenting import MAX_INTERRUPTIONS
 from agent.core.messages import (
     Command,
@@ -50,6 +50,7 @@ from agent.core.state import (
 __all__ = [
     "APPROVER",
     "MAX_INTERRUPTIONS",
+    "SPAN",
     "CampaignRules",
     "CampaignState",
     "Command",

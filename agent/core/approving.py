@@ -8,20 +8,23 @@ from typing import Literal
 
 from agent import events as ev
 from agent.approvals import ProposalContext, Verdict, verify_decision
-from agent.core.evolving import SPAN
+from agent.core.evolving import EVERYBODY, SPAN
 from agent.core.experimenting import after_end
 from agent.core.messages import Decided, DecisionArrived, Effect
-from agent.core.proposing import LIMITS, closed, queued
+from agent.core.proposing import LIMITS, closed, queued, stale
 from agent.core.state import LabRules, LabState, ProposalState
 from agent.identity import People
+from agent.roles import may
 from agent.rules.limits import refusals_of
 from agent.rules.terms import apply_changes, revised
 from envs.design import Design
-from envs.errors import UserError
+from envs.errors import JournalError, UserError
 from instruments.profile.decisions import Decision, PublishedProposal
 
-RECORDED = 30
-"""Refusals of one sender that are recorded in a span; of the others only the number."""
+RECORDED, RECORDED_IN_ALL = 30, 300
+"""Refusals of one sender, and of all together, that are recorded in a span; of the others only the number."""
+STRANGERS = "?"
+"""Counts for everybody whom nobody here knows: names cost nothing."""
 ENVELOPE = 4096
 """Characters of a refused envelope that are kept: a hostile sender must not fill the disk."""
 
@@ -42,7 +45,7 @@ def on_decision(state: LabState, message: DecisionArrived, rules: LabRules, now:
     )
     if known is None or verdict.decision is None or not verdict.accepted:
         code = verdict.reason.value if verdict.reason else "unknown_proposal"
-        return _refused(state, message, code, verdict.message, now)
+        return _refused(state, message, code, verdict.message, rules, now)
     if verdict.decision.verdict == "reject":
         return _rejected(state, known, verdict.decision, message, rules)
     if verdict.decision.verdict == "edit":
@@ -69,29 +72,39 @@ def _context(proposal: ProposalState, rules: LabRules) -> ProposalContext:
     return ProposalContext(
         published,
         is_open=proposal.phase == "proposed",
-        approved_by=frozenset(proposal.votes),
+        approved_by=frozenset(_standing(proposal, rules)),
         edited_by=proposal.edited_by,
         four_eyes=rules.campaigns[proposal.campaign].policy.four_eyes_on_edits,
     )
 
 
+def _standing(proposal: ProposalState, rules: LabRules) -> tuple[str, ...]:
+    """The votes of those who could cast them today: not of a key that was revoked since, or of another role."""
+    able = {p.name for p in _people(rules) if p.revoked is None and may(p.role, "approve")}
+    return tuple(name for name in proposal.votes if name in able)
+
+
 def refusal(
     state: LabState, what: Literal["decision", "request"], user: str, subject: str, code: str, message: str,
-    token: str, now: datetime,
+    token: str, rules: LabRules, now: datetime,
 ) -> Decided:  # fmt: skip
     """Record that an envelope did not count, and why; floods are counted instead."""
-    since, recorded = state.refused.get(user, (now, 0))
-    if recorded >= RECORDED and now - since < SPAN:
-        return Decided(skipped=True)
+    sender = user if any(p.name == user for p in _people(rules)) else STRANGERS
+    for name, most in ((sender, RECORDED), (EVERYBODY, RECORDED_IN_ALL)):
+        since, recorded = state.refused.get(name, (now, 0))
+        if recorded >= most and now - since < SPAN:
+            return Decided(skipped=sender)
     event = ev.EnvelopeRefused(
-        what=what, user=user, subject=subject, code=code, message=message[:500], envelope=token[:ENVELOPE],
-        sha256=hashlib.sha256(token.encode()).hexdigest(),
+        what=what, user=user[:64], subject=subject[:64], code=code, message=message[:500], envelope=token[:ENVELOPE],
+        sha256=hashlib.sha256(token.encode()).hexdigest(), sender=sender,
     )  # fmt: skip
     return Decided([event])
 
 
-def _refused(state: LabState, message: DecisionArrived, code: str, words: str, now: datetime) -> Decided:
-    return refusal(state, "decision", message.user, message.proposal, code, words, message.token, now)
+def _refused(
+    state: LabState, message: DecisionArrived, code: str, words: str, rules: LabRules, now: datetime
+) -> Decided:
+    return refusal(state, "decision", message.user, message.proposal, code, words, message.token, rules, now)
 
 
 def _rejected(
@@ -112,14 +125,14 @@ def _approved(
     own, campaign = rules.campaigns[proposal.campaign], state.campaigns[proposal.campaign]
     if campaign.phase not in {"running", "paused"}:
         words = f"the campaign is {campaign.phase}: nothing of it is approved any more"
-        return _refused(state, message, "campaign_closed", words, now)
-    stale = _stale(proposal, rules)
-    if stale:
+        return _refused(state, message, "campaign_closed", words, rules, now)
+    against = stale(campaign, proposal, rules)
+    if against:
         # What was read and signed cannot be made any more: it is taken back, and said so.
-        refused = _refused(state, message, "limits", "; ".join(stale), now)
+        refused = _refused(state, message, "limits", "; ".join(against), rules, now)
         gone = ev.ProposalDecided(
             proposal=proposal.id, revision=proposal.terms.revision, verdict="withdrawn", by=LIMITS,
-            reason="; ".join(stale),
+            reason="; ".join(against),
         )  # fmt: skip
         more = after_end(campaign, "", rules, waiting=len(campaign.waiting) - 1)
         return Decided([*refused.events, gone, *more], closed(proposal))
@@ -129,20 +142,10 @@ def _approved(
             nonce=decision.nonce, envelope=message.token,
         )  # fmt: skip
         return Decided([vote], [Effect("campaign", proposal.campaign)])
-    by = ",".join((*proposal.votes, decision.user))
+    by = ",".join((*_standing(proposal, rules), decision.user))
     decided = _decided(proposal, "approved", by, decision, message)
     n = len(campaign.experiments) + 1
     return Decided([decided, queued(campaign, proposal.id, n, own)], closed(proposal))
-
-
-def _stale(proposal: ProposalState, rules: LabRules) -> tuple[str, ...]:
-    """Why this revision may not be made as things stand now: the limits at the moment of approval."""
-    own = rules.campaigns[proposal.campaign]
-    if proposal.terms is not None and proposal.terms.limits_version != rules.limits.version:
-        return ("the limits were changed after this was proposed",)
-    if proposal.terms is not None and proposal.terms.recipe_hash != own.recipe.digest(proposal.design, own.factors):
-        return ("the recipe was changed after this was proposed",)
-    return refusals_of(rules.limits, own.recipe, proposal.design, own.factors)
 
 
 def _decided(
@@ -163,11 +166,14 @@ def _edited(
     try:
         design = apply_changes(proposal.design, decision.changes, own.factors, own.crystals)
     except UserError as error:
-        return _refused(state, message, "bad_edit", str(error), now)
+        return _refused(state, message, "bad_edit", str(error), rules, now)
     against = (*own.admits(design), *refusals_of(rules.limits, own.recipe, design, own.factors))
     if against:
-        return _refused(state, message, "limits", "; ".join(against), now)
-    terms = _new_terms(proposal, design, decision, message, rules, now)
+        return _refused(state, message, "limits", "; ".join(against), rules, now)
+    try:
+        terms = _new_terms(proposal, design, decision, message, rules, now)
+    except (UserError, JournalError) as error:
+        return _refused(state, message, "bad_edit", str(error), rules, now)
     event = ev.ProposalRevised(
         proposal=proposal.id, design=_record(design, rules, proposal), changes=dict(decision.changes),
         by=decision.user, comment=decision.comment, nonce=decision.nonce, envelope=message.token, terms=terms,

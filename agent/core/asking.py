@@ -43,11 +43,11 @@ def on_request(state: LabState, message: RequestArrived, rules: LabRules, now: d
     request = verdict.request
     if request is None or verdict.reason is not None:
         code = verdict.reason.value if verdict.reason else "malformed"
-        return refusal(state, "request", message.user, message.request, code, verdict.message, message.token, now)
+        return refusal(state, "request", message.user, message.request, code, verdict.message, message.token, rules, now)
     try:
         events, effects = _ACTIONS[request.action](state, request, rules)
     except _CannotError as error:
-        return refusal(state, "request", message.user, message.request, error.code, str(error), message.token, now)
+        return refusal(state, "request", message.user, message.request, error.code, str(error), message.token, rules, now)
     accepted = ev.RequestAccepted(
         request=message.request, action=request.action, subject=request.subject, by=request.user,
         comment=request.comment, nonce=request.nonce, envelope=message.token,

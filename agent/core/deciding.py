@@ -90,6 +90,6 @@ def _of_lab(state: LabState, message: Message) -> Decided:
     if isinstance(message, ev.LabStopped):
         cancels = [Effect("cancel", job) for job in state.jobs]
         return Decided([message], [*cancels, *(Effect("campaign", c) for c in state.campaigns)])
-    if isinstance(message, ev.AgentStarted | ev.AgentStopped):
+    if isinstance(message, ev.AgentStarted | ev.AgentStopped | ev.LabChanged):
         return Decided([message])
     return Decided()

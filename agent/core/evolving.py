@@ -16,6 +16,8 @@ from agent.events.base import Stored
 from envs.design import Design
 from instruments.messages import Value
 
+FIRST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=5)
+EVERYBODY = "*"
 SPAN = timedelta(minutes=10)
 """Refusals of one sender are counted within such spans."""
 _VALUE: TypeAdapter[Value] = TypeAdapter(Value)
@@ -80,8 +82,9 @@ def _(state: LabState, event: ev.RequestAccepted, _at: datetime) -> None:
 
 @_folds(ev.EnvelopeRefused)
 def _(state: LabState, event: ev.EnvelopeRefused, at: datetime) -> None:
-    since, count = state.refused.get(event.user, (at, 0))
-    state.refused[event.user] = (since, count + 1) if at - since < SPAN else (at, 1)
+    for sender in (event.sender or event.user, EVERYBODY):
+        since, count = state.refused.get(sender, (at, 0))
+        state.refused[sender] = (since, count + 1) if at - since < SPAN else (at, 1)
 
 
 @_folds(ev.SampleMoved)
@@ -100,10 +103,13 @@ def _(state: LabState, event: ev.CampaignCreated, _at: datetime) -> None:
 @_folds(ev.CampaignPhaseChanged)
 def _(state: LabState, event: ev.CampaignPhaseChanged, _at: datetime) -> None:
     campaign = state.campaigns[event.campaign]
+    went_on = campaign.phase == "running"
     campaign.phase, campaign.reason, campaign.by = event.phase, event.reason, event.by
     if event.phase == "running":
         campaign.failed_plans = campaign.empty_rounds = 0
-        campaign.spent, state.spent = campaign.spent.resumed(), state.spent.resumed()
+        campaign.spent = campaign.spent.resumed()
+        if went_on:  # a person looked, and the campaign was held by the laboratory's own count
+            state.spent = state.spent.resumed()
 
 
 @_folds(ev.CampaignEnded)
@@ -222,14 +228,19 @@ def _(state: LabState, event: ev.StepEnded, at: datetime) -> None:
     campaign = state.campaigns[experiment.campaign]
     campaign.spent = campaign.spent.worked(experiment.capability, hours, at)
     state.spent = state.spent.worked(experiment.capability, hours, at)
+    kind = experiment.capability
+    experiment = replace(experiment, worked={**experiment.worked, kind: experiment.worked.get(kind, 0.0) + hours})
     if event.state != "succeeded":
-        interruptions = experiment.interruptions + event.interrupted
+        passing = event.interrupted or event.turned_away
         changed = replace(
-            experiment, job="", instrument="", lost="", tries=experiment.tries + 1, interruptions=interruptions
-        )
+            experiment, job="", instrument="", lost="", tries=experiment.tries + 1,
+            interruptions=experiment.interruptions + passing,
+            rests_until=at + _rest(experiment.tries) if event.turned_away else None,
+        )  # fmt: skip
     else:
         changed = replace(
-            experiment, job="", instrument="", lost="", tries=0, interruptions=0, step=event.then or experiment.step,
+            experiment, job="", instrument="", lost="", tries=0, interruptions=0, rests_until=None,
+            step=event.then or experiment.step,
             kept={**experiment.kept, **values_of(event.kept)}, found={**experiment.found, **event.found},
         )  # fmt: skip
         if event.then == "read":
@@ -306,6 +317,10 @@ def _(state: LabState, event: ev.DispatchHeld, _at: datetime) -> None:
 
 def _put(state: LabState, experiment: ExperimentState) -> None:
     state.experiments[experiment.id] = experiment
+
+
+def _rest(tries: int) -> timedelta:
+    return min(FIRST_REST * (1 << min(tries, 10)), LONGEST_REST)
 
 
 def _close_job(state: LabState, experiment: ExperimentState) -> None:

@@ -26,6 +26,8 @@ def on_dispatching(state: LabState, message: Dispatching, rules: LabRules, now: 
     experiment = state.experiments.get(message.experiment)
     if experiment is None or not _is_due(state, experiment, message):
         return Decided()
+    if experiment.begun and rules.mode not in ORDERING:
+        return Decided()  # what was begun with real orders is not ended by a look from aside
     if not experiment.begun and Till(state, rules).holds(experiment, now) is not None:
         return Decided()
     reasons = [*_not_as_approved(state, experiment, rules), *rules.limits.refusals(message.order, message.instrument)]
@@ -81,8 +83,10 @@ def hindrance(state: LabState, command: SendOrder, rules: LabRules) -> tuple[Lit
         return "wait", f"the laboratory is stopped: {state.stopped}"
     if command.instrument in state.maintenance:
         return "wait", f"{command.instrument} is out of service"
+    if not command.order.command:
+        return "refuse", f"the recipe has no step {command.step!r} any more: propose it anew"
     if rules.mode not in ORDERING:
-        return "refuse", f"{rules.mode}: nothing is ordered"
+        return "wait", f"{rules.mode}: nothing is ordered"
     against = [*_not_as_approved(state, experiment, rules), *rules.limits.refusals(command.order, command.instrument)]
     return ("refuse", "; ".join(against)) if against else ("", "")
 
@@ -128,18 +132,18 @@ def on_step_ended(state: LabState, message: ev.StepEnded, rules: LabRules) -> De
         return _ending(state, [message], _end(experiment, "aborted", reason), rules)
     if message.state == "succeeded":
         return _succeeded(state, experiment, message, recipe, rules)
-    if message.error_kind == "retryable" and _may_try_again(experiment, message, step):
+    if (message.error_kind == "retryable" or message.turned_away) and _may_try_again(experiment, message, step):
         return Decided([message], [Effect("campaign", experiment.campaign)])
     outcome: ev.Outcome = "aborted"
     if message.error_kind == "infeasible":
         outcome = "infeasible"
-    elif message.error_kind == "retryable":
+    elif message.error_kind == "retryable" or message.turned_away:
         outcome = "retryable"
     return _ending(state, [message], _end(experiment, outcome, message.error or message.state), rules)
 
 
 def _may_try_again(experiment: ExperimentState, message: ev.StepEnded, step: Step) -> bool:
-    if message.interrupted:
+    if message.interrupted or message.turned_away:
         return experiment.interruptions + 1 < MAX_INTERRUPTIONS
     return experiment.tries - experiment.interruptions + 1 < step.max_tries
 

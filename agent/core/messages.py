@@ -43,12 +43,12 @@ class Decided:
     Args:
         events: what happened, to be journaled in one transaction.
         effects: what has to be told, written in the same transaction.
-        skipped: a refusal was not recorded one by one, because its sender had so many.
+        skipped: under whom a refusal counts that was not recorded, because there were so many; empty for none.
     """
 
     events: Sequence[ev.Event] = ()
     effects: Sequence[Effect] = ()
-    skipped: bool = False
+    skipped: str = ""
 
 
 # ---- What comes in
@@ -140,6 +140,7 @@ class Tick:
 Message = (
     ev.AgentStarted
     | ev.AgentStopped
+    | ev.LabChanged
     | ev.LabStopped
     | ev.CampaignCreated
     | ev.CampaignChanged

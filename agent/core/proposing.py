@@ -9,6 +9,7 @@ from agent import events as ev
 from agent.core.experimenting import after_end
 from agent.core.messages import Decided, Effect, Planned, Tick
 from agent.core.state import Bond, CampaignRules, CampaignState, LabRules, LabState, ProposalState
+from agent.rules.limits import refusals_of
 from agent.rules.policy import Automatic
 from envs.design import Design
 
@@ -115,7 +116,8 @@ def on_tick(state: LabState, message: Tick, rules: LabRules, now: datetime) -> D
         n, left = len(campaign.experiments), len(campaign.waiting)
         for pid in campaign.waiting:
             proposal = state.proposals[pid]
-            decided = _by_itself(campaign, proposal, own, n + 1, now, look=message.policies)
+            look = message.policies and not state.stopped
+            decided = _by_itself(campaign, proposal, rules, n + 1, now, look=look)
             if decided:
                 caused += decided
                 left -= 1
@@ -127,9 +129,9 @@ def on_tick(state: LabState, message: Tick, rules: LabRules, now: datetime) -> D
 
 
 def _by_itself(
-    campaign: CampaignState, proposal: ProposalState, own: CampaignRules, n: int, now: datetime, *, look: bool
+    campaign: CampaignState, proposal: ProposalState, rules: LabRules, n: int, now: datetime, *, look: bool
 ) -> list[ev.Event]:
-    terms = proposal.terms
+    terms, own = proposal.terms, rules.campaigns[campaign.id]
     if terms is not None and datetime.fromisoformat(terms.expires_at) <= now:
         reason = f"nobody decided before {terms.expires_at}"
         return [
@@ -137,7 +139,32 @@ def _by_itself(
         ]
     # What a person changed waits for a person.
     rule = _automatic(own, proposal.design, terms, now) if look and not proposal.edited_by else None
-    return _approved(campaign, proposal.id, terms, rule, n, own) if rule else []
+    if rule is None:
+        return []
+    if against := stale(campaign, proposal, rules, n - 1):
+        return withdrawn([proposal], LIMITS, "; ".join(against))
+    return _approved(campaign, proposal.id, terms, rule, n, own)
+
+
+def stale(
+    campaign: CampaignState, proposal: ProposalState, rules: LabRules, made: int | None = None
+) -> tuple[str, ...]:
+    """Why a revision may not be made as things stand now: what is looked at when it is approved, by whomever.
+
+    Args:
+        campaign: of the proposal.
+        proposal: that waits.
+        rules: of today.
+        made: experiments of the campaign; None for as many as there are.
+    """
+    own, terms = rules.campaigns[proposal.campaign], proposal.terms
+    if (len(campaign.experiments) if made is None else made) >= own.experiments:
+        return (f"the campaign's budget of {own.experiments} experiments is spent",)
+    if terms is not None and terms.limits_version != rules.limits.version:
+        return ("the limits were changed after this was proposed",)
+    if terms is not None and terms.recipe_hash != own.recipe.digest(proposal.design, own.factors):
+        return ("the recipe was changed after this was proposed",)
+    return refusals_of(rules.limits, own.recipe, proposal.design, own.factors)
 
 
 def withdrawn(proposals: Sequence[ProposalState], by: str, reason: str) -> list[ev.Event]:

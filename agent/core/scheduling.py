@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from agent.core.experimenting import may_order
+from agent.core.experimenting import ORDERING, may_order
 from agent.core.messages import Command, Holding, InstrumentView, PlanRound, ReadImage, SendOrder, World
 from agent.core.state import CampaignState, ExperimentState, LabRules, LabState
 from agent.core.till import Till
-from agent.rules.recipe import PIXEL_SIZE, Recipe
+from agent.rules.recipe import PIXEL_SIZE, Order, Recipe
 from instruments.messages import Quantity
 
 
@@ -23,7 +23,7 @@ def due(state: LabState, rules: LabRules, world: World, now: datetime) -> list[C
     known = [c for c in state.campaigns.values() if c.id in rules.campaigns]
     known.sort(key=lambda c: -rules.campaigns[c.id].priority)
     found: list[Command] = []
-    places = _Places(state, rules, world)
+    places = _Places(state, rules, world, now)
     for campaign in known:
         for eid in campaign.begun:
             found += _next_of(state, state.experiments[eid], rules, places)
@@ -49,18 +49,23 @@ class _Places:
     state: LabState
     rules: LabRules
     world: World
+    now: datetime
     taken: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.taken = dict(self.state.busy)
         self.till = Till(self.state, self.rules)
 
-    def find(self, kind: str, own: frozenset[str] | None) -> str | Holding:
-        """An instrument of a kind with a free place, which then is taken; or why there is none."""
+    def find(self, order: Order, own: frozenset[str] | None) -> str | Holding:
+        """An instrument with a free place that may take an order; the place then is taken. Or why there is none."""
+        kind = order.instrument
+        able = [i for i, v in self.world.items() if v.kind == kind and not self.rules.limits.refusals(order, i)]
         why = ("no_instrument", f"no instrument of kind {kind!r} is in sight: start one, or look at the broker")
         for iid, view in sorted(self.world.items()):
             if view.kind != kind or (own is not None and iid not in own):
                 continue
+            if able and iid not in able:
+                continue  # where none may take it the last look says so
             code, reason = self._hindrance(iid, view)
             if not code:
                 self.taken[iid] = self.taken.get(iid, 0) + 1
@@ -99,11 +104,26 @@ def _order(
             attempt=experiment.attempt, kept=experiment.kept,
         )  # fmt: skip
     except KeyError as missing:
+        if experiment.job:  # what became of it can still be asked; it is never sent
+            asked = Order(experiment.capability, "", {})
+            yield SendOrder(
+                experiment.id, experiment.step, experiment.attempt, experiment.tries, asked, experiment.instrument,
+                experiment.job,
+            )  # fmt: skip
+            return
         yield Holding(experiment.id, experiment.step, "recipe", f"the recipe has no {missing} any more")
         return
     iid: str | Holding = experiment.instrument
+    if experiment.rests_until is not None and not experiment.job and places.now < experiment.rests_until:
+        reason = f"an instrument had no room for it: again at {experiment.rests_until.isoformat()}"
+        yield Holding(experiment.id, experiment.step, "instrument_busy", reason)
+        return
+    if experiment.begun and not experiment.job and rules.mode not in ORDERING:
+        reason = f"{rules.mode}: it was begun with orders, and goes on with them"
+        yield Holding(experiment.id, experiment.step, rules.mode, reason)
+        return
     if not experiment.job:
-        iid = places.find(order.instrument, own.instruments)
+        iid = places.find(order, own.instruments)
     if isinstance(iid, Holding):
         yield Holding(experiment.id, experiment.step, iid.code, iid.reason)
         return

@@ -159,7 +159,7 @@ class ExperimentState:
         image_step: the step whose image waits, or was read last.
         attempt: image of this sample, from 0: it chooses the field, and only a refused image raises it.
         tries: times that this order was sent and failed for a passing reason, interruptions included.
-        interruptions: those of them that a restart of the instrument cut short.
+        interruptions: those of them that a restart of the instrument cut short, or that never began.
         job: the open job's id, ``""`` between jobs.
         instrument: that has the open job.
         capability: its kind.
@@ -167,6 +167,8 @@ class ExperimentState:
         lost: why nobody knows what became of its job; a person must look.
         kept: what later steps take.
         found: what was measured so far, by property.
+        worked: hours that instruments were at work for it, by kind.
+        rests_until: no order before then: an instrument had no room for the last one; None where there is no such time.
         image: the artefact that waits to be read.
     """
 
@@ -188,6 +190,8 @@ class ExperimentState:
     recipe_hash: str = ""
     kept: Mapping[str, Value] = field(default_factory=_nothing)
     found: Mapping[str, ev.Reading] = field(default_factory=_nothing)
+    worked: Mapping[str, float] = field(default_factory=_nothing)
+    rests_until: datetime | None = None
     image: ev.ArtefactRecord | None = None
     reading: ev.ImageRead | None = None
     outcome: str = ""

@@ -8,6 +8,8 @@ from agent.events.base import ArtefactRecord, EventModel, Reading, Stored
 from agent.rules.recipe import PIXEL_LIMITS, PIXEL_SIZE, Keep
 from instruments.session import INTERRUPTED
 
+TURNED_AWAY = frozenset({"busy", "expired", "journal"})
+"""Codes with which an instrument rejects an order that it has no room for now."""
 Outcome = Literal["completed", "infeasible", "invalid_measurement", "retryable", "aborted", "superseded"]
 
 
@@ -100,6 +102,11 @@ class StepEnded(EventModel):
     reads: str = ""
     kept: Stored = {}
     found: dict[str, Reading] = {}
+
+    @property
+    def turned_away(self) -> bool:
+        """Whether the instrument took nothing up, and may another time: no fault of the order."""
+        return self.state == "rejected" and self.error_code in TURNED_AWAY
 
     @property
     def interrupted(self) -> bool:

@@ -19,6 +19,7 @@ Event = Annotated[
     | lab.AgentStopped
     | lab.LabStopped
     | lab.LabCleared
+    | lab.LabChanged
     | lab.MaintenanceSet
     | lab.RequestAccepted
     | lab.EnvelopeRefused

@@ -41,6 +41,18 @@ class LabCleared(EventModel):
     reason: str
 
 
+class LabChanged(EventModel):
+    """What people fix beforehand for the whole laboratory was read again: limits, budgets, policies, keys.
+
+    ``words`` names what changed, ``limits_version`` the limits that hold from now on.
+    """
+
+    kind: Literal["lab.changed"] = "lab.changed"
+    limits_version: str
+    words: str
+    by: str
+
+
 class MaintenanceSet(EventModel):
     """A person took an instrument out of service, or put it back."""
 
@@ -70,7 +82,8 @@ class RequestAccepted(EventModel):
 class EnvelopeRefused(EventModel):
     """A signed decision or request did not count, and why.
 
-    ``envelope`` is the raw text, at most its first 4096 characters; ``sha256`` is of all of it.
+    ``envelope`` is the raw text, at most its first 4096 characters; ``sha256`` is of all of it. ``sender`` is under whom
+    it counts where too many come: the user, or ``?`` for all names that nobody here has.
     """
 
     kind: Literal["envelope.refused"] = "envelope.refused"
@@ -81,6 +94,7 @@ class EnvelopeRefused(EventModel):
     message: str
     envelope: str
     sha256: str
+    sender: str = ""
 
 
 class RefusalsSkipped(EventModel):

@@ -350,15 +350,21 @@ def test_an_unsent_order_waits_for_the_end_of_a_stop_or_of_maintenance() -> None
     assert hindrance(bench.state, order, bench.rules) == ("", "")
 
 
-@pytest.mark.parametrize("changed", ["limits", "recipe", "mode"])
+def test_an_unsent_order_waits_while_nothing_is_ordered() -> None:
+    from agent.core.experimenting import hindrance
+
+    bench, order = unsent()
+    bench.rules = replace(bench.rules, mode="shadow")
+    assert hindrance(bench.state, order, bench.rules)[0] == "wait"
+
+
+@pytest.mark.parametrize("changed", ["limits", "recipe"])
 def test_an_unsent_order_is_refused_where_it_may_not_be_sent_any_more(changed: str) -> None:
     from agent.core.experimenting import hindrance
 
     bench, order = unsent()
     if changed == "limits":
         bench.rules = replace(bench.rules, limits=limits(1500.0))
-    elif changed == "recipe":
-        bench.change(recipe=FULL_RECIPE)
     else:
-        bench.rules = replace(bench.rules, mode="shadow")
+        bench.change(recipe=FULL_RECIPE)
     assert hindrance(bench.state, order, bench.rules)[0] == "refuse"
