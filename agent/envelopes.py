@@ -112,8 +112,9 @@ def open_envelope(kind: Kind[Claims], token: str | bytes, registry: People) -> t
         raise RefusedError(Reason.BAD_SIGNATURE, f"not signed with {person.name}'s key") from error
     try:
         return person, kind.claims.model_validate_json(payload)
-    except ValidationError as error:
-        words = f"signed by {person.name}, but no {kind.word}: {explain(error)}"
+    except (ValidationError, OverflowError) as error:
+        why = explain(error) if isinstance(error, ValidationError) else str(error)
+        words = f"signed by {person.name}, but no {kind.word}: {why}"
         raise RefusedError(Reason.MALFORMED, words) from error
 
 

@@ -31,6 +31,8 @@ Choice = Literal["approve", "reject", "edit"]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Revision = Annotated[int, Field(ge=1, strict=True)]
 Quorum = Annotated[int, Field(ge=1, le=9, strict=True)]
+Figure = Annotated[int | float, Field(ge=-1e30, le=1e30)]
+"""A number of a person's: JSON's have any length, and what reads them must not."""
 Path = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,63}$")]
 """Where a value stands in a design, with dots."""
 PERSON_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9_.\-]{0,62}[A-Za-z0-9])?$"
@@ -85,7 +87,7 @@ class Decision(BaseModel):
     revision: Revision
     digest: Sha256
     verdict: Choice
-    changes: Annotated[dict[Path, bool | int | float | str], Field(max_length=32)] = Field(default_factory=dict)
+    changes: Annotated[dict[Path, bool | Figure | str], Field(max_length=32)] = Field(default_factory=dict)
     nonce: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\-]{22,64}$")]
     time: Utc
     comment: Annotated[str, StringConstraints(max_length=2000)] = ""

@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from instruments.messages import Name, Utc
-from instruments.profile.decisions import ALGORITHM, Path, PersonName
+from instruments.profile.decisions import ALGORITHM, Figure, Path, PersonName
 from instruments.profile.legibility import faults_of
 
 TYPE: Literal["labwright-request+json"] = "labwright-request+json"
@@ -46,7 +46,7 @@ Action = Literal[
     "reload",
 ]
 """What a person can ask for."""
-Argument = bool | int | float | Annotated[str, StringConstraints(max_length=200)]
+Argument = bool | Figure | Annotated[str, StringConstraints(max_length=200)]
 
 
 @dataclass(frozen=True)

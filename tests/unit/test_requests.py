@@ -129,6 +129,19 @@ def test_forged_and_foreign_keys() -> None:
     assert DESK.judge(sign_request(_request(), replace(KEYS[Role.ADMIN], name="operator"))).reason is Reason.OTHER_USER
 
 
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "-" + "9" * 31, "1e31", "1e999"])
+def test_a_number_without_end_is_refused_as_everything_else_is(value: str) -> None:
+    body = _request("amend").model_dump_json().replace("0.4", value)
+    header = {"alg": "Ed25519", "kid": OLE.kid, "typ": "labwright-request+json"}
+    token = jws.serialize_compact(header, body.encode(), OLE.key, algorithms=["Ed25519"])
+    assert DESK.judge(token).reason is Reason.MALFORMED
+    with pytest.raises(ValidationError):
+        Decision.model_validate_json(
+            '{"lab":"l","proposal":"P1","revision":1,"digest":"%s","verdict":"edit","changes":{"hold":%s},'
+            '"nonce":"%s","time":"2026-03-01T12:00:00Z","user":"anna"}' % ("0" * 64, value, "n" * 22)
+        )
+
+
 def test_neither_passes_for_the_other() -> None:
     """What the right person signed is no request in a decision's envelope, nor the other way round."""
     said: dict[str, Any] = {"lab": "ceramics", "proposal": "P1", "revision": 1, "digest": "0" * 64, "verdict": "reject"}
