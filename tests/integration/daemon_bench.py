@@ -1,39 +1,32 @@
-"""A laboratory around a real broker: instruments in the test's loop, and the daemon as a process of its own.
-
-Run as a script, ``daemon_bench.py LAB.toml MODE``, it is that process: the real ``run_lab``, with minds that need no
-models.
-"""
+"""A laboratory around a real broker: instruments in the test's loop, and the daemon as a process of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-import random
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from patience import until
 from typer.testing import CliRunner, Result
 
 from agent import events as ev
 from agent.cli_people import people_app
-from agent.daemon.config import CampaignEntry, LabConfig, load_lab
-from agent.daemon.house import Launch
+from agent.daemon.config import CampaignEntry, load_lab
 from agent.daemon.known_spaces import CACHE, KnownSpaces
-from agent.daemon.lab_run import run_lab
 from agent.daemon.space_facts import SpaceFacts
 from agent.identity import IdentityStore
 from agent.journal import Journal
-from agent.minds import PlanAnswer, PlanRequest, Suggestion
 from agent.roles import Role
-from envs.design import Design
-from envs.errors import JournalError, LabwrightError, UserError
+from envs.errors import JournalError
 from instruments.broker import LocalBroker, local_broker
 from instruments.brokers.access import Access
 from instruments.clock import SystemClock
@@ -43,6 +36,7 @@ from instruments.mqtt import MqttTransport
 from instruments.topics import Lab
 
 LAB = "hall-3"
+NURSERY = Path(__file__).with_name("daemon_nursery.py")
 PASSWORD = "correct horse"  # noqa: S105  # of nobody
 PEOPLE = {"anna": Role.APPROVER, "clara": Role.SAFETY}
 AUTO = '[policy.auto]\nname = "trusted"\nfactors.temperature = { low = 0 }\n'
@@ -156,75 +150,93 @@ class Indenter(_Machine):
 # ---- The daemon's process
 
 
-class Daemon:
-    """The agent's process.
+class Nursery:
+    """A process that has read all the modules and forks the daemons: each start would take a second for that."""
 
-    Attributes:
-        status: with which it ended; None while it lives.
-        words: what it said when it was up, and on standard error.
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - ourselves
+            [sys.executable, str(NURSERY)], stdin=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True
+        )
+
+    def fork(self, **order: str) -> None:
+        """Have a daemon."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+
+    def close(self) -> None:
+        """End it, and every daemon of it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(20)
+
+
+class Daemon:
+    """The agent's process; what it says is in files.
+
+    Args:
+        nursery: forks it.
+        file: LAB.toml.
+        place: directory of its own.
+        password: at the broker.
+        mode: in which it runs.
     """
 
-    def __init__(self, file: Path, password: str, mode: str = "live") -> None:
-        self._file, self._password, self._mode = file, password, mode
-        self._child: asyncio.subprocess.Process | None = None
-        self._reading: list[asyncio.Task[None]] = []
-        self.up = ""
-        self.errors = ""
+    def __init__(self, nursery: Nursery, file: Path, place: Path, password: str, mode: str) -> None:
+        self._nursery, self._place = nursery, place
+        self._order = {"file": str(file), "place": str(place), "password": password, "mode": mode}
+
+    def _said(self, name: str) -> str:
+        path = self._place / name
+        return path.read_text() if path.exists() else ""
 
     @property
     def base(self) -> str:
         """Of its HTTP port."""
-        return next(word for word in self.up.split() if word.startswith("http")).partition("/healthz")[0]
+        words = json.loads(self._said("out")).split()
+        return str(next(word for word in words if word.startswith("http"))).partition("/healthz")[0]
+
+    @property
+    def errors(self) -> str:
+        """What it wrote on standard error."""
+        return self._said("err")
+
+    @property
+    def status(self) -> int | None:
+        """With which it ended; None while it lives."""
+        return int(text) if (text := self._said("status")) else None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return bool(self._said("pid")) and self.status is None
+
+    async def begin(self) -> None:
+        """Start it."""
+        self._place.mkdir()
+        self._nursery.fork(**self._order)
+        await until(lambda: bool(self._said("pid")))
 
     async def start(self) -> None:
         """Start it, and wait until it is up."""
         await self.begin()
-        await self.until(lambda: bool(self.up))
+        await self.until(lambda: self._said("out").endswith("\n"))
 
-    async def begin(self) -> None:
-        """Start it."""
-        self._child = await asyncio.create_subprocess_exec(
-            sys.executable, __file__, str(self._file), self._mode, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "LABWRIGHT_BROKER_PASSWORD": self._password},
-        )  # fmt: skip
-        self._reading = [asyncio.create_task(self._hear()), asyncio.create_task(self._complain())]
-
-    async def _hear(self) -> None:
-        assert self._child is not None
-        assert self._child.stdout is not None
-        async for line in self._child.stdout:
-            self.up = json.loads(line)
-
-    async def _complain(self) -> None:
-        assert self._child is not None
-        assert self._child.stderr is not None
-        async for line in self._child.stderr:
-            self.errors += line.decode()
-
-    async def until(self, true: Any, within_s: float = 20.0) -> None:
+    async def until(self, true: Callable[[], bool], within_s: float = 30.0) -> None:
         """Wait for something, as long as the process lives."""
         async with asyncio.timeout(within_s):
             while not true():
                 assert self.alive, self.errors
                 await asyncio.sleep(0.02)
 
-    @property
-    def alive(self) -> bool:
-        """Whether it runs."""
-        return self._child is not None and self._child.returncode is None
-
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
-        assert self._child is not None
-        self._child.send_signal(number)
+        os.kill(int(self._said("pid")), number)
 
-    async def ended(self, within_s: float = 20.0) -> int:
+    async def ended(self, within_s: float = 30.0) -> int:
         """Its exit status, once it has ended."""
-        assert self._child is not None
-        status = await asyncio.wait_for(self._child.wait(), within_s)
-        await asyncio.gather(*self._reading)
-        return status
+        await until(lambda: self.status is not None, within_s=within_s)
+        return self.status or 0
 
     async def leave(self) -> None:
         """End it, whatever it does."""
@@ -244,7 +256,8 @@ def flagship_facts() -> SpaceFacts:
 class Laboratory:
     """Broker, instruments, people and the daemon's file."""
 
-    def __init__(self, directory: Path, broker: LocalBroker, store: IdentityStore) -> None:
+    def __init__(self, directory: Path, broker: LocalBroker, store: IdentityStore, nursery: Nursery) -> None:
+        self.nursery = nursery
         self.directory = directory
         self.broker = broker
         self.store = store
@@ -289,7 +302,9 @@ class Laboratory:
 
     def daemon(self, mode: str = "live") -> Daemon:
         """Another life of the daemon."""
-        self.daemons.append(Daemon(self.file, self.broker.access.user("agent").password, mode))
+        place = self.directory / f"life-{len(self.daemons)}"
+        password = self.broker.access.user("agent").password
+        self.daemons.append(Daemon(self.nursery, self.file, place, password, mode))
         return self.daemons[-1]
 
     async def person(self, who: str, *words: str) -> Result:
@@ -314,7 +329,7 @@ class Laboratory:
 
 
 @asynccontextmanager
-async def laboratory(directory: Path, **file: Any) -> AsyncIterator[Laboratory]:
+async def laboratory(directory: Path, nursery: Nursery, **file: Any) -> AsyncIterator[Laboratory]:
     """A laboratory in which no daemon lives yet; whatever lives at the end is killed."""
     store = IdentityStore(directory / "identities", cost=2**4)
     (directory / "people").mkdir()
@@ -325,7 +340,7 @@ async def laboratory(directory: Path, **file: Any) -> AsyncIterator[Laboratory]:
     machines: dict[str, type[_Machine]] = {"furnace-1": Furnace, "indenter-1": Indenter}
     access = Access.new(Lab("labwright", LAB), agents=("agent",), instruments=tuple(machines), persons=tuple(PEOPLE))
     with local_broker(access, kind="mosquitto", directory=directory / "broker") as broker:
-        lab = Laboratory(directory, broker, store)
+        lab = Laboratory(directory, broker, store, nursery)
         lab.write(**file)
         await lab.know_the_space()
         on = [_switched_on(kind, iid, lab) for iid, kind in machines.items()]
@@ -350,56 +365,3 @@ def _switched_on(kind: type[_Machine], iid: str, lab: Laboratory) -> _Machine:
     machine = kind(iid, transport, lab=LAB, clock=SystemClock(), ids=SystemIds())
     machine.hall = lab.hall
     return machine
-
-
-# ---- Inside the process
-
-
-class Minds:
-    """Plans at random, within the space that is kept in the state directory."""
-
-    def __init__(self, config: LabConfig) -> None:
-        self._config = config
-
-    async def plan(self, campaign: str, request: PlanRequest) -> PlanAnswer:
-        """Feasible designs that were not proposed before."""
-        facts = await KnownSpaces(self._config.state / CACHE, self._unknown).of(self._config.entry(campaign))
-        rng, found = random.Random(request.round), list[Suggestion]()
-        while len(found) < request.n:
-            process = {factor.name: rng.choice(factor.levels) for factor in facts.factors}
-            crystal, formula = rng.choice(list(facts.crystals.items()))
-            design = Design(crystal, process)
-            if design not in set(request.made_before) and not facts.admits(design):
-                record = ev.DesignRecord(crystal=crystal, formula=formula, process=dict(process))
-                found.append(Suggestion(record, "random"))
-        return PlanAnswer(found, {"random": len(found)})
-
-    async def read_image(
-        self, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float, store: Path
-    ) -> ev.ImageRead:
-        """There is none in this recipe."""
-        raise AssertionError
-
-    @staticmethod
-    async def _unknown(_wanted: Mapping[str, Any]) -> SpaceFacts:
-        raise AssertionError
-
-
-def main() -> int:
-    """Be the daemon."""
-    path = Path(sys.argv[1])
-
-    def say(words: str) -> None:
-        print(json.dumps(words), flush=True)
-
-    try:
-        mode: Any = sys.argv[2]
-        config = load_lab(path)
-        return asyncio.run(run_lab(Launch(config, mode, path=path, terminal=False, up=say, minds=Minds(config))))
-    except LabwrightError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UserError) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

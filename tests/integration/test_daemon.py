@@ -7,10 +7,11 @@ import json
 import signal
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-from daemon_bench import AUTO, Laboratory, laboratory
+import pytest
+from daemon_bench import AUTO, Laboratory, Nursery, laboratory
 from patience import needs_mosquitto
 
 from agent import events as ev
@@ -19,12 +20,28 @@ from agent.journal import Journal
 pytestmark = needs_mosquitto
 
 
-def run(directory: Path, story: Callable[[Laboratory], Awaitable[None]], **file: object) -> None:
-    async def whole() -> None:
-        async with laboratory(directory, **file) as lab:
-            await story(lab)
+Play = Callable[..., None]
 
-    asyncio.run(whole())
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    made = Nursery()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def play(tmp_path: Path, nursery: Nursery) -> Play:
+    """Has a story happen in a laboratory whose file says more."""
+
+    def played(story: Callable[[Laboratory], Awaitable[None]], **file: object) -> None:
+        async def whole() -> None:
+            async with laboratory(tmp_path, nursery, **file) as lab:
+                await story(lab)
+
+        asyncio.run(whole())
+
+    return played
 
 
 def get(url: str) -> tuple[int, str]:
@@ -36,7 +53,7 @@ def get(url: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-def test_a_campaign_from_its_proposals_to_its_end(tmp_path: Path) -> None:
+def test_a_campaign_from_its_proposals_to_its_end(tmp_path: Path, play: Play) -> None:
     async def story(lab: Laboratory) -> None:
         daemon = lab.daemon()
         await daemon.start()
@@ -70,12 +87,12 @@ def test_a_campaign_from_its_proposals_to_its_end(tmp_path: Path) -> None:
         assert await daemon.ended() == 0
         assert [e.reason for e in lab.of(ev.AgentStopped)] == ["told to stop"]
 
-    run(tmp_path, story, more="")
+    play(story, more="")
     with Journal(tmp_path / "state", write=False) as journal:
         journal.verify(projections=True)
 
 
-def test_a_hot_furnace_is_waited_for_and_an_indenter_is_left_to_work(tmp_path: Path) -> None:
+def test_a_hot_furnace_is_waited_for_and_an_indenter_is_left_to_work(play: Play) -> None:
     async def story(lab: Laboratory) -> None:
         lab.hall.hold("furnace-1")
         lab.hall.hold("indenter-1")
@@ -106,10 +123,10 @@ def test_a_hot_furnace_is_waited_for_and_an_indenter_is_left_to_work(tmp_path: P
         await third.until(lambda: bool(lab.of(ev.CampaignEnded)))
         assert (lab.hall.count("furnace-1"), lab.hall.count("indenter-1")) == (2, 2)
 
-    run(tmp_path, story)
+    play(story)
 
 
-def test_a_kill_amid_a_job_costs_nothing_but_time(tmp_path: Path) -> None:
+def test_a_kill_amid_a_job_costs_nothing_but_time(play: Play) -> None:
     async def story(lab: Laboratory) -> None:
         lab.hall.hold("furnace-1")
         first = lab.daemon()
@@ -127,10 +144,10 @@ def test_a_kill_amid_a_job_costs_nothing_but_time(tmp_path: Path) -> None:
         ]  # fmt: skip
         assert {e.outcome for e in lab.of(ev.ExperimentEnded)} == {"completed"}
 
-    run(tmp_path, story)
+    play(story)
 
 
-def test_a_reload_takes_a_larger_budget_and_refuses_another_seed(tmp_path: Path) -> None:
+def test_a_reload_takes_a_larger_budget_and_refuses_another_seed(play: Play) -> None:
     none_today = AUTO + "[budgets]\nruns_per_day = 0\n"
 
     async def story(lab: Laboratory) -> None:
@@ -150,10 +167,10 @@ def test_a_reload_takes_a_larger_budget_and_refuses_another_seed(tmp_path: Path)
         await daemon.until(lambda: lab.hall.count("indenter-1") == 1)
         assert lab.hall.count("furnace-1") == 1
 
-    run(tmp_path, story, more=none_today)
+    play(story, more=none_today)
 
 
-def test_one_daemon_at_a_time(tmp_path: Path) -> None:
+def test_one_daemon_at_a_time(play: Play) -> None:
     async def story(lab: Laboratory) -> None:
         lab.hall.hold("furnace-1")
         first = lab.daemon()
@@ -166,10 +183,10 @@ def test_one_daemon_at_a_time(tmp_path: Path) -> None:
         assert "Traceback" not in second.errors
         assert first.alive
 
-    run(tmp_path, story)
+    play(story)
 
 
-def test_in_shadow_nothing_is_ordered(tmp_path: Path) -> None:
+def test_in_shadow_nothing_is_ordered(play: Play) -> None:
     async def story(lab: Laboratory) -> None:
         daemon = lab.daemon("shadow")
         await daemon.start()
@@ -177,10 +194,10 @@ def test_in_shadow_nothing_is_ordered(tmp_path: Path) -> None:
         assert lab.hall.acts == []
         assert {e.command for e in lab.of(ev.StepShadowed)} == {"sinter"}
 
-    run(tmp_path, story)
+    play(story)
 
 
-def test_a_stop_by_a_person_ends_the_job_and_holds_over_a_restart(tmp_path: Path) -> None:
+def test_a_stop_by_a_person_ends_the_job_and_holds_over_a_restart(play: Play) -> None:
     async def story(lab: Laboratory) -> None:
         lab.hall.hold("furnace-1")
         daemon = lab.daemon()
@@ -202,4 +219,4 @@ def test_a_stop_by_a_person_ends_the_job_and_holds_over_a_restart(tmp_path: Path
         outcomes = [e.outcome for e in lab.of(ev.ExperimentEnded)]
         assert sorted(outcomes) == ["aborted", "completed"]
 
-    run(tmp_path, story)
+    play(story)
