@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from agent import core
 from agent import events as ev
 from agent.core.evolving import kept_of
-from agent.daemon.crash_points import reached
+from agent.crash_points import reached
 from agent.store import ArtefactStore
 from envs.errors import JournalError
 from instruments.artefacts import ArtefactError
@@ -78,6 +78,13 @@ class Jobs:
         """Whether an instrument that confirmed a job says now that it has never seen it."""
         return error.seen is False and job in self._confirmed
 
+    def forget(self, job: str) -> None:
+        """Nobody asks after a job any more: its end is in the journal."""
+        for known in (self._fresh, self._sent):
+            known.pop(job, None)
+        for noted in (self._confirmed, self._answered):
+            noted.discard(job)
+
     async def carry_out(self, command: core.SendOrder, *, check: Callable[[], None] = lambda: None) -> ev.StepEnded:
         """Have an order done; one of an earlier process is asked after first, and sent only if it was never seen.
 
@@ -90,14 +97,8 @@ class Jobs:
             JournalError: it cannot store its work.
         """
         iid, job = command.instrument, command.job
-        answer: JobState | None = None
-        if job not in self._fresh:
-            reached("in-reconcile")
-            answer = await self._client.query(iid, job)
-            self._answered.add(job)
-            if answer is not None and not answer.terminal:
-                answer = await self._client.adopt(iid, job)
         fresh = job in self._fresh
+        answer = None if fresh else await self._look(iid, job)
         if answer is None:
             check()
             reached("before-send")
@@ -113,8 +114,6 @@ class Jobs:
                 on_update=self._note,
                 upload=self._ticket(job) if self._ticket else None,
             )
-        self._confirmed.discard(job)
-        self._sent.pop(job, None)
         if self._strict and fresh and answer.error and answer.error.code in {STORAGE, NO_JOURNAL}:
             # Not the order's fault, and the next one would fare no better: a person has to make room first.
             raise JournalError(
@@ -135,6 +134,18 @@ class Jobs:
     async def cancel(self, command: core.SendOrder) -> None:
         """Ask the instrument to end a job."""
         await self._client.cancel(command.instrument, command.job)
+
+    async def _look(self, iid: str, job: str) -> JobState | None:
+        """Where a job stands that may have been sent, at its end if it runs; None when it was never seen."""
+        reached("in-reconcile")
+        answer = await self._client.query(iid, job)
+        self._answered.add(job)
+        if answer is None:
+            if job in self._confirmed:  # it was done, or half done: nobody may send it again but by a person's word
+                raise NoAnswerError(iid, job, "it had this job, and says now that it has never seen it", seen=False)
+            return None
+        self._note(answer)
+        return answer if answer.terminal else await self._client.adopt(iid, job, on_update=self._note)
 
     def _note(self, state: JobState) -> None:
         self._confirmed.add(state.job)

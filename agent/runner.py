@@ -63,6 +63,7 @@ class Straight:
         ended = await jobs.carry_out(command)
         self._spend(ended.elapsed_s)
         desk.tell(ended)
+        jobs.forget(command.job)
 
     async def plan(self, planning: Planning, command: core.PlanRound, desk: Desk) -> None:
         """Have a round planned."""

@@ -79,6 +79,12 @@ class Patient:
 
     async def send(self, jobs: Jobs, command: core.SendOrder, desk: Desk) -> None:
         """Carry out an order, however long its instrument is away."""
+        try:
+            await self._send(jobs, command, desk)
+        finally:
+            jobs.forget(command.job)
+
+    async def _send(self, jobs: Jobs, command: core.SendOrder, desk: Desk) -> None:
         if self._is_lost(desk, command):  # since an earlier run of the agent: a person was asked then
             await self._hear_after_all(jobs, command, desk)
             return

@@ -1,0 +1,177 @@
+"""One order at an instrument that is scripted: sent once, never again once it was confirmed, its end kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from quick_time import LoopClock, in_a_moment
+
+from agent import core
+from agent import events as ev
+from agent.daemon.conduct import Patient
+from agent.jobs import Jobs
+from agent.rules.recipe import Order
+from agent.store import ArtefactStore
+from instruments.bulk.fetch import Sources
+from instruments.errors import NoAnswerError
+from instruments.messages import JobPhase, JobState, Result
+
+JOB, EID, IID = "j1", "hard-E001", "furnace-1"
+ORDER = core.SendOrder(EID, "sinter", 0, 0, Order("furnace", "sinter", {}), IID, JOB)
+
+
+def state(phase: JobPhase, **more: Any) -> JobState:
+    return JobState(job=JOB, boot_id="b", seq=1, state=phase, ts=LoopClock().now(), **more)
+
+
+def silence(seen: bool | None = None) -> NoAnswerError:
+    return NoAnswerError(IID, JOB, "scripted", seen=seen)
+
+
+class Furnace:
+    """Stands for the client of instruments.
+
+    Attributes:
+        executed: how often it was ordered to act.
+        asked: how often it was asked after the job.
+        adopted: how often the job was followed without an order.
+    """
+
+    def __init__(self) -> None:
+        self.executed = self.asked = self.adopted = 0
+
+    async def execute(self, *_: Any, on_update: Callable[[JobState], None], **__: Any) -> JobState:
+        self.executed += 1
+        on_update(state("running"))
+        return await self.work()
+
+    async def work(self) -> JobState:
+        return state("succeeded", result=Result())
+
+    async def query(self, _iid: str, _job: str) -> JobState | None:
+        self.asked += 1
+        return None
+
+    async def adopt(self, *_: Any, on_update: Callable[[JobState], None], **__: Any) -> JobState:
+        self.adopted += 1
+        on_update(state("running"))
+        return await self.work()
+
+
+class Desk:
+    """Stands for the desk: one job is open until its end is told."""
+
+    def __init__(self) -> None:
+        self.experiment = SimpleNamespace(lost="")
+        self.state = SimpleNamespace(jobs={JOB: EID}, experiments={EID: self.experiment}, stopped=False)
+        self.told: list[Any] = []
+        self._wake: list[Any] = []
+
+    def on_change(self, wake: Any) -> None:
+        self._wake.append(wake)
+
+    def tell(self, message: Any) -> core.Decided:
+        self.told.append(message)
+        if isinstance(message, core.Lost):
+            self.experiment.lost = message.reason
+        else:
+            self.close()
+        return core.Decided()
+
+    def close(self) -> None:
+        self.state.jobs.clear()
+        for wake in self._wake:
+            wake(())
+
+
+class Free(Patient):
+    """Nothing is in the way of an order."""
+
+    def _check(self, *_: Any) -> None:
+        return
+
+
+class Bench:
+    """One order, and everything around it."""
+
+    def __init__(self, directory: Path, furnace: Furnace, **more: Any) -> None:
+        self.desk, self.furnace = Desk(), furnace
+        self.jobs = Jobs(
+            furnace,  # type: ignore[arg-type]
+            store=ArtefactStore(directory, **more), sources=Sources(), clock=LoopClock(), strict=False,
+        )  # fmt: skip
+        self.conduct = Free(LoopClock(), asyncio.sleep)
+
+    def send(self) -> Awaitable[None]:
+        desk: Any = self.desk
+        return self.conduct.send(self.jobs, ORDER, desk)
+
+    def play(self, meanwhile: Callable[[], Awaitable[None]] | None = None, *, within_s: float = 7200.0) -> list[Any]:
+        """Send it; returns what the desk was told."""
+
+        async def whole() -> None:
+            work = asyncio.ensure_future(self.send())
+            try:
+                if meanwhile is not None:
+                    await meanwhile()
+                await asyncio.wait([work], timeout=within_s)
+                if work.done():
+                    work.result()
+            finally:
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+
+        in_a_moment(whole())
+        return self.desk.told
+
+
+# ---- Once
+
+
+def test_what_an_instrument_confirmed_and_then_forgot_while_silent_is_a_persons_business(tmp_path: Path) -> None:
+    class Wiped(Furnace):
+        async def work(self) -> JobState:
+            raise silence()
+
+    bench = Bench(tmp_path, Wiped())
+    in_a_moment(_intended(bench))
+    told = bench.play()
+    assert bench.furnace.executed == 1
+    assert [type(m) for m in told] == [core.Lost]
+
+
+def test_what_was_adopted_and_then_forgotten_is_not_sent(tmp_path: Path) -> None:
+    class Running(Furnace):
+        async def query(self, iid: str, job: str) -> JobState | None:
+            await super().query(iid, job)
+            return state("running") if self.asked == 1 else None
+
+        async def work(self) -> JobState:
+            raise silence(seen=False)
+
+    bench = Bench(tmp_path, Running())
+    told = bench.play()
+    assert (bench.furnace.executed, bench.furnace.adopted) == (0, 1)
+    assert [type(m) for m in told] == [core.Lost]
+
+
+def test_what_was_never_seen_is_sent(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, Furnace())
+    told = bench.play()
+    assert bench.furnace.executed == 1
+    assert [type(m) for m in told] == [ev.StepEnded]
+
+
+def test_nothing_is_remembered_of_jobs_that_ended(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, Furnace())
+    bench.play()
+    known = (bench.jobs._fresh, bench.jobs._sent, bench.jobs._answered, bench.jobs._confirmed)
+    assert not any(known)
+
+
+async def _intended(bench: Bench) -> None:
+    bench.jobs.intend(JOB)
