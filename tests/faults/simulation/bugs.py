@@ -160,7 +160,7 @@ def _dispatch_while_stopped() -> Iterator[None]:
 def _limits_at_proposal_only() -> Iterator[None]:
     with patched(
         (Limits, "refusals", lambda *_words: ()),
-        (approving, "_stale", lambda *_words: ()),
+        (approving, "stale", lambda *_words: ()),
         (experimenting, "_not_as_approved", lambda *_words: []),
         (conduct, "hindrance", lambda *_words: ("", "")),
     ):
