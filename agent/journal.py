@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
-from agent.daemon.crash_points import reached
+from agent.crash_points import reached
 from agent.events import Event
 from agent.ledger import boxes, chain, dump, reading, schema
 from agent.ledger import tables as t

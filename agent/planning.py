@@ -7,7 +7,7 @@ from typing import Protocol
 
 from agent import core
 from agent import events as ev
-from agent.daemon.crash_points import reached
+from agent.crash_points import reached
 from agent.desk import Desk
 from agent.history import observations
 from agent.minds import Minds, PlanAnswer, PlanRequest, Suggestion

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from agent.daemon import logs
 from agent.daemon.config import LabConfig
-from agent.daemon.crash_points import reached
+from agent.crash_points import reached
 from agent.daemon.embedded import embedded
 from agent.daemon.house import House
 from agent.daemon.virtual import VirtualLaboratory, virtual_laboratory

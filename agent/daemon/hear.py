@@ -8,7 +8,7 @@ from datetime import datetime
 from agent import core
 from agent import events as ev
 from agent.daemon import logs
-from agent.daemon.crash_points import reached
+from agent.crash_points import reached
 from agent.desk import Desk
 from envs.errors import JournalError
 from instruments.errors import NotCommittedError

@@ -14,7 +14,7 @@ from agent import events as ev
 from agent.core.messages import Mode
 from agent.daemon import logs
 from agent.daemon.config import LabConfig
-from agent.daemon.crash_points import reached
+from agent.crash_points import reached
 from agent.daemon.disk import DiskWatch
 from agent.daemon.known_spaces import CACHE, KnownSpaces
 from agent.daemon.lab_clock import LabClock, LabTime

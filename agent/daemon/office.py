@@ -15,7 +15,7 @@ from agent.daemon import logs
 from agent.daemon.beat import Beat
 from agent.daemon.bus import Bus
 from agent.daemon.conduct import Patient
-from agent.daemon.crash_points import reached
+from agent.crash_points import reached
 from agent.daemon.health import Check
 from agent.daemon.hear import Ears
 from agent.daemon.house import House

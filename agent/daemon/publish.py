@@ -17,7 +17,7 @@ from agent import core
 from agent import events as ev
 from agent.core.messages import Effect
 from agent.daemon import logs
-from agent.daemon.crash_points import reached
+from agent.crash_points import reached
 from agent.daemon.standing import campaign_state
 from agent.daemon.telling import told
 from agent.desk import Desk, Record

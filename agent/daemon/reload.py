@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent import events as ev
 from agent.daemon import logs
 from agent.daemon.config import load_lab
-from agent.daemon.crash_points import reached
+from agent.crash_points import reached
 from agent.daemon.house import House
 from agent.daemon.office import Office
 from agent.daemon.rules_of import Changes, changes, lab_rules

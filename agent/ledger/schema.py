@@ -7,7 +7,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
-from agent.daemon.crash_points import reached
+from agent.crash_points import reached
 from agent.ledger import reading
 from agent.ledger import tables as t
 from agent.ledger.projections import rebuilt

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon import crash_points
+from agent import crash_points
 from agent.daemon.disk import CODE, DiskWatch
 from agent.daemon.signals import LEFT, Signals
 from agent.daemon.systemd import Notifier
@@ -374,7 +374,7 @@ def run_python(code: str, crash_at: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_process_dies_at_the_moment_that_was_named_the_nth_time() -> None:
     code = (
-        "from agent.daemon.crash_points import reached\n"
+        "from agent.crash_points import reached\n"
         "for n in range(5):\n"
         "    print(n, flush=True)\n"
         "    reached('before-commit')\n"

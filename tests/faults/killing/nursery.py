@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.daemon import crash_points
+from agent import crash_points
 from agent.daemon.children import die_with_parent
 from agent.daemon.config import LabConfig, load_lab
 from agent.daemon.house import Launch

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.daemon.crash_points import CRASH_POINTS
+from agent.crash_points import CRASH_POINTS
 
 What = Literal["point", "random", "backend", "connections", "server"]
 FIRST = "during-migration"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from postgres import POSTGRES_MISSING, cluster
 
+from agent.crash_points import CRASH_POINTS
 from agent.daemon.config import load_lab
-from agent.daemon.crash_points import CRASH_POINTS
 from agent.daemon.rules_of import facts_of
 from agent.journal import FILE
 from agent.rules.recipe import RecipeSettings, flagship

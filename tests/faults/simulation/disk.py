@@ -14,7 +14,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from agent.core.messages import Effect
-from agent.daemon.crash_points import reached
+from agent.crash_points import reached
 from agent.events import Event, parse_event
 from agent.journal import AlreadyHandledError, Stored
 from agent.ledger import chain

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from agent.daemon import crash_points
+from agent import crash_points
 from instruments.bulk import fetch as fetching
 from instruments.messages import ArtefactRef
 
