@@ -90,7 +90,7 @@ class Jobs:
 
         Args:
             command: with the id of its job.
-            check: called just before it is sent, and raises where it may not be.
+            check: called just before each sending, and raises where it may not be sent.
 
         Raises:
             NoAnswerError: the instrument does not tell; ``seen`` is False where it lost a job that it had.
@@ -100,10 +100,6 @@ class Jobs:
         fresh = job in self._fresh
         answer = None if fresh else await self._look(iid, job)
         if answer is None:
-            check()
-            reached("before-send")
-            # From here on nobody can say that it was never sent.
-            self._sent[job] = self._fresh.pop(job, self._clock.elapsed())
             answer = await self._client.execute(
                 iid,
                 command.order.command,
@@ -113,6 +109,7 @@ class Jobs:
                 not_after=self._not_after(),
                 on_update=self._note,
                 upload=self._ticket(job) if self._ticket else None,
+                check=lambda: self._about_to_send(job, check),
             )
         if self._strict and fresh and answer.error and answer.error.code in {STORAGE, NO_JOURNAL}:
             # Not the order's fault, and the next one would fare no better: a person has to make room first.
@@ -147,8 +144,15 @@ class Jobs:
         self._note(answer)
         return answer if answer.terminal else await self._client.adopt(iid, job, on_update=self._note)
 
+    def _about_to_send(self, job: str, check: Callable[[], None]) -> None:
+        check()
+        reached("before-send")
+        # From here on nobody can say that it was never sent.
+        self._sent.setdefault(job, self._fresh.pop(job, self._clock.elapsed()))
+
     def _note(self, state: JobState) -> None:
         self._confirmed.add(state.job)
+        self._fresh.pop(state.job, None)
         if (since := self._sent.pop(state.job, None)) is not None:
             self._observe(self._clock.elapsed() - since)
         reached("after-accepted")

@@ -28,7 +28,7 @@ from instruments.messages import (
 )
 from instruments.ordering.directory import STALE_S, AgentsView, Directory, Sighting
 from instruments.ordering.leases import LeaseKeeper
-from instruments.ordering.orders import CONFIRM_S, OnUpdate, OpenJob, Orders
+from instruments.ordering.orders import CONFIRM_S, Check, OnUpdate, OpenJob, Orders
 from instruments.ordering.slots import Slots
 from instruments.topics import Lab
 from instruments.transport import Message, Mirror, Transport
@@ -218,6 +218,7 @@ class InstrumentClient:
         not_after: datetime | None = None,
         on_update: OnUpdate | None = None,
         upload: UploadTicket | None = None,
+        check: Check = lambda: None,
     ) -> JobState:
         """Have one job done, at most once whatever the network does; calling again with the same job adopts it.
 
@@ -235,6 +236,8 @@ class InstrumentClient:
             on_update: called with every newer state, before its message is acknowledged; where it cannot commit what
                 it is told it raises ``NotCommittedError`` and is told again.
             upload: where results go that are too large for a message.
+            check: called in the moment before each sending, after any wait for a place; what it raises is raised here
+                where the device has none of the order.
 
         Returns:
             The terminal state: succeeded, rejected, failed or cancelled.
@@ -262,7 +265,7 @@ class InstrumentClient:
             )
             if (lease_s := self._lease_of(iid)) is not None:
                 await stack.enter_async_context(self._leases.hold(iid, lease_s))
-            await self._orders.confirm(opened, order)
+            await self._orders.confirm(opened, order, check=check)
             return await self._orders.finish(opened)
 
     async def adopt(

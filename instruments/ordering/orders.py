@@ -19,6 +19,8 @@ CHECK_S = 60.0
 SENDINGS = 3
 
 OnUpdate = Callable[[JobState], None]
+Check = Callable[[], None]
+"""Called in the moment before an order goes out; raises where it may not."""
 
 
 class Ask(Protocol):
@@ -147,16 +149,28 @@ class Orders:
             if opened.sent:
                 await self._ask(opened.iid, opened.job)
 
-    async def confirm(self, opened: OpenJob, order: Command) -> None:
+    async def confirm(self, opened: OpenJob, order: Command, *, check: Check = lambda: None) -> None:
         """Send until the device has answered: resend with backoff, then query.
+
+        Args:
+            opened: listens for the job.
+            order: what is sent.
+            check: called before each sending.
 
         Raises:
             NoAnswerError: when it never does.
+            Exception: what ``check`` raised, where the device has none of the order.
         """
         iid, tracker = opened.iid, opened.tracker
         opened.sent = True
         for attempt in range(1, SENDINGS + 1):
             tracker.illegible = None
+            try:
+                check()
+            except Exception as refusal:
+                if attempt > 1 and await self._has(opened, refusal):
+                    return
+                raise
             await self._send(iid, order if attempt == 1 else order.model_copy(update={"attempt": attempt}))
             pause = CONFIRM_S * 2 ** (attempt - 1)
             # What the device could not read may have been somebody else's: it is sent again, at once.
@@ -172,6 +186,21 @@ class Orders:
         if tracker.illegible is not None:
             message += f"; it could not read an order: {tracker.illegible}"
         raise NoAnswerError(iid, order.job, message, seen=seen)
+
+    async def _has(self, opened: OpenJob, refusal: Exception) -> bool:
+        """Whether the device has an order that was sent, and may not be sent again.
+
+        Raises:
+            NoAnswerError: it does not tell.
+        """
+        tracker = opened.tracker
+        tracker.unseen = False
+        await self._ask(opened.iid, opened.job)
+        await opened.bell.until(lambda: opened.confirmed or tracker.unseen, CONFIRM_S)
+        if not opened.confirmed and not tracker.unseen:
+            message = f"not sent again ({refusal}), and it does not tell whether it has it"
+            raise NoAnswerError(opened.iid, opened.job, f"{message}; {self._state_of(opened.iid)}") from refusal
+        return opened.confirmed
 
     async def finish(self, opened: OpenJob) -> JobState:
         """Wait for the end, asking now and then in case its announcement was lost, and at once in doubt.

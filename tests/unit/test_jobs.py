@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from quick_time import LoopClock, in_a_moment
+from typing_extensions import override
 
 from agent import core
 from agent import events as ev
@@ -44,7 +45,10 @@ class Furnace:
     def __init__(self) -> None:
         self.executed = self.asked = self.adopted = 0
 
-    async def execute(self, *_: Any, on_update: Callable[[JobState], None], **__: Any) -> JobState:
+    async def execute(
+        self, *_: Any, on_update: Callable[[JobState], None], check: Callable[[], None], **__: Any
+    ) -> JobState:
+        check()
         self.executed += 1
         on_update(state("running"))
         return await self.work()
@@ -91,6 +95,7 @@ class Desk:
 class Free(Patient):
     """Nothing is in the way of an order."""
 
+    @override
     def _check(self, *_: Any) -> None:
         return
 
@@ -134,6 +139,7 @@ class Bench:
 
 def test_what_an_instrument_confirmed_and_then_forgot_while_silent_is_a_persons_business(tmp_path: Path) -> None:
     class Wiped(Furnace):
+        @override
         async def work(self) -> JobState:
             raise silence()
 
@@ -146,10 +152,12 @@ def test_what_an_instrument_confirmed_and_then_forgot_while_silent_is_a_persons_
 
 def test_what_was_adopted_and_then_forgotten_is_not_sent(tmp_path: Path) -> None:
     class Running(Furnace):
+        @override
         async def query(self, iid: str, job: str) -> JobState | None:
             await super().query(iid, job)
             return state("running") if self.asked == 1 else None
 
+        @override
         async def work(self) -> JobState:
             raise silence(seen=False)
 
