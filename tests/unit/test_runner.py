@@ -45,6 +45,10 @@ class Hands(Jobs):
         self.fresh.add(job)
 
     @override
+    def forget(self, job: str) -> None:
+        self.fresh.discard(job)
+
+    @override
     async def carry_out(self, command: core.SendOrder, *, check: Callable[[], None] = lambda: None) -> ev.StepEnded:
         check()
         known = any(
