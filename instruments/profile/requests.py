@@ -58,11 +58,13 @@ class Form:
         summary: what it asks for, for people.
         arguments: what its arguments may be, by name; each must be there. None where names are properties, with
             numbers.
+        changes_record: whether it changes what is on record, and so must say why.
     """
 
     subject: Literal["campaign", "proposal", "experiment", "sample", "instrument", ""]
     summary: str
     arguments: Mapping[str, TypeAdapter[Any]] | None = field(default_factory=dict)
+    changes_record: bool = False
 
 
 Verdict = Literal["again", "aborted"]
@@ -79,9 +81,9 @@ FORMS: Mapping[Action, Form] = MappingProxyType(
         "stop-lab": Form("", "stop everything: it latches until a person clears it"),
         "clear-lab": Form("", "clear the laboratory's stop"),
         "withdraw": Form("proposal", "take a proposal back"),
-        "reconcile": Form("experiment", "say what became of it, where no instrument can", {"verdict": _VERDICT}),
-        "amend": Form("experiment", "put other values in the place of measured ones", None),
-        "retract": Form("experiment", "take its result back"),
+        "reconcile": Form("experiment", "say what became of it, where no instrument can", {"verdict": _VERDICT}, True),
+        "amend": Form("experiment", "put other values in the place of measured ones", None, True),
+        "retract": Form("experiment", "take its result back", changes_record=True),
         "move": Form("sample", "say where it is now", {"place": _PLACE}),
         "maintenance": Form("instrument", "take it out of service, or put it back", {"on": _ON}),
         "reload": Form("", "read limits, policies and people's keys again"),
@@ -97,8 +99,14 @@ def _rules() -> list[JsonValue]:
     rules: list[JsonValue] = []
     for action, form in FORMS.items():
         needed: list[JsonValue] = [*(["subject"] if form.subject else []), *([] if form.arguments == {} else _NEEDED)]
-        subject: JsonValue = {"minLength": 1} if form.subject else {"maxLength": 0}
-        then: JsonValue = {"properties": {"subject": subject, "arguments": _schema(form.arguments)}, "required": needed}
+        properties: dict[str, JsonValue] = {
+            "subject": {"minLength": 1} if form.subject else {"maxLength": 0},
+            "arguments": _schema(form.arguments),
+        }
+        if form.changes_record:
+            needed.append("comment")
+            properties["comment"] = {"pattern": r"\S"}
+        then: JsonValue = {"properties": properties, "required": needed}
         rules.append({"if": {"properties": {"action": {"const": action}}, "required": ["action"]}, "then": then})
     return rules
 
@@ -142,7 +150,7 @@ class Request(BaseModel):
             and where they are known their standard uncertainties, by the property's name with _std behind it.
         nonce: 128 random bits or more in base64url; no two requests or decisions share one.
         time: when it was signed.
-        comment: why, for people.
+        comment: why, for people; reconcile, amend and retract need one, because they change the record.
         user: who asks, as in the topic.
     """
 
@@ -164,6 +172,8 @@ class Request(BaseModel):
         form = FORMS[self.action]
         if bool(self.subject) != bool(form.subject):
             raise ValueError(f"{self.action} names {f'a {form.subject}' if form.subject else 'no subject'}")
+        if form.changes_record and not self.comment.strip():
+            raise ValueError(f"{self.action} changes the record: its comment says why")
         if form.arguments is None:
             self._check_properties()
         elif set(self.arguments) != set(form.arguments):

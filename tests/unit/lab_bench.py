@@ -71,6 +71,8 @@ VALUES: dict[str, dict[str, Any]] = {
     "indent": {"hardness": {"value": 20.0, "unit": "GPa", "std": 0.5}},
 }
 IMAGE = ev.ArtefactRecord(sha256="a" * 64, media_type="image/tiff", bytes=10)
+COMMENTS = dict.fromkeys(("reconcile", "amend", "retract"), "as seen")
+"""What changes the record says why."""
 _Event = TypeVar("_Event")
 
 
@@ -183,7 +185,8 @@ class Pen:
         """A signed request."""
         lies = more.pop("lies", {})
         fields = {
-            "lab": LAB, "action": action, "subject": subject, "comment": more.pop("comment", ""), "arguments": more,
+            "lab": LAB, "action": action, "subject": subject, "comment": more.pop("comment", COMMENTS.get(action, "")),
+            "arguments": more,
             "nonce": self.nonce(), "time": at, "user": user, **lies,
         }  # fmt: skip
         return sign_request(Request.model_validate(fields), key_of(user))

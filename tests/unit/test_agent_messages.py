@@ -163,7 +163,7 @@ def asked(draw: st.DrawFn) -> Request:
         arguments=arguments,
         nonce=draw(st.from_regex(r"[A-Za-z0-9_\-]{22,64}", fullmatch=True)),
         time=draw(times),
-        comment=draw(lines),
+        comment=draw(lines) + ("why" if FORMS[action].changes_record else ""),
         user=draw(people),
     )
 

@@ -54,7 +54,7 @@ def _request(action: str = "pause", **changes: Any) -> Request:
         "subject": subject,
         "arguments": ARGUMENTS.get(action, {}),
     }
-    values |= {"nonce": "n" * 22, "time": NOW, "user": "operator"}
+    values |= {"nonce": "n" * 22, "time": NOW, "user": "operator", "comment": "why"}
     return Request.model_validate({**values, **changes})
 
 
@@ -85,6 +85,10 @@ class Desk:
 
 
 DESK = Desk()
+DECISION = (
+    f'{{"lab":"l","proposal":"P1","revision":1,"digest":"{"0" * 64}","verdict":"edit","changes":{{"hold":1.5}},'
+    f'"nonce":"{"n" * 22}","time":"2026-03-01T12:00:00Z","user":"anna"}}'
+)
 TOKEN = sign_request(_request(), OLE)
 
 
@@ -135,11 +139,9 @@ def test_a_number_without_end_is_refused_as_everything_else_is(value: str) -> No
     header = {"alg": "Ed25519", "kid": OLE.kid, "typ": "labwright-request+json"}
     token = jws.serialize_compact(header, body.encode(), OLE.key, algorithms=["Ed25519"])
     assert DESK.judge(token).reason is Reason.MALFORMED
+    assert Decision.model_validate_json(DECISION).changes == {"hold": 1.5}
     with pytest.raises(ValidationError):
-        Decision.model_validate_json(
-            '{"lab":"l","proposal":"P1","revision":1,"digest":"%s","verdict":"edit","changes":{"hold":%s},'
-            '"nonce":"%s","time":"2026-03-01T12:00:00Z","user":"anna"}' % ("0" * 64, value, "n" * 22)
-        )
+        Decision.model_validate_json(DECISION.replace("1.5", value))
 
 
 def test_neither_passes_for_the_other() -> None:
@@ -225,6 +227,8 @@ def test_a_role_that_nobody_thought_of_may_nothing() -> None:
         {"action": "reconcile", "arguments": {"verdict": "perhaps"}},
         {"action": "move", "arguments": {"place": "x" * 65}},
         {"action": "move", "arguments": {"place": "here", "then": "there"}},
+        {"action": "retract", "comment": ""},
+        {"action": "amend", "comment": " \n"},
         {"action": "amend", "arguments": {}},
         {"action": "amend", "arguments": {"hardness": "hard"}},
         {"action": "amend", "arguments": {"hardness": True}},

@@ -126,7 +126,7 @@ class Pen:
                 "arguments": arguments,
                 "nonce": self.nonce(),
                 "time": time,
-                "comment": "",
+                "comment": "looked at it",
                 "user": user,
             }
         )
