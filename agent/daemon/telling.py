@@ -107,6 +107,8 @@ def _of_lab(event: ev.Event) -> Told | None:
         return Told("error", f"the laboratory was stopped by {event.by}: {event.reason}")
     if isinstance(event, ev.LabCleared):
         return Told("warning", f"the stop was cleared by {event.by}")
+    if isinstance(event, ev.LabChanged):
+        return Told("warning", f"the laboratory's rules were changed by {event.by}: {event.words}")
     if isinstance(event, ev.MaintenanceSet):
         state = "out of service" if event.on else "back in service"
         words = f"{event.instrument} is {state}, by {event.by}"

@@ -65,6 +65,10 @@ def _lab_cleared(rows: Rows, _entry: Entry, _event: ev.LabCleared) -> None:
     _lab(rows, stopped=False, stopped_by=None, stop_reason=None, stopped_at=None)
 
 
+def _lab_changed(rows: Rows, _entry: Entry, event: ev.LabChanged) -> None:
+    _lab(rows, limits_version=event.limits_version)
+
+
 def _lab(rows: Rows, **values: object) -> None:
     if rows.get(t.lab, LAB) is None:
         rows.put(t.lab, lab=LAB, stopped=False)
@@ -271,6 +275,7 @@ _WRITERS: dict[type, Callable[..., None]] = {
     ev.AgentStopped: _agent_stopped,
     ev.LabStopped: _lab_stopped,
     ev.LabCleared: _lab_cleared,
+    ev.LabChanged: _lab_changed,
     ev.MaintenanceSet: _maintenance,
     ev.CampaignCreated: _campaign_created,
     ev.CampaignChanged: _campaign_changed,

@@ -17,6 +17,7 @@ _OF_THE_LAB = (
     ev.AgentStopped,
     ev.LabStopped,
     ev.LabCleared,
+    ev.LabChanged,
     ev.MaintenanceSet,
     ev.RequestAccepted,
     ev.EnvelopeRefused,

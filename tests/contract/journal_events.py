@@ -77,6 +77,7 @@ def whole_life() -> list[ev.Event]:
         *_measured(),
         *_lost(),
         ev.MaintenanceSet(instrument="sinter-1", on=True, by="carol", reason="new thermocouple"),
+        ev.LabChanged(limits_version="l2", words="limits; key of mallory revoked", by="carol"),
         ev.LabStopped(by="carol", reason="smell"),
         ev.LabCleared(by="carol", reason="toast"),
         ev.CampaignPhaseChanged(campaign="soft", phase="paused", by="carol", reason="holiday"),

@@ -55,7 +55,7 @@ def test_events_stand_in_the_stream_of_what_they_are_about(place: Path | str) ->
     assert set(streams) == {"lab", "hard", "soft"}
     assert streams["lab"] == [
         "agent.started", "envelope.refused", "refusals.skipped", "request.accepted", "sample.moved",
-        "maintenance.set", "lab.stopped", "lab.cleared", "agent.stopped",
+        "maintenance.set", "lab.changed", "lab.stopped", "lab.cleared", "agent.stopped",
     ]  # fmt: skip
     assert streams["soft"][-2:] == ["experiment.ended", "campaign.phase"]
 
