@@ -1,4 +1,4 @@
-"""The daemon's way to instruments and people: a broker of its own or of others, and the virtual laboratory behind it."""
+"""The daemon's way to instruments and people: its own broker or another, and the virtual laboratory behind it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from typing_extensions import override
 
+from agent.crash_points import reached
 from agent.daemon import logs
 from agent.daemon.config import LabConfig
-from agent.crash_points import reached
 from agent.daemon.embedded import embedded
 from agent.daemon.house import House
 from agent.daemon.virtual import VirtualLaboratory, virtual_laboratory
@@ -36,7 +36,6 @@ class Bus:
         transport: the agent's connection.
         client: orders instruments over it.
         sources: where the instruments' bulk data may come from.
-        allowed: ids of the instruments that may be ordered from.
         server: gives leave to upload.
         broker: of our own, or None.
         virtual: the virtual laboratory, or None.
@@ -46,7 +45,6 @@ class Bus:
     transport: MqttTransport
     client: InstrumentClient
     sources: Sources
-    allowed: frozenset[str]
     server: ArtefactServer
     broker: LocalBroker | None = None
     virtual: VirtualLaboratory | None = None
@@ -74,8 +72,7 @@ async def at_the_bus(house: House, server: ArtefactServer) -> AsyncIterator[Bus]
             transport, lab=config.lab.name, agent=config.lab.agent, clock=house.clock, ids=house.ids,
             root=config.lab.root, judge_clocks=house.launch.mode != "virtual",
         )  # fmt: skip
-        allowed = frozenset(virtual.instruments if virtual else house.desk.rules.limits.instruments)
-        yield Bus(address, transport, client, sources, allowed, server, broker, virtual)
+        yield Bus(address, transport, client, sources, server, broker, virtual)
 
 
 class _Marked(MqttTransport):

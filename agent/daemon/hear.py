@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from typing import Literal
 
 from agent import core
 from agent import events as ev
-from agent.daemon import logs
 from agent.crash_points import reached
+from agent.daemon import logs
 from agent.desk import Desk
 from envs.errors import JournalError
 from instruments.errors import NotCommittedError
@@ -22,8 +23,13 @@ _log = logs.get("hear")
 
 Answer = Callable[[Reference, str, str, bool], Awaitable[None]]
 """Tells whoever watches what came of something: what it is about, the kind of event, words, whether it counted."""
+Seen = Callable[[str, str], bool]
+"""Whether a message counted before, by its source and id."""
 BodyOf = Callable[[str], str]
 """The body of a proposal as it was published; empty when there is none of that id."""
+
+_What = Literal["decision", "request"]
+_COUNTED: Mapping[_What, str] = {"decision": "decision.counted", "request": "request.accepted"}
 
 
 class Ears:
@@ -35,7 +41,11 @@ class Ears:
         body_of: gives the bodies of proposals.
         wall: the machine's own clock: signatures are made with such a one.
         answer: tells people.
-        on_reload: called when a person asked for the files to be read again.
+        on_reload: called when a person asked for the files to be read again; who did is in ``asked``.
+        seen: whether the record holds the mark of a message: what counted is answered again, and not judged again.
+
+    Attributes:
+        asked: who waits for the outcome of a reload, and what they asked it in.
     """
 
     def __init__(
@@ -47,13 +57,16 @@ class Ears:
         wall: Callable[[], datetime],
         answer: Answer,
         on_reload: Callable[[], None],
+        seen: Seen = lambda _source, _id: False,
     ) -> None:
+        self.asked: list[tuple[str, Reference]] = []
         self._desk = desk
         self._topics = topics
         self._body_of = body_of
         self._wall = wall
         self._answer = answer
         self._on_reload = on_reload
+        self._seen = seen
 
     async def listen(self, transport: Transport) -> None:
         """Subscribe; before the connection is made, so that nothing kept for this session is missed."""
@@ -67,30 +80,40 @@ class Ears:
         arrived = core.DecisionArrived(
             topic.levels["user"], topic.levels["pid"], token, self._wall(), self._body_of(topic.levels["pid"])
         )
-        decided = self._told(arrived, ("decision", request_id(token)))
-        await self._say("decision", request_id(token), decided)
+        # Marked by its own bytes and where they came: on another proposal, or in another's name, it is a replay.
+        mark = "/".join((request_id(token), arrived.user, arrived.proposal))
+        await self._hear("decision", request_id(token), arrived, mark=mark)
 
     async def _on_request(self, message: Message) -> None:
         if message.retained:
             return
         topic, token = self._topics.read(message.topic), _text(message)
-        arrived = core.RequestArrived(topic.levels["user"], topic.levels["rid"], token, self._wall())
-        decided = self._told(arrived, ("request", topic.levels["rid"]))
-        await self._say("request", topic.levels["rid"], decided)
+        user, rid = topic.levels["user"], topic.levels["rid"]
+        arrived = core.RequestArrived(user, rid, token, self._wall())
+        decided = await self._hear("request", rid, arrived, mark="/".join((request_id(token), user, rid)))
         if any(isinstance(e, ev.RequestAccepted) and e.action == "reload" for e in decided.events):
+            self.asked.append((user, _reference("request", rid)))
             self._on_reload()
 
-    def _told(self, arrived: core.DecisionArrived | core.RequestArrived, mark: tuple[str, str]) -> core.Decided:
-        # A refusal leaves no mark: the same bytes may come again, and then are refused again.
+    async def _hear(
+        self, what: _What, rid: str, arrived: core.DecisionArrived | core.RequestArrived, *, mark: str
+    ) -> core.Decided:
+        """Have it counted, and answer; what a crash kept from being acknowledged comes again, and counted already."""
         try:
-            decided = self._desk.tell(arrived, inbox=mark)
+            known = self._seen(what, mark)
+            decided = core.Decided() if known else self._desk.tell(arrived, inbox=(what, mark))
         except JournalError as error:
             _log.error("a person's word could not be recorded: it is asked for again", reason=str(error))
             raise NotCommittedError(str(error)) from error
+        if known:
+            await self._answer(_reference(what, rid), _COUNTED[what], "it counted before: nothing is done twice", True)
+            return decided
+        # A refusal leaves no mark: the same bytes may come again, and then are refused again.
         reached("before-acknowledge")
+        await self._say(what, rid, decided)
         return decided
 
-    async def _say(self, what: str, rid: str, decided: core.Decided) -> None:
+    async def _say(self, what: _What, rid: str, decided: core.Decided) -> None:
         refused = next((e for e in decided.events if isinstance(e, ev.EnvelopeRefused)), None)
         if refused is not None:
             words, good = f"{refused.code}: {refused.message}", False
@@ -98,10 +121,15 @@ class Ears:
             words, good = "refused; too many of this sender's envelopes were refused to record each", False
         else:
             words, good = _words(decided), True
-        counted = {"decision": "decision.counted", "request": "request.accepted"}[what]
-        kind = counted if good else f"{what}.refused"
-        reference = Reference.model_validate({"kind": what, "id": rid})
-        await self._answer(reference, kind, words, good)
+        kind = _COUNTED[what] if good else f"{what}.refused"
+        if any(isinstance(e, ev.RequestAccepted) and e.action == "reload" for e in decided.events):
+            # Whether it worked is not known before the files were read, and is said then.
+            kind, words = "request.received", "reload: the files are being read"
+        await self._answer(_reference(what, rid), kind, words, good)
+
+
+def _reference(what: _What, rid: str) -> Reference:
+    return Reference.model_validate({"kind": what, "id": rid})
 
 
 def _text(message: Message) -> str:

@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from agent import core
 from agent import events as ev
+from agent.crash_points import reached
 from agent.daemon import logs
 from agent.daemon.beat import Beat
 from agent.daemon.bus import Bus
 from agent.daemon.conduct import Patient
-from agent.crash_points import reached
 from agent.daemon.health import Check
 from agent.daemon.hear import Ears
 from agent.daemon.house import House
@@ -64,7 +64,7 @@ class Office:
         desk.observe(_logged)
         self.ears = Ears(
             desk, house.config.topics, body_of=house.shelf.body, wall=lambda: datetime.now(UTC),
-            answer=self.mouth.answer, on_reload=on_reload,
+            answer=self.mouth.answer, on_reload=on_reload, seen=house.journal.seen,
         )  # fmt: skip
         jobs = Jobs(
             bus.client, store=house.store, sources=bus.sources, clock=clock, strict=False,
@@ -180,7 +180,9 @@ class Office:
 
     def world(self) -> core.World:
         """The instruments in sight; while there is no room on the disk none takes anything new."""
-        world = world_of(self._bus.client, self._bus.allowed)
+        # Asked anew each time: a reload may allow one more.
+        allowed = self._bus.virtual.instruments if self._bus.virtual else self._house.desk.rules.limits.instruments
+        world = world_of(self._bus.client, frozenset(allowed))
         held = self._house.disk.held()
         if held is None and self._bus.transport.connected:
             return world

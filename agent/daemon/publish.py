@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from agent import core
 from agent import events as ev
 from agent.core.messages import Effect
-from agent.daemon import logs
 from agent.crash_points import reached
+from agent.daemon import logs
 from agent.daemon.standing import campaign_state
 from agent.daemon.telling import told
 from agent.desk import Desk, Record
@@ -119,7 +119,7 @@ class Mouth:
         if words is not None:
             self._queue(event.kind, words.level, words.text, words.reference)
 
-    async def answer(self, reference: Reference, kind: str, text: str, good: bool) -> None:
+    async def answer(self, reference: Reference | None, kind: str, text: str, good: bool) -> None:
         """Tell a person what came of what they sent."""
         self._queue(kind, "info" if good else "warning", text, reference)
 
