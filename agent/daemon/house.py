@@ -12,9 +12,9 @@ from pathlib import Path
 
 from agent import events as ev
 from agent.core.messages import Mode
-from agent.daemon import logs
-from agent.daemon.config import LabConfig
 from agent.crash_points import reached
+from agent.daemon import logs
+from agent.daemon.config import LabConfig, load_lab
 from agent.daemon.disk import DiskWatch
 from agent.daemon.known_spaces import CACHE, KnownSpaces
 from agent.daemon.lab_clock import LabClock, LabTime
@@ -50,6 +50,7 @@ class Launch:
         terminal: whether people read the log as it is written.
         up: told in words as soon as it runs.
         minds: plans and reads; None for a worker process.
+        read: reads the file again.
     """
 
     config: LabConfig
@@ -59,6 +60,7 @@ class Launch:
     terminal: bool = True
     up: Callable[[str], None] = field(default=lambda _words: None)
     minds: Minds | None = None
+    read: Callable[[Path], LabConfig] = load_lab
 
 
 @dataclass

@@ -73,7 +73,7 @@ class ArtefactStore:
 
     def __init__(self, directory: Path, *, reserve: int = 0) -> None:
         self._directory = directory
-        self._reserve = reserve
+        self.reserve = reserve
         self._names = itertools.count()
         self._suffixes: dict[str, None] = {}
         # By hash: who settles one artefact, and reads what is there for it, keeps nobody with another waiting.
@@ -179,7 +179,7 @@ class ArtefactStore:
         """
         with storing(self._directory / (sha256 or "*")):
             self._directory.mkdir(parents=True, exist_ok=True)
-            self._check_room(length or 0, max(reserve, self._reserve))
+            self._check_room(length or 0, max(reserve, self.reserve))
             temporary, file = new_file(self._directory, self._names)
         return Incoming(self, temporary, file, sha256=sha256, limit=limit, suffix=_suffix(media_type))
 
