@@ -26,21 +26,21 @@ def run(name: str, scale: float, **environment: str) -> tuple[int, dict[str, Any
 
 
 def test_a_daemon_that_is_killed_again_and_again_does_everything_once() -> None:
-    status, counts, misses = run("sqlite", 0.05)
+    status, counts, misses = run("sqlite", 0.04)
     assert not misses
     assert status == 0
-    assert counts["kills"] >= 8
+    assert counts["kills"] >= 6
     assert counts["duplicate acts"] == counts["results lost"] == counts["acts without approval"] == 0
     assert counts["physical acts"] > 0
 
 
 def test_so_does_one_whose_database_server_dies_with_it() -> None:
-    status, counts, misses = run("postgres", 0.1)
+    status, counts, misses = run("postgres", 0.08)
     if "left out" in counts:
         pytest.skip(counts["left out"])
     assert not misses
     assert status == 0
-    assert counts["kills"] >= 4
+    assert counts["kills"] >= 3
 
 
 def test_a_torn_log_leaves_all_that_was_committed_before_the_tear() -> None:
@@ -50,13 +50,12 @@ def test_a_torn_log_leaves_all_that_was_committed_before_the_tear() -> None:
 
 
 def test_every_flipped_bit_is_named() -> None:
-    status, counts, misses = run("flipped", 0.1)
+    status, counts, misses = run("flipped", 0.06)
     assert not misses
-    assert (status, counts["found"], counts["not named"]) == (0, 50, 0)
+    assert (status, counts["found"], counts["not named"]) == (0, 30, 0)
 
 
-def test_a_daemon_that_trusts_whatever_is_signed_is_found_out() -> None:
-    status, counts, misses = run("sqlite", 0.05, FAULTS_PLANT="trusting")
-    assert status == 1
-    assert counts["acts without approval"] > 0
-    assert "acts without approval" in misses
+def test_a_daemon_that_leaves_something_out_of_its_tables_is_found_out() -> None:
+    status, counts, misses = run("sqlite", 0.01, FAULTS_PLANT="careless")
+    assert (status, counts["journals that do not verify"]) == (1, 1)
+    assert "tables differ from the events" in misses

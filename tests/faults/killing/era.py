@@ -15,7 +15,7 @@ from agent.journal import Journal
 from agent.ledger import tables as t
 from envs.errors import JournalError
 
-from .laboratory import Laboratory
+from .laboratory import Laboratory, last_words
 from .plan import Kill, at_point
 
 UP_S = 30.0
@@ -207,7 +207,7 @@ class Era:
             self._note_end()
 
     def _note_end(self) -> None:
-        words = f"exit status {self._lab.daemon.status}: {self._lab.last_words()}"
+        words = f"exit status {self._lab.daemon.status}: {last_words(self._lab.directory)}"
         self.tally.by_itself.append(words)
         self._tell(f"ended by itself, {words}")
 

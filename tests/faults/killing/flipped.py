@@ -192,7 +192,7 @@ async def flipped_bits(n: int, seed: int, tell: Tell) -> Outcome:
     outcome, rng = Outcome("flipped"), random.Random(f"{seed} flips")
     directory = Path(tempfile.mkdtemp(prefix="labwright-flipped-"))
     try:
-        kills: list[Kill] = [at_random(rng) for _ in range(6)]
+        kills: list[Kill] = [at_random(rng) for _ in range(6 if n >= 100 else 2)]
 
         def copy(lab: Laboratory) -> None:
             with closing(sqlite3.connect(lab.state / FILE)) as source, closing(sqlite3.connect(directory / FILE)) as to:

@@ -81,6 +81,7 @@ class Process:
         assert child.stdout is not None
         while line := await child.stdout.readline():
             self._hear(json.loads(line))
+        self._hear({"gone": await child.wait()})
 
     def tell(self, **order: Any) -> None:
         """Give it a line."""
@@ -122,6 +123,7 @@ class Daemon:
         self._nursery = self.another("", self._heard)
         self._bell = asyncio.Event()
         self._ready = False
+        self._gone: int | None = None
         self.pid = 0
         self.up = False
         self.status: int | None = None
@@ -138,6 +140,8 @@ class Daemon:
             self.up_s.append(time.monotonic() - self._begun)
         elif "ended" in line:
             self.status = line["status"]
+        elif "gone" in line:
+            self._gone = line["gone"]
         self._bell.set()
 
     async def _until(self, true: Callable[[], bool], within_s: float) -> bool:
@@ -164,8 +168,10 @@ class Daemon:
             StuckError: it cannot be.
         """
         await self._nursery.start()
-        if not await self._until(lambda: self._ready, PATIENCE_S):
-            raise StuckError("the nursery does not start; its log says why")
+        await self._until(lambda: self._ready or self._gone is not None, PATIENCE_S)
+        if not self._ready:
+            how = f"is not ready after {PATIENCE_S:g} s" if self._gone is None else f"ended with {self._gone}"
+            raise StuckError(f"the nursery {how}: {last_words(self._directory)}")
 
     async def start(self, crash: str = "") -> None:
         """Begin a life; returns when its process is there."""
@@ -200,6 +206,12 @@ class Daemon:
         if self.pid and self.status is None:
             await self.kill()
         await self._nursery.end()
+
+
+def last_words(directory: Path) -> str:
+    """What the daemon's processes said last beside their log."""
+    lines = (directory / "daemon.log").read_text(errors="replace").splitlines()
+    return " | ".join([line for line in lines if not line.startswith("{")][-3:])[-500:]
 
 
 def free_port() -> int:
@@ -250,8 +262,9 @@ class Laboratory:
         """Switch the instruments on."""
         ready = asyncio.Event()
         shop = Process(
-            "the shop", "tests.faults.killing.shop", [], self.directory / "shop.err", {}, lambda _line: ready.set()
-        )
+            "the shop", "tests.faults.killing.shop", [], self.directory / "shop.err", {},
+            lambda line: ready.set() if "ready" in line else None,
+        )  # fmt: skip
         await shop.start()
         passwords = {iid: self.broker.access.user(iid).password for iid in MACHINES}
         shop.tell(directory=str(self.directory / "shop"), port=self.broker.port, passwords=passwords)
@@ -261,11 +274,6 @@ class Laboratory:
         except TimeoutError:
             raise StuckError("the instruments do not start; shop.err says why") from None
 
-    def last_words(self) -> str:
-        """What the daemon's processes said last beside their log."""
-        lines = (self.directory / "daemon.log").read_text(errors="replace").splitlines()
-        return " | ".join([line for line in lines if not line.startswith("{")][-3:])[-500:]
-
     async def cold_start(self) -> float:
         """Seconds from a new interpreter to a daemon that is up; it leaves in order.
 
@@ -273,7 +281,7 @@ class Laboratory:
             StuckError: it is not up in time, or does not leave.
         """
         up, begun = asyncio.Event(), time.monotonic()
-        daemon = self.daemon.another("--cold", lambda _line: up.set())
+        daemon = self.daemon.another("--cold", lambda line: up.set() if "up" in line else None)
         await daemon.start()
         daemon.tell(crash="")
         try:
@@ -283,7 +291,7 @@ class Laboratory:
         taken = time.monotonic() - begun
         os.kill(daemon.pid, signal.SIGTERM)
         if status := await daemon.end():
-            raise StuckError(f"a daemon of its own interpreter left with {status}: {self.last_words()}")
+            raise StuckError(f"a daemon of its own interpreter left with {status}: {last_words(self.directory)}")
         return taken
 
     async def kill_shop(self) -> None:
