@@ -41,7 +41,7 @@ class Street:
         real: Any = journal
         self.ears = Ears(
             self.lab.at, TOPICS, body_of=JournalShelf(real).body, wall=lambda: self.lab.now, answer=self._answer,
-            on_reload=self._reload,
+            on_reload=self._reload, seen=journal.seen,
         )  # fmt: skip
 
     async def _nap(self, seconds: float) -> None:
@@ -101,7 +101,7 @@ def test_a_decision_counts_and_its_sender_is_told(street: Street) -> None:
         assert (about.kind, about.id) == ("decision", request_id(token))
         assert (kind, good) == ("decision.counted", True)
         assert words == "hard-P001 approved by anna; experiment hard-E001 is queued"
-        assert street.journal.seen("decision", request_id(token))
+        assert street.journal.seen("decision", f"{request_id(token)}/anna/{pid}")
 
     on(street, story)
     assert street.lab.state.proposals[pid].phase == "approved"
@@ -133,19 +133,44 @@ def test_what_does_not_count_is_answered_with_the_reason(street: Street) -> None
     assert street.lab.state.stopped == ""
 
 
-def test_what_comes_twice_counts_once(street: Street) -> None:
-    (pid, _) = street.lab.plan({}, {"temperature": 1100.0})
+def test_what_comes_twice_counts_once_and_is_answered_twice(street: Street) -> None:
+    pid, other = street.lab.plan({}, {"temperature": 1100.0})
 
     async def story() -> None:
         token = await street.decide("anna", pid)
-        await street.say(TOPICS.decision("anna", pid), token)
-        assert street.answers[-1][2].startswith("replayed_nonce")
+        before = street.journal.seq
+        await street.say(TOPICS.decision("anna", pid), token)  # its acknowledgement was lost in a crash
+        assert street.answers[-1][1:] == ("decision.counted", "it counted before: nothing is done twice", True)
         request = await street.ask("ole", "pause", HARD)
         await street.say(TOPICS.request("ole", request_id(request)), request)
-        assert street.answers[-1][2].startswith("already_counted")
+        assert street.answers[-1][1] == "request.accepted"
+        assert street.journal.seq == before + 2  # the pause alone
+        # Under another name it is nothing that counted.
+        await street.say(TOPICS.request("ole", "0" * 32), request)
+        assert street.answers[-1][1] == "request.refused"
 
     on(street, story)
+    assert street.lab.state.proposals[other].phase == "proposed"
     assert len([e for e in street.journal.read() if isinstance(e.event, ev.ProposalDecided)]) == 1
+
+
+def test_a_decision_that_counted_is_nothing_on_another_proposal(street: Street) -> None:
+    pid, other = street.lab.plan({}, {"temperature": 1100.0})
+
+    async def story() -> None:
+        token = await street.decide("anna", pid)
+        for topic, code in (
+            (TOPICS.decision("anna", other), "replayed_nonce"),
+            (TOPICS.decision("ben", pid), "other_user"),
+        ):
+            await street.say(topic, token)
+            assert street.answers[-1][1] == "decision.refused"
+            last = street.journal.read()[-1].event
+            assert isinstance(last, ev.EnvelopeRefused)
+            assert last.code == code
+
+    on(street, story)
+    assert street.lab.state.proposals[other].phase == "proposed"
 
 
 def test_a_retained_decision_is_nobodys_word_of_today(street: Street) -> None:
@@ -209,12 +234,15 @@ def test_a_flood_is_answered_without_filling_the_journal(street: Street) -> None
     on(street, story)
 
 
-def test_the_files_are_read_again_after_it_was_asked_for(street: Street) -> None:
+def test_the_files_are_read_again_after_it_was_asked_for_and_who_asked_is_known(street: Street) -> None:
     async def story() -> None:
         await street.ask("ole", "reload")
         assert street.reloads == 0
-        await street.ask("ada", "reload")
+        token = await street.ask("ada", "reload")
         assert street.reloads == 1
+        ((user, about),) = street.ears.asked
+        assert (user, about.id) == ("ada", request_id(token))
+        assert street.answers[-1][1] == "request.received"  # how it went is told when they were read
 
     on(street, story)
 
