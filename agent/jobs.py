@@ -59,6 +59,7 @@ class Jobs:
         self._observe = observe
         self._fresh: dict[str, float] = {}
         self._sent: dict[str, float] = {}
+        self._heard: dict[str, float] = {}
         self._confirmed: set[str] = set()
         self._answered: set[str] = set()
 
@@ -78,9 +79,22 @@ class Jobs:
         """Whether an instrument that confirmed a job says now that it has never seen it."""
         return error.seen is False and job in self._confirmed
 
+    def silence(self, job: str, error: NoAnswerError, *, since: float) -> float:
+        """For how long nothing has been heard of a job, s: however long it had been at work before.
+
+        Args:
+            job: its id.
+            error: how its instrument fell silent.
+            since: when it was begun to ask, by the clock's ``elapsed``.
+        """
+        now = self._clock.elapsed()
+        if error.silent_s:
+            self._heard[job] = now - error.silent_s
+        return now - max(since, self._heard.get(job, since))
+
     def forget(self, job: str) -> None:
         """Nobody asks after a job any more: its end is in the journal."""
-        for known in (self._fresh, self._sent):
+        for known in (self._fresh, self._sent, self._heard):
             known.pop(job, None)
         for noted in (self._confirmed, self._answered):
             noted.discard(job)
@@ -120,13 +134,22 @@ class Jobs:
         return await self._ended(command, answer)
 
     async def ask(self, command: core.SendOrder) -> ev.StepEnded | None:
-        """What became of an order that nobody knew the end of; None while the instrument does not say an end.
+        """What became of an order that nobody knew the end of; None where the instrument has never seen it.
+
+        While it runs it is followed to its end, and its instrument's lease is kept: what a person was asked about goes
+        on all the same.
 
         Raises:
             NoAnswerError: it does not answer.
         """
-        answer = await self._client.query(command.instrument, command.job)
-        return await self._ended(command, answer) if answer is not None and answer.terminal else None
+        iid, job = command.instrument, command.job
+        answer = await self._client.query(iid, job)
+        if answer is None:
+            return None
+        self._note(answer)
+        if not answer.terminal:
+            answer = await self._client.adopt(iid, job, on_update=self._note)
+        return await self._ended(command, answer)
 
     async def cancel(self, command: core.SendOrder) -> None:
         """Ask the instrument to end a job."""
@@ -152,6 +175,7 @@ class Jobs:
 
     def _note(self, state: JobState) -> None:
         self._confirmed.add(state.job)
+        self._heard[state.job] = self._clock.elapsed()
         self._fresh.pop(state.job, None)
         if (since := self._sent.pop(state.job, None)) is not None:
             self._observe(self._clock.elapsed() - since)

@@ -48,12 +48,14 @@ class NoAnswerError(InstrumentError):
         iid: the instrument.
         job: the job; empty where none was asked after.
         seen: False when the device itself says that it has never seen the job, None when it said nothing at all.
+        silent_s: for how long nothing was heard of a job that had been heard of, s; 0 where that is not known.
     """
 
-    def __init__(self, iid: str, job: str, message: str, *, seen: bool | None = None) -> None:
+    def __init__(self, iid: str, job: str, message: str, *, seen: bool | None = None, silent_s: float = 0.0) -> None:
         self.iid = iid
         self.job = job
         self.seen = seen
+        self.silent_s = silent_s
         super().__init__(f"{iid}, job {job}: {message}" if job else f"{iid}: {message}")
 
 

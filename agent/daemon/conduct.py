@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from agent.minds import Minds
 from agent.planning import Planning
 from agent.store import ArtefactStore
 from envs.errors import InstrumentError, JournalError, LabwrightError
+from instruments.bus.waiting import Bell
 from instruments.clock import Clock, Sleeper
 from instruments.errors import NoAnswerError
 
@@ -54,6 +56,8 @@ class Patient:
         self._lost_after = lost_after.total_seconds()
         self._fatal = fatal
         self._observe = observe
+        self._closings = Bell(sleeper)
+        self._desk: Desk | None = None
 
     # ---- The journal
 
@@ -79,6 +83,9 @@ class Patient:
 
     async def send(self, jobs: Jobs, command: core.SendOrder, desk: Desk) -> None:
         """Carry out an order, however long its instrument is away."""
+        if desk is not self._desk:
+            self._desk = desk
+            desk.on_change(lambda _effects: self._closings.ring())
         try:
             await self._send(jobs, command, desk)
         finally:
@@ -100,7 +107,7 @@ class Patient:
                 await self._tell(desk, _never_sent(command, str(refused)))
                 return
             except NoAnswerError as error:
-                silent = self._clock.elapsed() - begun
+                silent = jobs.silence(command.job, error, since=begun)
                 if jobs.has_forgotten(command.job, error) or silent >= self._lost_after:
                     await self._ask_a_person(jobs, command, desk, str(error))
                     return
@@ -110,7 +117,7 @@ class Patient:
             else:
                 await self._tell(desk, ended)
                 return
-            await self._sleeper(pauses.next())
+            await self._pause(desk, command, pauses.next())
 
     def _check(self, desk: Desk, command: core.SendOrder) -> None:
         verdict, reason = hindrance(desk.state, command, desk.rules)
@@ -127,13 +134,30 @@ class Patient:
 
     async def _hear_after_all(self, jobs: Jobs, command: core.SendOrder, desk: Desk) -> None:
         while self._is_open(desk, command):
-            await self._sleeper(LONGEST_PAUSE_S)
             try:
-                ended = await jobs.ask(command) if self._is_open(desk, command) else None
-            except (InstrumentError, OSError):
-                continue
-            if ended is not None:
-                await self._tell(desk, ended)
+                ended = await self._ask(jobs, command, desk)
+            except (InstrumentError, OSError) as error:
+                _log.info("no answer yet", instrument=command.instrument, job=command.job, reason=str(error))
+            else:
+                if ended is not None:
+                    await self._tell(desk, ended)
+            await self._pause(desk, command, LONGEST_PAUSE_S)
+
+    async def _ask(self, jobs: Jobs, command: core.SendOrder, desk: Desk) -> ev.StepEnded | None:
+        """What became of it; None where that is not known, or a person has said meanwhile what shall be."""
+        asking = asyncio.create_task(jobs.ask(command), name=f"asking after {command.job}")
+        asking.add_done_callback(lambda _task: self._closings.ring())
+        try:
+            while not asking.done() and self._is_open(desk, command):
+                await self._closings.until(lambda: asking.done() or not self._is_open(desk, command), LONGEST_PAUSE_S)
+            return asking.result() if asking.done() else None
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+    async def _pause(self, desk: Desk, command: core.SendOrder, seconds: float) -> None:
+        """Wait, but no longer than anybody waits for the order: its experiment may be due for another one."""
+        await self._closings.until(lambda: not self._is_open(desk, command), seconds)
 
     @staticmethod
     def _is_open(desk: Desk, command: core.SendOrder) -> bool:

@@ -224,7 +224,7 @@ class Orders:
                 silent_s += pause
             if silent_s >= self._patience_s:
                 message = f"nothing was heard of it for {silent_s:g} s; {self._state_of(opened.iid)}; adopt it later"
-                raise NoAnswerError(opened.iid, opened.job, message)
+                raise NoAnswerError(opened.iid, opened.job, message, silent_s=silent_s)
             opened.doubtful = False
             n_asked += 1
             await self._ask(opened.iid, opened.job)

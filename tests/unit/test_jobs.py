@@ -183,3 +183,86 @@ def test_nothing_is_remembered_of_jobs_that_ended(tmp_path: Path) -> None:
 
 async def _intended(bench: Bench) -> None:
     bench.jobs.intend(JOB)
+
+
+# ---- Silence
+
+
+class LongWork(Furnace):
+    """Works for hours, is silent for five minutes, and then goes on where it was."""
+
+    @override
+    async def work(self) -> JobState:
+        if self.executed + self.adopted == 1:
+            await asyncio.sleep(12 * 3600.0)
+            raise NoAnswerError(IID, JOB, "scripted", silent_s=300.0)
+        return await super().work()
+
+    @override
+    async def query(self, iid: str, job: str) -> JobState | None:
+        await super().query(iid, job)
+        if self.asked < 4:
+            raise silence()
+        return state("running")
+
+
+def test_patience_begins_with_the_last_word_and_not_with_the_order(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, LongWork())
+    in_a_moment(_intended(bench))
+    told = bench.play(within_s=15 * 3600.0)
+    assert [type(m) for m in told] == [ev.StepEnded]
+    assert (bench.furnace.executed, bench.furnace.adopted) == (1, 1)
+
+
+class Returning(Furnace):
+    """Is away for an hour amid its work, and then is found at work."""
+
+    @override
+    async def query(self, iid: str, job: str) -> JobState | None:
+        await super().query(iid, job)
+        if LoopClock().elapsed() < 3600.0:
+            raise silence()
+        return state("running")
+
+    @override
+    async def work(self) -> JobState:
+        await asyncio.sleep(1800.0)
+        return await super().work()
+
+
+def test_a_furnace_that_is_back_is_followed_though_a_person_was_asked(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, Returning())
+    told = bench.play()
+    assert [type(m) for m in told] == [core.Lost, ev.StepEnded]
+    assert (bench.furnace.executed, bench.furnace.adopted) == (0, 1)
+
+
+def test_when_a_person_has_said_what_shall_be_nobody_waits_any_longer(tmp_path: Path) -> None:
+    class Forgotten(Furnace):
+        @override
+        async def query(self, iid: str, job: str) -> JobState | None:
+            await super().query(iid, job)
+            return state("running") if self.following else None
+
+        @override
+        async def work(self) -> JobState:
+            await asyncio.sleep(100 * 3600.0)
+            raise AssertionError
+
+        following = False
+
+    for following in (False, True):
+        bench = Bench(tmp_path, Forgotten())
+        bench.furnace.following = following  # type: ignore[attr-defined]
+        bench.desk.experiment.lost = "nobody answers"
+
+        async def whole(bench: Bench = bench) -> None:
+            work = asyncio.ensure_future(bench.send())
+            await asyncio.sleep(90.0)
+            bench.desk.close()
+            begun = LoopClock().elapsed()
+            await work
+            assert LoopClock().elapsed() - begun < 1.0
+
+        in_a_moment(whole())
+        assert bench.furnace.adopted == following
