@@ -22,7 +22,7 @@ from agent.rules.recipe import RecipeSettings, flagship
 from ..outcome import Outcome  # noqa: TID252 - run as part of tests.faults, never as faults
 from .audit import Audit, audit
 from .era import Break, Era, Tally
-from .laboratory import Laboratory, laboratory
+from .laboratory import Laboratory, StuckError, laboratory
 from .plan import PENDING, Kill, What, at_point, plan
 from .server import Server
 
@@ -106,8 +106,15 @@ async def _life(
 async def one_life(
     name: str, seed: int, kills: list[Kill], tell: Tell, *, after: Callable[[Laboratory], None]
 ) -> None:  # fmt: skip
-    """One laboratory on SQLite, for what its journal looks like after each kill."""
-    await _life(name, seed, kills, Tally(), Audit(), tell, after=after)
+    """One laboratory on SQLite, for what its journal looks like after each kill.
+
+    Raises:
+        StuckError: its books are not in order.
+    """
+    tally, books = Tally(), Audit()
+    await _life(name, seed, kills, tally, books, tell, after=after)
+    if wrong := [*books.examples, *tally.by_itself, *tally.missed]:
+        raise StuckError("; ".join(wrong[:3]))
 
 
 def first_release(state: Path) -> None:
