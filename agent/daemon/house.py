@@ -19,9 +19,11 @@ from agent.daemon.disk import DiskWatch
 from agent.daemon.known_spaces import CACHE, KnownSpaces
 from agent.daemon.lab_clock import LabClock, LabTime
 from agent.daemon.metrics import Metrics
+from agent.daemon.opening import opened
 from agent.daemon.rules_of import lab_rules
 from agent.daemon.shelf import JournalShelf
 from agent.daemon.space_facts import SpaceFacts
+from agent.daemon.systemd import Notifier
 from agent.daemon.worker import Worker
 from agent.desk import Desk, Named
 from agent.identity import People
@@ -88,8 +90,12 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(launch: Launch) -> AsyncIterator[House]:
+async def open_house(launch: Launch, notifier: Notifier | None = None) -> AsyncIterator[House]:
     """Open everything that needs no bus; it is closed with the context.
+
+    Args:
+        launch: how it shall run.
+        notifier: told what a start waits for; nobody where it is None.
 
     Raises:
         ConfigError: the laboratory's file is wrong.
@@ -97,7 +103,7 @@ async def open_house(launch: Launch) -> AsyncIterator[House]:
     """
     config = launch.config
     _make_directory(config.state)
-    with Journal(config.journal(), write=True) as journal:
+    with await opened(config.journal(), notifier or Notifier()) as journal:
         clock, keep_time = _clock(launch, journal)
         with _logs(launch, clock) as log:
             configs = {entry.id: entry.offline.model_dump(mode="json") for entry in config.campaign}

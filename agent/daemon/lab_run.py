@@ -34,7 +34,7 @@ async def run_lab(launch: Launch) -> int:
         LabwrightError: it cannot start, or something failed that waiting does not mend.
     """
     notifier = Notifier.from_environment()
-    async with Signals(starting=True) as signals, open_house(launch) as house:
+    async with Signals(starting=True) as signals, open_house(launch, notifier) as house:
         desk = Doors()
         uploads = Uploads(
             house.store, Tickets(tickets_secret(house.config), SystemClock()), lambda job: job in house.desk.state.jobs

@@ -88,6 +88,15 @@ def test_systemd_and_the_agent_speak_of_the_same() -> None:
     assert found["RestartPreventExitStatus"] == ["2"], "the exit status of a UserError"
 
 
+def test_no_start_is_the_last_one() -> None:
+    found = unit()
+
+    assert found["Restart"] == ["on-failure"]
+    assert found["StartLimitIntervalSec"] == ["0"], "a database that is away for a minute must not end it for good"
+    assert "StartLimitBurst" not in found
+    assert int(found["RestartSec"][0]) >= 10
+
+
 def test_the_unit_hands_over_the_credentials_that_the_agent_looks_for() -> None:
     names = re.findall(r"^#?LoadCredential=([\w-]+):", text("labwright.service"), re.MULTILINE)
     code = (ROOT / "agent/daemon/config.py").read_text(encoding="utf-8")
