@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from agent import core
 from agent import events as ev
@@ -23,8 +24,12 @@ from instruments.errors import NoAnswerError
 _log = logs.get("conduct")
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+READINGS = 3
+"""How often an image is tried before it counts as one that cannot be read: a worker may have died for itself."""
 LOST_AFTER = timedelta(minutes=15)
 """Real time for which an instrument may leave every question about an order unanswered."""
+
+_T = TypeVar("_T")
 
 
 class _NotAllowedError(Exception):
@@ -112,6 +117,8 @@ class Patient:
                     await self._ask_a_person(jobs, command, desk, str(error))
                     return
                 _log.warning("no answer yet", instrument=command.instrument, job=command.job, reason=str(error))
+            except JournalError as error:  # no room for what it gave: it is kept there, and fetched again
+                await self.mend(error)
             except (InstrumentError, OSError) as error:
                 _log.warning("an order could not be followed", job=command.job, reason=str(error))
             else:
@@ -136,6 +143,8 @@ class Patient:
         while self._is_open(desk, command):
             try:
                 ended = await self._ask(jobs, command, desk)
+            except JournalError as error:
+                await self.mend(error)
             except (InstrumentError, OSError) as error:
                 _log.info("no answer yet", instrument=command.instrument, job=command.job, reason=str(error))
             else:
@@ -173,7 +182,7 @@ class Patient:
         """Have a round planned; what goes wrong is in the record, and after a few times a person is asked."""
         begun = self._clock.elapsed()
         try:
-            message: core.Message = await planning.plan(command)
+            message: core.Message = await self._with_room(lambda: planning.plan(command))
         except (LabwrightError, OSError, ValueError, RuntimeError, ArithmeticError) as error:
             _log.error("the planner failed", campaign=command.campaign, round=command.round, exc_info=True)
             words = str(error) or type(error).__name__
@@ -185,16 +194,31 @@ class Patient:
     async def read(self, minds: Minds, command: core.ReadImage, store: ArtefactStore, desk: Desk) -> None:
         """Have an image read; where that goes wrong again and again the image counts as refused."""
         begun = self._clock.elapsed()
-        try:
-            read = await minds.read_image(
-                command.experiment, command.attempt, command.image, command.pixel_size, store.directory
-            )
-        except (LabwrightError, OSError, ValueError, RuntimeError, ArithmeticError) as error:
-            _log.error("an image could not be read", experiment=command.experiment, exc_info=True)
-            read = _unread(command, str(error) or type(error).__name__)
-            await self._sleeper(FIRST_PAUSE_S)
+        pauses = _Pauses()
+        for left in reversed(range(READINGS)):
+            try:
+                read = await self._with_room(
+                    lambda: minds.read_image(
+                        command.experiment, command.attempt, command.image, command.pixel_size, store.directory
+                    )
+                )
+                break
+            except (LabwrightError, OSError, ValueError, RuntimeError, ArithmeticError) as error:
+                _log.error("an image could not be read", experiment=command.experiment, left=left, exc_info=True)
+                read = _unread(command, str(error) or type(error).__name__)
+                await self._sleeper(pauses.next())
         self._observe("read", self._clock.elapsed() - begun)
         await self._tell(desk, read)
+
+    async def _with_room(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Do something again while there is no room on the disk for what it needs: that is no fault of the work."""
+        pauses = _Pauses()
+        while True:
+            try:
+                return await work()
+            except JournalError as error:
+                await self.mend(error)
+                await self._sleeper(pauses.next())
 
 
 class _Wait(Exception):  # noqa: N818 - no error: it can be sent later

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from quick_time import LoopClock, in_a_moment
 from typing_extensions import override
 
@@ -17,9 +20,11 @@ from agent.daemon.conduct import Patient
 from agent.jobs import Jobs
 from agent.rules.recipe import Order
 from agent.store import ArtefactStore
+from instruments.bulk import fetch as fetching
 from instruments.bulk.fetch import Sources
+from instruments.bulk.files import NoSpaceError
 from instruments.errors import NoAnswerError
-from instruments.messages import JobPhase, JobState, Result
+from instruments.messages import ArtefactRef, JobPhase, JobState, Result
 
 JOB, EID, IID = "j1", "hard-E001", "furnace-1"
 ORDER = core.SendOrder(EID, "sinter", 0, 0, Order("furnace", "sinter", {}), IID, JOB)
@@ -266,3 +271,92 @@ def test_when_a_person_has_said_what_shall_be_nobody_waits_any_longer(tmp_path: 
 
         in_a_moment(whole())
         assert bench.furnace.adopted == following
+
+
+# ---- What it gives
+
+IMAGE = b"not really a picture"
+REF = ArtefactRef(
+    uri=f"data:image/tiff;base64,{base64.b64encode(IMAGE).decode()}", sha256=hashlib.sha256(IMAGE).hexdigest(),
+    bytes=len(IMAGE), media_type="image/tiff",
+)  # fmt: skip
+
+
+@pytest.fixture
+def without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time that costs nothing does not wait for threads."""
+
+    async def fetch(ref: ArtefactRef, sources: Sources | None = None) -> bytes:
+        return fetching.read(ref, sources)
+
+    monkeypatch.setattr("agent.jobs.fetch", fetch)
+
+
+class Camera(Furnace):
+    """Gives an image, however often it is asked."""
+
+    ref = REF
+
+    @override
+    async def work(self) -> JobState:
+        return state("succeeded", result=Result(artefacts={"image": self.ref}))
+
+    @override
+    async def query(self, iid: str, job: str) -> JobState | None:
+        await super().query(iid, job)
+        return await self.work() if self.executed else None
+
+
+@pytest.mark.usefixtures("without_threads")
+@pytest.mark.parametrize("lost", ["", "nobody answers"])
+def test_a_store_without_room_is_waited_for(tmp_path: Path, lost: str) -> None:
+    bench = Bench(tmp_path, Camera(), reserve=1 << 60)
+    bench.desk.experiment.lost = lost
+    bench.furnace.executed = bool(lost)
+
+    async def room() -> None:
+        await asyncio.sleep(600.0)
+        assert not bench.desk.told
+        bench.jobs._store._reserve = 0
+
+    (ended,) = bench.play(room)
+    assert ended.artefacts["image"].sha256 == REF.sha256
+    assert bench.furnace.executed == 1
+
+
+# ---- Thinking
+
+
+def think(conduct: Patient, what: str, answers: list[Exception | str]) -> tuple[int, Any]:
+    """How often a mind was asked that fails so and so, and what the desk was told."""
+    asked, desk = list(answers), Desk()
+
+    async def mind(*_: Any) -> Any:
+        answer = asked.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    some: Any = SimpleNamespace(plan=mind, read_image=mind, directory=Path())
+    place: Any = desk
+    image = ev.ArtefactRecord(sha256=REF.sha256, media_type="image/tiff", bytes=1)
+    if what == "plan":
+        in_a_moment(conduct.plan(some, core.PlanRound("hard", 0, 1), place))
+    else:
+        in_a_moment(conduct.read(some, core.ReadImage(EID, 0, image, 1e-7), some, place))
+    (told,) = desk.told
+    return len(answers) - len(asked), told
+
+
+@pytest.mark.parametrize("what", ["plan", "read"])
+def test_no_room_is_no_failure_of_who_thinks(what: str) -> None:
+    asked, told = think(Patient(LoopClock(), asyncio.sleep), what, [*5 * [NoSpaceError("full")], "an answer"])
+    assert (asked, told) == (6, "an answer")
+
+
+def test_an_image_counts_as_refused_when_it_could_not_be_read_three_times() -> None:
+    died = RuntimeError("the worker died")
+    conduct = Patient(LoopClock(), asyncio.sleep)
+    assert think(conduct, "read", [died, died, "an answer"]) == (3, "an answer")
+    asked, told = think(conduct, "read", [died, died, died, "too late"])
+    assert (asked, told.accepted, told.reason) == (3, False, "it could not be read: the worker died")
