@@ -155,3 +155,17 @@ def test_events_bear_the_laboratorys_time(lab: Lab, journal: FullDisk) -> None:
     lab.ask("ole", "pause", HARD)
     assert [stored.at for stored in journal.read()][-1] == lab.now
     assert lab.now > NOW
+
+
+def test_who_only_looks_on_keeps_nobody_from_knowing(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[str] = []
+
+    def breaks(event: ev.Event, _state: core.LabState, *, replayed: bool) -> None:
+        raise RuntimeError("no gauge of that name")
+
+    lab.at.observe(breaks)
+    lab.at.observe(lambda event, _state, *, replayed: seen.append(event.kind))
+    lab.ask("ole", "pause", HARD)
+    assert seen == ["request.accepted", "campaign.phase"]
+    assert lab.state.campaigns[HARD].phase == "paused"
+    assert "an observer failed" in caplog.text
