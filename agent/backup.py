@@ -1,9 +1,9 @@
 """``labwright backup`` and ``labwright restore``: a laboratory's record and all that it refers to, in one file.
 
 A backup is a plain tar archive: ``journal/`` (a copy of the SQLite file, or the lines of a PostgreSQL database as one
-transaction saw it), ``artefacts/``, ``people/``, ``lab/`` with the laboratory's file, and ``manifest.json`` with the
-SHA-256 of each file and where the hash chain ended. Secrets are not in it. It is made while the daemon writes, and is
-there whole or not at all.
+transaction saw it), ``artefacts/``, ``people/`` with public keys alone, ``lab/`` with the laboratory's file and those of
+its campaigns, and ``manifest.json`` with the SHA-256 of each file and where the hash chain ended. Secrets are not in it.
+It is made while the daemon writes, and is there whole or not at all.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from agent.config import read_toml
+from agent.identity import PUBLIC
 from agent.journal import locate
 from agent.ledger.copies import artefacts_of, events_of, tip_of
 from agent.ledger.sqlite import FILE
-from agent.restore import FORMAT, MANIFEST, Restored, restore
+from agent.restore import FORMAT, LAB, MANIFEST, Restored, restore
 from agent.store import ArtefactStore
 from envs.errors import UserError
 from instruments.artefacts import sync_directory
@@ -43,7 +45,8 @@ class Backup:
         events: number of them.
         tip: hash of the last one.
         files: SHA-256 and bytes of each file, by name in the archive.
-        missing: artefacts that the record refers to and that are not there whole, by SHA-256, each with why.
+        missing: artefacts that the record refers to and that are not there whole, by SHA-256, and campaign files that
+            cannot be kept, by name; each with why.
     """
 
     path: Path
@@ -69,7 +72,7 @@ def backup(
         state_dir: holds the artefacts, and the people unless ``people`` says otherwise.
         target: the archive to make; its directory must be there.
         made_at: now, for the manifest.
-        lab_file: kept along, where there is one.
+        lab_file: kept along with the campaign files that it names, where there is one.
         people: directory of the public keys.
 
     Raises:
@@ -87,10 +90,10 @@ def backup(
             with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
                 _add(archive, made, f"journal/{copy.name}", copy)
                 _add_artefacts(archive, made, copy, ArtefactStore(state_dir / ARTEFACTS))
-                for one in sorted((people or state_dir / PEOPLE).glob("*.json")):
+                for one in sorted((people or state_dir / PEOPLE).glob(f"*{PUBLIC}")):
                     _add(archive, made, f"{PEOPLE}/{one.name}", one)
                 if lab_file is not None:
-                    _add(archive, made, f"lab/{lab_file.name}", lab_file)
+                    _add_lab(archive, made, lab_file)
                 _add_manifest(archive, made, made_at, "sqlite" if copy.name == FILE else "postgresql")
     except OSError as error:
         raise UserError(f"{target} cannot be written ({error.strerror or error}): nothing was kept of it") from error
@@ -134,6 +137,29 @@ def _add_artefacts(archive: tarfile.TarFile, made: Backup, copy: Path, store: Ar
             made.missing[digest] = str(error)
             continue
         _add(archive, made, f"{ARTEFACTS}/{path.name}", path)
+
+
+def _add_lab(archive: tarfile.TarFile, made: Backup, lab_file: Path) -> None:
+    """The laboratory's file, and the campaign files without which it cannot be read."""
+    _add(archive, made, f"{LAB}/{lab_file.name}", lab_file)
+    for name in dict.fromkeys(_campaign_files(lab_file)):
+        path = lab_file.parent / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            made.missing[name] = "a campaign file that is not below the laboratory's: keep it yourself"
+        elif not path.is_file():
+            made.missing[name] = "a campaign file that is not there"
+        elif (kept := f"{LAB}/{Path(name).as_posix()}") not in made.files:
+            _add(archive, made, kept, path)
+
+
+def _campaign_files(lab_file: Path) -> Iterator[str]:
+    try:
+        entries = read_toml(lab_file).get("campaign")
+    except UserError:  # kept as it is: who broke it may want it back
+        return
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and isinstance(entry.get("file"), str) and entry["file"]:
+            yield entry["file"]
 
 
 def _add_manifest(archive: tarfile.TarFile, made: Backup, made_at: datetime, database: str) -> None:

@@ -28,7 +28,9 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 BY = "restore"
 """Who stops a restored laboratory, in its record."""
-_FOLDERS = ("journal", "artefacts", "people", "lab")
+LAB = "lab"
+"""Folder of the laboratory's file and the campaign files that it names."""
+_FOLDERS = ("journal", "artefacts", "people", LAB)
 _BLOCK = 1 << 20
 
 
@@ -73,11 +75,15 @@ def restore(archive: Path, target_dir: Path, *, at: datetime, place: str | None 
         try:
             manifest = _checked(room, _unpacked(archive, room), archive)
             state = _state(room)
-            stopped = _fill(_copy(room, archive), place or state, f"{archive}, made {manifest['made_at']}", at)
-            if target_dir.exists():
-                target_dir.rmdir()
-            state.rename(target_dir)
-            sync_directory(target_dir.parent)
+            copy, source = _copy(room, archive), f"{archive}, made {manifest['made_at']}"
+            if place is None:
+                copy = _as_sqlite(copy, room / "filled").rename(state / FILE)
+                stopped = _stop(copy.parent, source, at)
+                _move(state, target_dir)
+            else:
+                copy = _as_sqlite(copy, room / "filled")
+                stopped = _stop(copy.parent, source, at)
+                _into_database(_as_lines(copy), place, state, target_dir)
         finally:
             shutil.rmtree(room, ignore_errors=True)
     except OSError as error:
@@ -105,15 +111,18 @@ def _unpacked(archive: Path, room: Path) -> dict[str, str]:
 
 def _belongs(member: tarfile.TarInfo) -> bool:
     """Whether it is a plain file that leads nowhere else."""
-    folder, _, name = member.name.rpartition("/")
-    named = "/" not in folder and folder in _FOLDERS and name not in {"", ".", ".."}
+    folder, *names = member.name.split("/")
+    plain = bool(names) and not {"", ".", ".."} & {*names}
+    named = folder in _FOLDERS and plain and (len(names) == 1 or folder == LAB)
     return member.isfile() and (member.name == MANIFEST or named)
 
 
 def _write(content: IO[bytes], path: Path) -> str:
-    path.parent.mkdir(exist_ok=True)
+    for folder in reversed(path.parents):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700)
     hashing = hashlib.sha256()
-    with path.open("xb") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         while block := content.read(_BLOCK):
             hashing.update(block)
             file.write(block)
@@ -157,23 +166,28 @@ def _copy(room: Path, archive: Path) -> Path:
 def _state(room: Path) -> Path:
     """The state directory as it will be, without the journal."""
     state = room / "state"
-    state.mkdir()
+    state.mkdir(mode=0o700)
     for folder in ("artefacts", "people"):
         if (room / folder).is_dir():
             (room / folder).rename(state / folder)
-    for one in (room / "lab").glob("*"):
+    for one in sorted((room / LAB).glob("*")):
+        if (state / one.name).exists():
+            raise UserError(f"{one.name} beside the laboratory's file has the name of what an agent keeps")
         one.rename(state / one.name)
     return state
 
 
-def _fill(copy: Path, place: Path | str, source: str, at: datetime) -> bool:
-    """Put the journal in its place; returns whether the laboratory is stopped there."""
-    if copy.name == FILE and isinstance(place, Path):
-        copy.rename(place / FILE)
-    else:
-        lines = copy if copy.name == dump.LINES else _as_lines(copy)
-        with Journal(place, write=True) as journal:
-            journal.fill(lines)
+def _as_sqlite(copy: Path, beside: Path) -> Path:
+    """The journal as a file of SQLite that can be written."""
+    if copy.name == FILE:
+        return copy
+    with Journal(beside, write=True) as journal:
+        journal.fill(copy)
+    return beside / FILE
+
+
+def _stop(place: Path, source: str, at: datetime) -> bool:
+    """Stop the laboratory in the journal, where an agent ran there; returns whether."""
     with Journal(place, write=True) as journal:
         daemon = any(isinstance(stored.event, ev.AgentStarted) for stored in journal.scan())
         if daemon:
@@ -188,3 +202,24 @@ def _as_lines(copy: Path) -> Path:
     with Journal(copy.parent, write=True) as journal, target.open("w", encoding="utf-8") as lines:
         lines.writelines(f"{line}\n" for line in journal.lines())
     return target
+
+
+def _move(state: Path, target_dir: Path) -> None:
+    if target_dir.exists():
+        target_dir.rmdir()
+    state.rename(target_dir)
+    sync_directory(target_dir.parent)
+
+
+def _into_database(lines: Path, place: str, state: Path, target_dir: Path) -> None:
+    """Fill the database in one transaction, the stop among it, as the last thing that is done.
+
+    A database that was filled can neither be filled again nor be told from one that is in use.
+    """
+    with Journal(place, write=True) as journal:
+        _move(state, target_dir)
+        try:
+            journal.fill(lines)
+        except BaseException:
+            target_dir.rename(state)
+            raise

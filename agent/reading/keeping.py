@@ -31,7 +31,7 @@ def write_backup(source: JournalSource | BusSource, target: Path, *, lab_file: P
         return
     size = sum(int(file["bytes"]) for file in made.files.values()) / 1e6
     words = f"{target}: {made.events} events, {len(made.files)} files, {size:,.1f} MB"
-    words += f"; [yellow]{len(made.missing)} artefacts are missing[/]" if made.missing else ""
+    words += f"; [yellow]{len(made.missing)} files are missing[/]" if made.missing else ""
     console().print(f"{words}. Secrets are not in it: keep those of {source.state / 'secrets'} apart.")
     for digest, why in made.missing.items():
         console().print(f"  {digest}: {why}", markup=False)

@@ -34,7 +34,7 @@ def state(tmp_path: Path) -> Path:
     state = tmp_path / "lab" / "state"
     (state / "people").mkdir(parents=True)
     (state / "secrets").mkdir()
-    (state / "people" / "alice.json").write_text('{"name": "alice"}')
+    (state / "people" / "alice.public.json").write_text('{"name": "alice"}')
     (state / "secrets" / "broker-password").write_text("hush")
     (tmp_path / "lab" / "LAB.toml").write_text('[lab]\nname = "kiln"\n')
     ArtefactStore(state / "artefacts").put(IMAGE, "image/tiff")
@@ -71,7 +71,7 @@ def test_what_was_backed_up_comes_back_and_waits_for_a_person(place: Path | str,
     done = restore(archive, back, at=NOW)
     assert (done.events, done.stopped, list(done.missing)) == (len(events), True, ["c" * 64])
     assert ArtefactStore(back / "artefacts").get(next((state / "artefacts").glob("*.tif")).stem) == IMAGE
-    assert (back / "people" / "alice.json").read_text() == '{"name": "alice"}'
+    assert (back / "people" / "alice.public.json").read_text() == '{"name": "alice"}'
     assert (back / "LAB.toml").read_text() == '[lab]\nname = "kiln"\n'
     with Journal(back, write=True) as journal:
         assert journal.read()[:-1] == events
@@ -130,6 +130,47 @@ def test_a_backup_made_amid_writing_is_whole(place: Path | str, state: Path, tmp
             assert one.events % 3 == 1  # three events a transaction after the first
 
 
+def test_campaign_files_come_along_and_private_keys_do_not(archive: Path, state: Path, tmp_path: Path) -> None:
+    archive.unlink()
+    (state / "people" / "alice.private.json").write_text('{"jwe": "hush"}')
+    lab = state.parent / "LAB.toml"
+    (lab.parent / "campaigns").mkdir()
+    (lab.parent / "campaigns" / "hard.toml").write_text("[campaign]\nexperiments = 4\n")
+    named = "\n".join(f'[[campaign]]\nid = "c{n}"\nfile = "{name}"' for n, name in enumerate(
+        ("campaigns/hard.toml", "campaigns/hard.toml", "../outside.toml", "nowhere.toml")
+    ))  # fmt: skip
+    lab.write_text(f'[lab]\nname = "kiln"\n{named}\n')
+    made = backup(state, state, archive, made_at=NOW, lab_file=lab)
+    assert {name for name in made.files if name.split("/")[0] in {"lab", "people"}} == {
+        "lab/LAB.toml", "lab/campaigns/hard.toml", "people/alice.public.json",
+    }  # fmt: skip
+    assert {"../outside.toml", "nowhere.toml"} < made.missing.keys()
+    back = tmp_path / "back"
+    restore(archive, back, at=NOW)
+    assert (back / "campaigns" / "hard.toml").read_text() == "[campaign]\nexperiments = 4\n"
+    for path in [back, *back.rglob("*")]:
+        assert path.stat().st_mode & 0o077 == 0 or path.name.startswith("journal"), path
+
+
+def test_a_restore_into_a_database_that_breaks_off_leaves_it_empty(
+    archive: Path, tmp_path: Path, server: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, back = server.database(), tmp_path / "back"
+
+    def killed(*_: object, **__: object) -> None:
+        raise OSError(5, "killed")
+
+    for method in ("append", "fill"):
+        with monkeypatch.context() as patched:
+            patched.setattr(Journal, method, killed)
+            with pytest.raises(UserError, match="cannot be restored"):
+                restore(archive, back, at=NOW, place=url)
+        assert not back.exists()
+    assert restore(archive, back, at=NOW, place=url).stopped
+    with Journal(url, write=False) as journal:
+        assert isinstance(journal.read()[-1].event, ev.LabStopped)
+
+
 # ---- What is refused
 
 
@@ -173,9 +214,9 @@ def rename(folder: str, other: str) -> Callable[[str, bytes], tuple[str, bytes] 
         (drop("manifest"), r"its manifest.json is missing"),
         (drop("journal/"), r"journal/journal.sqlite is missing"),
         (spoil("artefacts/"), r"artefacts/.* is not what was put in it"),
-        (spoil("people/"), r"people/alice.json is not what was put in it"),
+        (spoil("people/"), r"people/alice.public.json is not what was put in it"),
         (spoil("journal/"), r"journal.sqlite is not what was put in it"),
-        (rename("people/", "people/mallory.json"), r"people/alice.json is missing"),
+        (rename("people/", "people/mallory.json"), r"people/alice.public.json is missing"),
         (rename("people/", "../alice.json"), r"alice.json does not belong in one"),
         (rename("people/", "/etc/alice.json"), r"alice.json does not belong in one"),
         (rename("people/", "people/../../alice.json"), r"alice.json does not belong in one"),
