@@ -52,12 +52,21 @@ class Bound:
     def _refused_number(self, name: str, value: Quantity, number: float) -> str:
         if not math.isfinite(number):
             return f"{name} = {number} is not a finite number"
-        slack = 0.0 if value.unit == self.unit else SLACK
-        if number < self.low - slack * max(1.0, abs(self.low)):
+        if number < self.low and not self._nearly(value, number, self.low):
             return f"{name} = {shown(value)} is below the limit of {numbered(self.low, self.unit)}"
-        if number > self.high + slack * max(1.0, abs(self.high)):
+        if number > self.high and not self._nearly(value, number, self.high):
             return f"{name} = {shown(value)} is above the limit of {numbered(self.high, self.unit)}"
         return ""
+
+    def _nearly(self, value: Quantity, number: float, bound: float) -> bool:
+        """Whether a value is a bound but for the rounding of its conversion, in either unit.
+
+        Either, because a share of nothing is nothing: 273.15 K is 0 Cel but for rounding, and no share of 0 says so.
+        """
+        if value.unit == self.unit:
+            return False
+        theirs = convert(bound, self.unit, value.unit)
+        return math.isclose(number, bound, rel_tol=SLACK) or math.isclose(value.value, theirs, rel_tol=SLACK)
 
     def _refused_word(self, name: str, word: str) -> str:
         if self.unit:

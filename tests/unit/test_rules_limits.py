@@ -123,6 +123,23 @@ def test_a_converted_value_at_the_bound_itself_is_allowed() -> None:
     assert limits_of(FURNACE).refusals(sinter(temperature=q(2173.15, "K"), **slow), "furnace-1") == ()
 
 
+@pytest.mark.parametrize(
+    ("bound", "value", "unit", "fits"),
+    [
+        (Bound(high=1e-9, unit="A"), 1e-6, "mA", True),
+        (Bound(high=1e-9, unit="A"), 1.0001e-6, "mA", False),
+        (Bound(high=1e-9, unit="A"), 2e-6, "mA", False),
+        (Bound(low=1e-9, unit="A"), 0.5e-6, "mA", False),
+        (Bound(low=0.0, unit="Cel"), 273.15, "K", True),
+        (Bound(low=0.0, unit="Cel"), 273.14, "K", False),
+        (Bound(high=273.15, unit="K"), 0.0, "Cel", True),
+        (Bound(high=0.0, unit="A"), 1e-12, "mA", False),
+    ],
+)
+def test_small_bounds_are_as_exact_as_large_ones(bound: Bound, value: float, unit: str, fits: bool) -> None:
+    assert (bound.refusal("current", Quantity(value=value, unit=unit)) == "") is fits
+
+
 def test_while_the_instrument_is_open_one_that_allows_it_is_enough() -> None:
     limits = limits_of(FURNACE + SECOND)
     assert limits.refusals(sinter(), "furnace-2")
