@@ -1,9 +1,9 @@
 """``labwright backup`` and ``labwright restore``: a laboratory's record and all that it refers to, in one file.
 
 A backup is a plain tar archive: ``journal/`` (a copy of the SQLite file, or the lines of a PostgreSQL database as one
-transaction saw it), ``artefacts/``, ``people/`` with public keys alone, ``lab/`` with the laboratory's file and those of
-its campaigns, and ``manifest.json`` with the SHA-256 of each file and where the hash chain ended. Secrets are not in it.
-It is made while the daemon writes, and is there whole or not at all.
+transaction saw it), ``artefacts/``, ``people/`` with public keys alone, ``lab/`` with the laboratory's file and those
+of its campaigns, and ``manifest.json`` with the SHA-256 of each file and where the hash chain ended. Secrets are not in
+it. It is made while the daemon writes, and is there whole or not at all.
 """
 
 from __future__ import annotations
