@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -13,14 +15,21 @@ from agent.store import ArtefactStore
 from envs.errors import JournalError
 from instruments.artefacts import ArtefactError
 from instruments.bulk.fetch import Sources, fetch
+from instruments.bulk.files import StoreError
 from instruments.client import InstrumentClient
-from instruments.clock import Clock
+from instruments.clock import Clock, Sleeper
 from instruments.driving.job_desk import NO_JOURNAL, STORAGE
 from instruments.errors import NoAnswerError
 from instruments.messages import ArtefactRef, JobError, JobState, UploadTicket
+from instruments.own_thread import run as beside
+
+_log = logging.getLogger(__name__)
 
 VALIDITY = timedelta(minutes=10)
 """Of an order, in real time: an instrument begins no later."""
+
+FETCH_PAUSES_S = (1.0, 5.0, 15.0)
+"""Before what could not be fetched is fetched again."""
 
 
 class Jobs:
@@ -34,6 +43,7 @@ class Jobs:
         validity: how long after sending an instrument may begin, in the laboratory's time.
         ticket: makes the upload ticket of a job; None where instruments write files themselves.
         observe: told how long after its intent an order was confirmed, s.
+        sleeper: waits before an artefact is fetched again, in real time.
         strict: whether an instrument that cannot store its work ends everything, rather than this order.
     """
 
@@ -48,6 +58,7 @@ class Jobs:
         ticket: Callable[[str], UploadTicket] | None = None,
         strict: bool = True,
         observe: Callable[[float], None] = lambda _seconds: None,
+        sleeper: Sleeper = asyncio.sleep,
     ) -> None:
         self._client = client
         self._store = store
@@ -57,6 +68,7 @@ class Jobs:
         self._ticket = ticket
         self._strict = strict
         self._observe = observe
+        self._sleeper = sleeper
         self._fresh: dict[str, float] = {}
         self._sent: dict[str, float] = {}
         self._heard: dict[str, float] = {}
@@ -210,11 +222,34 @@ class Jobs:
         )
 
     async def _keep(self, ref: ArtefactRef) -> ev.ArtefactRecord:
-        data = await fetch(ref, self._sources)
+        # What was uploaded to this agent is here already, wherever its reference points to: addresses change.
+        there = await beside(lambda: self._has(ref), name="artefact")
+        data = b"" if there else await self._fetch(ref)
         reached("before-artefact")
-        digest = self._store.put(data, ref.media_type)
+        if not there:
+            await beside(lambda: self._store.put(data, ref.media_type), name="artefact")
         reached("after-artefact")
-        return ev.ArtefactRecord(sha256=digest, media_type=ref.media_type, bytes=ref.bytes)
+        return ev.ArtefactRecord(sha256=ref.sha256, media_type=ref.media_type, bytes=ref.bytes)
+
+    def _has(self, ref: ArtefactRef) -> bool:
+        try:
+            return self._store.path(ref.sha256, verify=True).stat().st_size == ref.bytes
+        except (StoreError, OSError):
+            return False  # it is fetched, and replaces what has decayed
+
+    async def _fetch(self, ref: ArtefactRef) -> bytes:
+        """Fetch it; a server may be away for a moment, and an order that is given again costs a sample.
+
+        Raises:
+            ArtefactError: it cannot be had.
+        """
+        for pause in FETCH_PAUSES_S:
+            try:
+                return await fetch(ref, self._sources)
+            except ArtefactError as error:
+                _log.warning("fetched again in %g s: %s", pause, error)
+                await self._sleeper(pause)
+        return await fetch(ref, self._sources)
 
 
 __all__ = ["VALIDITY", "Jobs", "NoAnswerError"]

@@ -20,6 +20,7 @@ from agent.daemon.conduct import Patient
 from agent.jobs import Jobs
 from agent.rules.recipe import Order
 from agent.store import ArtefactStore
+from instruments.artefacts import ArtefactError
 from instruments.bulk import fetch as fetching
 from instruments.bulk.fetch import Sources
 from instruments.bulk.files import NoSpaceError
@@ -289,7 +290,12 @@ def without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     async def fetch(ref: ArtefactRef, sources: Sources | None = None) -> bytes:
         return fetching.read(ref, sources)
 
+    async def beside(function: Callable[[], Any], *, name: str) -> Any:
+        assert name
+        return function()
+
     monkeypatch.setattr("agent.jobs.fetch", fetch)
+    monkeypatch.setattr("agent.jobs.beside", beside)
 
 
 class Camera(Furnace):
@@ -317,11 +323,37 @@ def test_a_store_without_room_is_waited_for(tmp_path: Path, lost: str) -> None:
     async def room() -> None:
         await asyncio.sleep(600.0)
         assert not bench.desk.told
-        bench.jobs._store._reserve = 0
+        bench.jobs._store.reserve = 0
 
     (ended,) = bench.play(room)
     assert ended.artefacts["image"].sha256 == REF.sha256
     assert bench.furnace.executed == 1
+
+
+@pytest.mark.usefixtures("without_threads")
+def test_what_is_in_the_own_store_is_not_fetched(tmp_path: Path) -> None:
+    moved = Camera()
+    moved.ref = REF.model_copy(update={"uri": f"https://an.old.name/{REF.sha256}"})
+    bench = Bench(tmp_path, moved)
+    bench.jobs._store.put(IMAGE, "image/tiff")
+    (ended,) = bench.play()
+    assert (ended.state, ended.artefacts["image"].sha256) == ("succeeded", REF.sha256)
+
+
+@pytest.mark.usefixtures("without_threads")
+@pytest.mark.parametrize(("away_s", "state_"), [(10.0, "succeeded"), (1000.0, "failed")])
+def test_a_server_that_is_away_for_a_moment_costs_no_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away_s: float, state_: str
+) -> None:
+    async def fetch(_ref: ArtefactRef, _sources: Sources) -> bytes:
+        if LoopClock().elapsed() < away_s:
+            raise ArtefactError("connection refused")
+        return IMAGE
+
+    monkeypatch.setattr("agent.jobs.fetch", fetch)
+    (ended,) = Bench(tmp_path, Camera()).play()
+    assert ended.state == state_
+    assert ended.error_kind == ("" if state_ == "succeeded" else "retryable")
 
 
 # ---- Thinking

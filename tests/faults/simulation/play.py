@@ -32,12 +32,17 @@ async def _fetch(ref: ArtefactRef, sources: fetching.Sources | None = None) -> b
     return fetching.read(ref, sources)
 
 
+async def _beside(function: Callable[[], Any], *, name: str) -> Any:
+    return function()
+
+
 @contextmanager
 def without_threads() -> Iterator[None]:
     """The real code, with the few places replaced that would use a thread or tell a log."""
     logging.disable(logging.CRITICAL)
     with ExitStack() as stack:
         stack.enter_context(patch("agent.jobs.fetch", _fetch))
+        stack.enter_context(patch("agent.jobs.beside", _beside))
         stack.enter_context(patch("agent.daemon.office.version", lambda _name: "simulated"))
         for name, value in PULSE.items():
             stack.enter_context(patch(f"agent.daemon.beat.{name}", value))
