@@ -67,7 +67,7 @@ async def at_the_bus(house: House, server: ArtefactServer) -> AsyncIterator[Bus]
         if house.launch.mode == "virtual":
             virtual = await stack.enter_async_context(_virtual(house, broker, address))
         sources = virtual.sources if virtual else Sources(directories=(), own=(server.uri, house.store))
-        transport = _Marked(address, client_id=f"{config.lab.name}-{config.lab.agent}", persistent=True)
+        transport = _Marked(address, client_id=_session(house), persistent=True)
         client = InstrumentClient(
             transport, lab=config.lab.name, agent=config.lab.agent, clock=house.clock, ids=house.ids,
             root=config.lab.root, judge_clocks=house.launch.mode != "virtual",
@@ -85,6 +85,12 @@ class _Marked(MqttTransport):
         await super().publish(topic, payload, qos=qos, retain=retain, mirror=mirror)
         if mirror is not None:  # an order has one, and nothing else does
             reached("after-send")
+
+
+def _session(house: House) -> str:
+    """Name of what the broker keeps while the agent is away: words to the live one must not be taken by its shadow."""
+    name = f"{house.config.lab.name}-{house.config.lab.agent}"
+    return f"{name}-shadow" if house.launch.mode == "shadow" else name
 
 
 def _address(config: LabConfig) -> BrokerAddress:

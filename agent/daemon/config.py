@@ -31,6 +31,8 @@ from instruments.errors import TopicError
 from instruments.topics import Lab
 
 VIRTUAL_INSTRUMENTS = ("furnace-1", "sem-1", "indenter-1")
+SHADOW = "shadow"
+"""Below the state directory: the record of what was only tried."""
 VIRTUAL_SPEED = 3600.0
 """An hour in a second: three weeks take eight and a half minutes."""
 
@@ -185,6 +187,7 @@ class LabConfig(Section):
     campaign: Annotated[tuple[CampaignEntry, ...], BeforeValidator(_tupled)] = ()
     _home: Path = PrivateAttr(default=Path())
     _source: str = PrivateAttr(default="")
+    _shadowed: Path | None = PrivateAttr(default=None)
 
     @property
     def home(self) -> Path:
@@ -202,6 +205,11 @@ class LabConfig(Section):
         return self._home / self.lab.state
 
     @property
+    def keys(self) -> Path:
+        """The laboratory's own state directory, with its credentials and its broker, in shadow, too."""
+        return self._shadowed or self.state
+
+    @property
     def people(self) -> Path:
         """Directory of the public keys."""
         return self._home / self.lab.people if self.lab.people else self.state / "people"
@@ -210,6 +218,13 @@ class LabConfig(Section):
     def topics(self) -> Lab:
         """The laboratory's part of the topic tree."""
         return Lab(self.lab.root, self.lab.name)
+
+    def in_shadow(self) -> LabConfig:
+        """The same laboratory with a record of its own: what is only tried spends and ends nothing of the live one."""
+        own = {"state": str((self.state / SHADOW).absolute()), "database": "", "people": str(self.people.absolute())}
+        shadow = self.model_copy(update={"lab": self.lab.model_copy(update=own)})
+        shadow._shadowed = self.keys  # noqa: SLF001 - its own
+        return shadow
 
     def entry(self, campaign: str) -> CampaignEntry:
         """A campaign by its id.
@@ -230,7 +245,7 @@ class LabConfig(Section):
         """
         if not self.lab.database:
             return self.state
-        return database_url(self.lab.database, credential("database-password", self.state, environment))
+        return database_url(self.lab.database, credential("database-password", self.keys, environment))
 
     def address(self, environment: Mapping[str, str] | None = None) -> BrokerAddress:
         """The configured broker with the credentials for it.
@@ -245,7 +260,7 @@ class LabConfig(Section):
         }
         password = None
         if "@" in told.url:
-            password = credential("broker-password", self.state, environment)
+            password = credential("broker-password", self.keys, environment)
         try:
             return BrokerAddress.from_url(
                 told.url, password=password, ca=files["ca"], certificate=files["cert"], key=files["key"]

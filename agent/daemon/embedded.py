@@ -22,7 +22,7 @@ def embedded(config: LabConfig) -> Iterator[LocalBroker]:
         ConfigError: two users have one name, or the port is taken.
         TransportError: it does not start.
     """
-    store = BrokerStore(config.state / DIRECTORY)
+    store = BrokerStore(config.keys / DIRECTORY)
     known = store.load()
     port = _port(config, known)
     access = _access(config, known)

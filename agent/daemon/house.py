@@ -19,7 +19,7 @@ from agent.daemon.disk import DiskWatch
 from agent.daemon.known_spaces import CACHE, KnownSpaces
 from agent.daemon.lab_clock import LabClock, LabTime
 from agent.daemon.metrics import Metrics
-from agent.daemon.opening import opened
+from agent.daemon.opening import only_agent, opened
 from agent.daemon.rules_of import lab_rules
 from agent.daemon.shelf import JournalShelf
 from agent.daemon.space_facts import SpaceFacts
@@ -103,7 +103,7 @@ async def open_house(launch: Launch, notifier: Notifier | None = None) -> AsyncI
     """
     config = launch.config
     _make_directory(config.state)
-    with await opened(config.journal(), notifier or Notifier()) as journal:
+    with await opened(config.journal(), notifier or Notifier()) as journal, only_agent(config.keys):
         clock, keep_time = _clock(launch, journal)
         with _logs(launch, clock) as log:
             configs = {entry.id: entry.offline.model_dump(mode="json") for entry in config.campaign}

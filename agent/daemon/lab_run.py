@@ -137,4 +137,8 @@ def introduction(house: House, bus: Bus, base: str) -> str:
         f"health and metrics: {base}/healthz, {base}/metrics",
         f"record: {state}   log: {state / 'logs' / 'agent.jsonl'}",
     ]
+    if house.launch.mode == "shadow":
+        lines.insert(
+            1, f"nothing is ordered; this record is the shadow's own, and the one in {config.keys} stays as it is"
+        )
     return "\n".join(lines)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
@@ -18,6 +20,7 @@ _log = logging.getLogger(__name__)
 FORWARD_S = 3600.0
 """How long bringing a journal to this release's form may take, before a service manager thinks it stuck."""
 AGAIN_S = 5.0
+LOCK = "agent.lock"
 
 Open = Callable[[Path | str], Journal]
 
@@ -60,6 +63,29 @@ async def opened(
             except JournalError as error:
                 if not _is_away(error):
                     raise
+
+
+@contextmanager
+def only_agent(state: Path) -> Iterator[None]:
+    """Hold the laboratory while the context lasts: live and in shadow have records of their own, and one voice.
+
+    Raises:
+        JournalError: another agent of it runs on this machine.
+    """
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = (state / LOCK).open("ab")
+    except OSError as error:
+        raise JournalError(f"{state} cannot be written ({error.strerror}): make it writable") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise JournalError(
+                f"{state}: another agent of this laboratory runs here, live or in shadow: both would propose under the "
+                "same ids; stop it first"
+            ) from error
+        yield
 
 
 def _is_away(error: JournalError) -> bool:

@@ -42,6 +42,9 @@ class Request:
     http_port: int = 0
 
 
+_VIRTUAL = Request()
+
+
 def run(request: Request) -> None:
     """Run the daemon, or its dry run.
 
@@ -61,6 +64,7 @@ def run(request: Request) -> None:
     _warn_without_people(config, request, console)
     launch = Launch(
         config, mode, path=request.file, seed=request.seed, terminal=sys.stderr.isatty(),
+        read=(lambda path: load_lab(path).in_shadow()) if mode == "shadow" else load_lab,
         up=lambda words: console.print(f"{words}\n{_next(request, config)}", highlight=False, soft_wrap=True),
     )  # fmt: skip
     from agent.daemon.lab_run import run_lab
@@ -85,7 +89,7 @@ def choose(request: Request) -> tuple[LabConfig, Mode]:
     if request.dry_run:
         return config, "dry-run"
     if not request.live:
-        return config, "shadow"
+        return config.in_shadow(), "shadow"
     if not config.lab.live:
         raise UserError(f"--live: {request.file} does not say live = true in [lab], and both are needed")
     return config, "live"
@@ -104,7 +108,9 @@ def _no_contradiction(request: Request) -> None:
         raise UserError(f"--approve {request.approve}: people or auto")
     only = {
         "--state": request.state, "--person": request.persons, "--experiments": request.experiments,
-        "--strategy": request.strategy,
+        "--strategy": request.strategy, "--approve": request.approve != _VIRTUAL.approve,
+        "--speed": request.speed != _VIRTUAL.speed, "--seed": request.seed, "--dir": request.identities,
+        "--http-port": request.http_port,
     }  # fmt: skip
     wrong = [name for name, value in only.items() if value]
     if wrong and not request.virtual:
