@@ -160,7 +160,7 @@ def test_events_bear_the_laboratorys_time(lab: Lab, journal: FullDisk) -> None:
 def test_who_only_looks_on_keeps_nobody_from_knowing(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     seen: list[str] = []
 
-    def breaks(event: ev.Event, _state: core.LabState, *, replayed: bool) -> None:
+    def breaks(event: ev.Event, state: core.LabState, *, replayed: bool) -> None:
         raise RuntimeError("no gauge of that name")
 
     lab.at.observe(breaks)
