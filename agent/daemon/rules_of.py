@@ -62,7 +62,7 @@ def campaign_rules(entry: CampaignEntry, facts: SpaceFacts, config: LabConfig) -
         key=f"{key}recipe",
     )
     policy = read_policy(
-        {**config.policy, **entry.policy},
+        _over(config.policy, entry.policy),
         facts.factors,
         facts.crystals,
         costs=costs.names,
@@ -86,6 +86,18 @@ def campaign_rules(entry: CampaignEntry, facts: SpaceFacts, config: LabConfig) -
         hazards=read_hazards(config.hazards, None, facts.crystals, source=source),
         instruments=frozenset(entry.instruments) or None,
     )
+
+
+def _over(under: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A table over another one, key by key at every depth.
+
+    A campaign that adds a threshold of its own must not lose those of the laboratory by it.
+    """
+    merged = {**under, **own}
+    for key in under.keys() & own.keys():
+        if isinstance(under[key], Mapping) and isinstance(own[key], Mapping):
+            merged[key] = _over(under[key], own[key])
+    return merged
 
 
 def limits_of(config: LabConfig, mode: Mode) -> Limits:

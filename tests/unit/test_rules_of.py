@@ -52,6 +52,24 @@ def test_who_approves_is_said_once_and_where_it_differs(facts: Any) -> None:
     assert policy.automatic(design, {}, NOW) is None
 
 
+def test_a_threshold_of_a_campaign_takes_none_of_the_laboratorys_away(facts: Any) -> None:
+    lab = {
+        "two_persons": {"factors": {"temperature": {"above": 1500.0}}},
+        "auto": {"name": "mild", "factors": {"temperature": {"high": 1400.0}}},
+    }
+    own = {"two_persons": {"cost": {"runs": 100.0}, "factors": {"hold": {"above": 3.0}}}, "auto": {"name": "milder"}}
+    whole = config(policy=lab, campaign={"policy": own, "recipe": {"cost": {"sinter": {"runs": 1.0}}}})
+    policy = campaign_rules(whole.entry("hard"), facts, whole).policy
+    cost = {"runs": 1.0}
+    assert policy.quorum(Design("mp-988", {"temperature": 1600.0, "hold": 1.0}), cost) == 2
+    assert policy.quorum(Design("mp-988", {"temperature": 1300.0, "hold": 4.0}), cost) == 2
+    assert policy.quorum(Design("mp-988", {"temperature": 1300.0, "hold": 1.0}), cost) == 1
+    assert policy.automatic(Design("mp-988", {"temperature": 1450.0, "hold": 1.0}), cost, NOW) is None
+    approved = policy.automatic(Design("mp-988", {"temperature": 1300.0, "hold": 1.0}), cost, NOW)
+    assert approved is not None
+    assert approved.by == "policy:milder"
+
+
 def test_budgets_are_the_campaigns_and_the_laboratorys(facts: Any) -> None:
     whole = config(budgets={"runs_per_day": 8}, campaign={"budgets": {"furnace_hours": 40.0}})
     rules = lab_rules(whole, People([]), {"hard": facts}, mode="shadow")
