@@ -35,6 +35,7 @@ from envs.errors import JournalError, UserError
 from instruments.artefacts import write_durably
 from instruments.ids import Ids, SystemIds
 
+_log = logs.get("house")
 CLOCK = Path("virtual", "clock.json")
 SECRETS = "secrets"
 MEGABYTE = 1_000_000
@@ -106,6 +107,7 @@ async def open_house(launch: Launch, notifier: Notifier | None = None) -> AsyncI
     with await opened(config.journal(), notifier or Notifier()) as journal, only_agent(config.keys):
         clock, keep_time = _clock(launch, journal)
         with _logs(launch, clock) as log:
+            _warn_of_a_late_clock(clock)
             configs = {entry.id: entry.offline.model_dump(mode="json") for entry in config.campaign}
             worker = Worker(configs)
             spaces = KnownSpaces(config.state / CACHE, worker.facts)
@@ -170,10 +172,19 @@ def _clock(launch: Launch, journal: Journal) -> tuple[LabClock, Callable[[], Non
     """The laboratory's time, and what writes it down: a virtual laboratory goes on where it stood."""
     config = launch.config
     if launch.mode != "virtual":
-        return LabClock.system(), lambda: None
+        return LabClock.system(journal=journal.last_at), lambda: None
     kept = LabTime(config.state / CLOCK)
     clock = kept.resumed(config.lab.speed, journal=journal.last_at)
     return clock, lambda: kept.keep(clock)
+
+
+def _warn_of_a_late_clock(clock: LabClock) -> None:
+    if clock.behind > 0.0:
+        _log.warning(
+            "the machine's clock is behind the journal's last entry: lab time goes on from there; set the clock, or "
+            "what people sign is refused",
+            seconds=round(clock.behind, 1),
+        )
 
 
 @contextmanager

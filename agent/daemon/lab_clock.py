@@ -60,6 +60,9 @@ class LabClock:
         wall: the machine's wall clock.
         monotonic: its monotonic one, s.
 
+    Attributes:
+        behind: by how many seconds the wall clock was behind the journal at the start.
+
     Raises:
         ValueError: the speed is no such number, or a time is naive.
     """
@@ -82,15 +85,27 @@ class LabClock:
         self._lab = _aware(anchor_lab) + timedelta(seconds=passed * speed)
         self._looked = self._begun
         self._follows = False
+        self.behind = 0.0
 
     @classmethod
     def system(
-        cls, *, wall: Callable[[], datetime] = _wall, monotonic: Callable[[], float] = time.monotonic
+        cls,
+        *,
+        journal: datetime | None = None,
+        wall: Callable[[], datetime] = _wall,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> LabClock:
-        """The machine's own time, for a laboratory that is there; a jump of it forwards is followed by ``jump``."""
+        """The machine's own time, for a laboratory that is there; a jump of it forwards is followed by ``jump``.
+
+        Args:
+            journal: the stamp of the journal's last entry: a machine whose clock forgot the time begins there.
+            wall: the machine's wall clock.
+            monotonic: its monotonic one, s.
+        """
         now = wall()
-        clock = cls(1.0, anchor_real=now, anchor_lab=now, wall=wall, monotonic=monotonic)
-        clock._follows = True
+        lab = now if journal is None else max(now, _aware(journal))
+        clock = cls(1.0, anchor_real=now, anchor_lab=lab, wall=wall, monotonic=monotonic)
+        clock._follows, clock.behind = True, (lab - now).total_seconds()
         return clock
 
     @classmethod

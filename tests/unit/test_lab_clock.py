@@ -44,6 +44,23 @@ def test_a_second_is_an_hour_and_leases_still_count_real_seconds() -> None:
     assert clock.real_seconds(8 * 3600.0) == pytest.approx(8.0)
 
 
+def test_a_machine_that_forgot_the_time_begins_at_the_journals_last_entry() -> None:
+    machine = Machine()
+
+    def begun(journal: datetime | None) -> LabClock:
+        return LabClock.system(journal=journal, wall=lambda: machine.wall, monotonic=lambda: machine.monotonic)
+
+    ahead = begun(NOON + HOUR)
+    assert (ahead.now(), ahead.behind) == (NOON + HOUR, 3600.0)
+    machine.wait(60.0)
+    assert ahead.now() == NOON + HOUR + timedelta(minutes=1)
+    machine.wall = NOON + 5 * HOUR  # somebody set it
+    ahead.jump()
+    assert ahead.now() == NOON + 5 * HOUR
+    for journal in (None, NOON):
+        assert (begun(journal).now(), begun(journal).behind) == (machine.wall, 0.0)
+
+
 def test_it_stands_where_its_anchor_says() -> None:
     machine = Machine()
     clock = LabClock(
