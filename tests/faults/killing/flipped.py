@@ -94,10 +94,14 @@ def changed(path: Path, table: str, key: dict[str, Any], column: str, value: obj
         except sqlite3.IntegrityError:
             yield False
             return
+        # An integer that is a table's key is its rowid too: the row has another one now.
+        there = database.execute(f"SELECT 1 FROM {table} WHERE rowid = ?", (rowid,)).fetchone()  # noqa: S608
         try:
             yield True
         finally:
-            database.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (before, rowid))  # noqa: S608
+            back = f"UPDATE {table} SET {column} = ? WHERE rowid = ?"  # noqa: S608
+            if database.execute(back, (before, rowid if there else value)).rowcount != 1:
+                raise AssertionError(f"{table}.{column} could not be changed back")
 
 
 class Flips:
@@ -184,7 +188,10 @@ class Flips:
         else:
             value = before ^ 1
         with changed(self._path, table.name, {key: row[key] for key in keys}, column, value) as taken:
-            return self._judge(f"{table.name}.{column}", projections=True) if taken else False
+            counts = self._judge(f"{table.name}.{column}", projections=True) if taken else False
+        # One that stayed would have every later one found.
+        assert named(self._directory, projections=True) == ""
+        return counts
 
 
 async def flipped_bits(n: int, seed: int, tell: Tell) -> Outcome:
