@@ -145,5 +145,13 @@ def test_the_promises_hold_after_every_step_and_the_record_alone_tells_all(seed:
             core.evolve(folded, ev.parse_event(event.model_dump_json()), chance.bench.now)
     assert folded == chance.bench.state
     check(chance.bench)
-    done = {e.outcome for e in chance.bench.state.experiments.values()}
-    assert "completed" in done  # it was no idle laboratory
+
+
+def test_the_laboratory_of_these_tests_is_no_idle_one() -> None:
+    outcomes: Counter[str] = Counter()
+    for seed in range(8):
+        chance = Chance(random.Random(seed))
+        for _ in range(250):
+            chance.step()
+        outcomes.update(experiment.outcome for experiment in chance.bench.state.experiments.values())
+    assert min(outcomes["completed"], outcomes["aborted"], outcomes["retryable"] + outcomes["infeasible"]) > 0
