@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
+    _Answer = Callable[[Request], Response]
+
 PORT: Final = 8080
 LINKS: Final = {"alive": "/healthz", "ready": "/readyz", "metrics": "/metrics"}
 _FRESH: Final = {"cache-control": "no-store"}
@@ -101,33 +103,16 @@ def daemon_app(
     """
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
-    from starlette.responses import JSONResponse
-    from starlette.responses import Response as Answer
     from starlette.routing import Route
-
-    def health(checks: Sequence[Check]) -> Callable[[Request], Response]:
-        def answer(_request: Request) -> Response:
-            found = answers(checks)
-            status = HTTPStatus.SERVICE_UNAVAILABLE if any(found.values()) else HTTPStatus.OK
-            body = {"status": "failing" if any(found.values()) else "ok", "checks": found}
-            return JSONResponse(body, status, headers=_FRESH)
-
-        return answer
-
-    def measured(_request: Request) -> Response:
-        return Answer(metrics(), headers={"content-type": CONTENT_TYPE, **_FRESH})
-
-    def index(_request: Request) -> Response:
-        return JSONResponse({"name": "labwright", "version": version, "links": LINKS}, headers=_FRESH)
 
     uploads.store.clean()
     endpoint = ArtefactEndpoint(uploads.store, uploads.tickets, admits=uploads.admits, limits=uploads.limits)
     app = Starlette(
         routes=[
-            Route("/", _in_loop(index)),
-            Route(LINKS["alive"], _in_loop(health(alive))),
-            Route(LINKS["ready"], _in_loop(health([*alive, *ready]))),
-            Route(LINKS["metrics"], _in_loop(measured)),
+            Route("/", _in_loop(_index(version))),
+            Route(LINKS["alive"], _in_loop(_health(alive))),
+            Route(LINKS["ready"], _in_loop(_health([*alive, *ready]))),
+            Route(LINKS["metrics"], _in_loop(_measured(metrics))),
             Route(f"{PREFIX}/{{sha256}}", endpoint),
             *more,
         ],
@@ -137,7 +122,32 @@ def daemon_app(
     return app
 
 
-def _in_loop(answer: Callable[[Request], Response]) -> Callable[[Request], object]:
+def _index(version: str) -> _Answer:
+    from starlette.responses import JSONResponse
+
+    body = {"name": "labwright", "version": version, "links": LINKS}
+    return lambda _request: JSONResponse(body, headers=_FRESH)
+
+
+def _health(checks: Sequence[Check]) -> _Answer:
+    from starlette.responses import JSONResponse
+
+    def answer(_request: Request) -> Response:
+        found = answers(checks)
+        status = HTTPStatus.SERVICE_UNAVAILABLE if any(found.values()) else HTTPStatus.OK
+        body = {"status": "failing" if any(found.values()) else "ok", "checks": found}
+        return JSONResponse(body, status, headers=_FRESH)
+
+    return answer
+
+
+def _measured(metrics: Callable[[], bytes]) -> _Answer:
+    from starlette.responses import Response as Answer
+
+    return lambda _request: Answer(metrics(), headers={"content-type": CONTENT_TYPE, **_FRESH})
+
+
+def _in_loop(answer: _Answer) -> Callable[[Request], object]:
     """In the event loop, whose state it reads: a plain function Starlette would call in a thread."""
 
     async def endpoint(request: Request) -> Response:
