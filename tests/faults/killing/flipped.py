@@ -86,7 +86,7 @@ def changed(path: Path, table: str, key: dict[str, Any], column: str, value: obj
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         query = f"SELECT {column} FROM {table} WHERE {where}"  # noqa: S608 - names of ours
         before = database.execute(query, tuple(key.values())).fetchone()[0]
-        # The rowid stays, even where the key itself is changed.
+        # By its number: the key itself may be what is changed.
         rowid = database.execute(f"SELECT rowid FROM {table} WHERE {where}", tuple(key.values())).fetchone()[0]  # noqa: S608
         new = "CAST(? AS TEXT)" if isinstance(value, bytes) else "?"
         try:
