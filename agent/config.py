@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import override
 
+from agent.daemon.redaction import redacted
 from envs.errors import ConfigError, UserError
 from envs.objective import FLAGSHIP
 
@@ -62,7 +63,8 @@ class MissingKeyError(ConfigError):
 
 def together(errors: Sequence[ConfigError]) -> ConfigError:
     """One error that says all of them; there is at least one."""
-    return errors[0] if len(errors) == 1 else SeveralConfigError(errors)
+    each = [one for error in errors for one in (error.errors if isinstance(error, SeveralConfigError) else (error,))]
+    return each[0] if len(each) == 1 else SeveralConfigError(each)
 
 
 class Section(BaseModel):
@@ -167,8 +169,8 @@ def explain(error: ValidationError, model: type[BaseModel], source: str, *, belo
 
 
 def _explained(one: dict[str, Any], model: type[BaseModel], source: str, below: str) -> ConfigError:
-    location, kind, value = one["loc"], one["type"], one["input"]
-    key = dotted(location, below)
+    location, kind = one["loc"], one["type"]
+    key, value = dotted(location, below), _shown(location, one["input"])
     if kind == "extra_forbidden":
         known = _keys_at(model, location[:-1])
         return ConfigError(
@@ -183,6 +185,14 @@ def _explained(one: dict[str, Any], model: type[BaseModel], source: str, below: 
     for opening in ("Input should be ", "String should have ", "Value error, "):
         words = words.removeprefix(opening)
     return ConfigError(key, value, WORDS.get(kind) or words, source=source)
+
+
+def _shown(location: Sequence[int | str], value: Any) -> Any:
+    """A value as it may be said: under a key that is misspelt there may stand an address with its password."""
+    if not isinstance(value, str | dict | list | tuple):
+        return value
+    name = next((part for part in reversed(location) if isinstance(part, str)), "")
+    return redacted({name: value})[name]
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from agent.config import (
     read_toml,
     together,
 )
-from agent.daemon.config_checks import contradictions
+from agent.daemon.config_checks import contradictions, of_tables
 from agent.daemon.credentials import credential, database_url
 from agent.rules.recipe_config import RecipeTable
 from envs.errors import ConfigError, UserError
@@ -294,7 +294,8 @@ def parse_lab(raw: Mapping[str, Any], *, home: Path = Path(), source: str = "") 
     try:
         config = LabConfig.model_validate(whole)
     except ValidationError as error:
-        raise explain(error, LabConfig, source) from error
+        # What stands between keys cannot be judged of such a file; the rules' own tables can.
+        raise together([explain(error, LabConfig, source), *(one.at(source) for one in of_tables(whole))]) from error
     config._home, config._source = home, source  # noqa: SLF001 - its own
     wrong = list(contradictions(config))
     if wrong:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.daemon.credentials import database_url
 from agent.rules.budgets import read_budgets
@@ -69,12 +69,27 @@ def _of_broker(config: LabConfig) -> Iterator[ConfigError]:
 
 
 def _of_rules(config: LabConfig) -> Iterator[ConfigError]:
-    """What the rules' own tables say against themselves; what needs the design space to be known comes later."""
-    tables = [("", config.budgets, config.policy)]
-    tables += [(f"campaign[{n}].", entry.budgets, entry.policy) for n, entry in enumerate(config.campaign)]
-    checks: list[Callable[[], object]] = [partial(read_limits, config.limits)] if config.limits else []
-    checks.append(partial(read_hazards, config.hazards, None, {}))
-    for place, budgets, policy in tables:
+    entries = [{"budgets": entry.budgets, "policy": entry.policy} for entry in config.campaign]
+    names = ("limits", "budgets", "hazards", "policy")
+    yield from of_tables({**{name: getattr(config, name) for name in names}, "campaign": entries})
+
+
+def of_tables(raw: Mapping[str, Any]) -> Iterator[ConfigError]:
+    """What the rules' own tables say against themselves; what needs the design space to be known comes later.
+
+    Args:
+        raw: of a laboratory's file, of which other tables may be anything.
+    """
+    limits, hazards, campaigns = raw.get("limits", {}), raw.get("hazards", {}), raw.get("campaign", [])
+    tables: list[tuple[str, Any]] = [("", raw)]
+    tables += [(f"campaign[{n}].", entry) for n, entry in enumerate(campaigns if isinstance(campaigns, list) else [])]
+    checks: list[Callable[[], object]] = []
+    if limits and isinstance(limits, Mapping):
+        checks.append(partial(read_limits, limits))
+    if isinstance(hazards, Mapping):
+        checks.append(partial(read_hazards, hazards, None, {}))
+    for place, table in tables:
+        budgets, policy = (_table(table, name) for name in ("budgets", "policy"))
         checks += [
             partial(read_budgets, budgets, key=f"{place}budgets"),
             partial(read, PolicySection, policy, f"{place}policy"),
@@ -84,3 +99,8 @@ def _of_rules(config: LabConfig) -> Iterator[ConfigError]:
             check()
         except ConfigError as error:
             yield error
+
+
+def _table(within: object, name: str) -> Mapping[str, Any]:
+    found = within.get(name) if isinstance(within, Mapping) else None
+    return found if isinstance(found, Mapping) else {}

@@ -100,6 +100,30 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert all(line.startswith(str(tmp_path / "LAB.toml")) for line in lines)
 
 
+def test_the_rules_own_tables_are_judged_whatever_else_is_wrong(tmp_path: Path) -> None:
+    tables = '[limits.furnace-1]\nkind = "furnace"\n[policy]\nexpire_h = 3\n'
+    text = SMALLEST.replace("experiments = 20", "experiments = 0\nbudgets = { runs = 3 }").replace(
+        "[lab]", "[lab]\nnam = 1"
+    )
+    with pytest.raises(SeveralConfigError) as caught:
+        load(tmp_path, f"{text}\n{tables}")
+    assert {error.key for error in caught.value.errors} == {
+        "lab.nam", "campaign[0].experiments", "campaign[0].budgets.runs", "limits.furnace-1.commands", "policy.expire_h",
+    }  # fmt: skip
+    for odd in ("[[lab]]", "campaign = 1\nlimits = 2\npolicy = 3\nhazards = 4\nbudgets = 5", "campaign = [1]"):
+        with pytest.raises(ConfigError):
+            load(tmp_path, odd)
+
+
+def test_a_password_under_a_key_that_is_misspelt_is_not_said(tmp_path: Path) -> None:
+    misspelt = 'databse = "postgresql://u:GEHEIM@h/db"\npasword = "x"\nsecret = "GEHEIM"\nkeys = { token = "GEHEIM" }\n'
+    text = SMALLEST.replace("[lab]", f"[lab]\n{misspelt}").replace("[broker]", '[broker]\nurll = "mqtt://a:GEHEIM@h"')
+    with pytest.raises(SeveralConfigError) as caught:
+        load(tmp_path, text)
+    assert {"lab.databse", "lab.secret", "lab.keys", "broker.urll"} <= {error.key for error in caught.value.errors}
+    assert "GEHEIM" not in str(caught.value) + repr([error.value for error in caught.value.errors])
+
+
 def test_a_campaign_file_is_read_and_the_entry_wins(tmp_path: Path) -> None:
     (tmp_path / "hard.toml").write_text(
         "[campaign]\nname = 'borides'\nexperiments = 12\nseed = 5\n[recipe]\nn_indents = 20\nmax_images = 2\n"
