@@ -64,4 +64,11 @@ class TransportError(InstrumentError):
 
 
 class NotCommittedError(InstrumentError):
-    """A handler could not commit yet what a message told it: deliver the message again, and do not acknowledge it."""
+    """A handler could not commit yet what a message told it: deliver the message again, and do not acknowledge it.
+
+    Nothing else is delivered before it: what comes after a command may ask after it.
+    """
+
+
+class SetAsideError(NotCommittedError):
+    """The same, where what other handlers get has nothing to do with it: only what this handler gets waits."""

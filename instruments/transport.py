@@ -4,6 +4,7 @@ Delivery is at least once and in order for each connection; handlers of one conn
 message counts as received only when its handlers have returned. A handler therefore must not wait for other messages.
 One that cannot commit yet what it was given raises ``NotCommittedError``: it is called again, later and later, nothing
 else is delivered meanwhile, and a process that dies over it gets the message again where its session is persistent.
+After a ``SetAsideError`` other handlers go on getting theirs, while this one gets everything in its order still.
 Any other exception is logged and the message counts as received.
 
 Nothing grows without limit: what comes at QoS 1 is held back by the broker until earlier messages are acknowledged,

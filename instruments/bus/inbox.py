@@ -38,6 +38,7 @@ class Inbox:
 
     Attributes:
         dropped: how many messages of QoS 0 were dropped so far.
+        forgotten: how often the broker was going to deliver again what was not acknowledged.
     """
 
     def __init__(self, limit: int) -> None:
@@ -47,6 +48,7 @@ class Inbox:
         self._n_droppable = 0
         self._asleep = True
         self.dropped = 0
+        self.forgotten = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -76,6 +78,7 @@ class Inbox:
         """Drop what is of QoS 1, because the broker is going to deliver it again."""
         with self._lock:
             self._waiting = deque(arrival for arrival in self._waiting if arrival.qos == 0)
+            self.forgotten += 1
 
     def clear(self) -> None:
         """Drop everything."""
