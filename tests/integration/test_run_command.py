@@ -110,7 +110,7 @@ def test_a_daemon_that_is_told_to_stop_while_it_starts_leaves_in_order(tmp_path:
     text = NOT_LIVE.replace("embedded = true", 'url = "mqtt://agent@127.0.0.1:1"') + "[http]\nport = 0\n"
     lab_file(tmp_path, text)
     child = labwright(tmp_path, "run", "LAB.toml")
-    log = tmp_path / "state" / "logs" / "agent.jsonl"
+    log = tmp_path / "state" / "shadow" / "logs" / "agent.jsonl"
     until = time.monotonic() + 60.0
     while not (log.exists() and "connecting" in log.read_text()):
         assert time.monotonic() < until, log.read_text() if log.exists() else "no log"
