@@ -73,9 +73,7 @@ class Office:
             observe=lambda s: house.metrics.took("intent_to_accepted", s),
         )  # fmt: skip
         planning = Planning(desk, house.minds, house.store, LabTerms(desk, clock, self._objective))
-        conduct = Patient(
-            clock, sleeper, fatal=lambda _error: house.journal.lost, observe=lambda name, s: self._took(name, s)
-        )
+        conduct = Patient(clock, sleeper, fatal=lambda _error: house.journal.lost, observe=self._took)
         self.runner = Runner(
             desk, jobs, planning, house.minds, store=house.store, ids=house.ids, world=self.world, conduct=conduct
         )
@@ -155,7 +153,7 @@ class Office:
         if hot:
             _log.warning("waiting for what is hot; interrupt again to leave it", instruments=sorted(hot.values()))
             async with notifier.waiting(f"waits for {', '.join(sorted(set(hot.values())))}"):
-                while self._hot() and not signals.at_once.is_set():
+                while self._hot() and not signals.at_once.is_set():  # noqa: ASYNC110 - two things end it
                     await asyncio.sleep(0.1)
         left = len(self._house.desk.state.jobs)
         reason = f"told to stop; {left} orders are under way" if left else "told to stop"

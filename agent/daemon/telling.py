@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from agent import core
 from agent import events as ev
@@ -21,41 +22,90 @@ class Told:
     reference: Reference | None = None
 
 
+_E = TypeVar("_E")
+_Words = Callable[[Any, core.LabState], Told | None]
+_WORDS: dict[type, _Words] = {}
+
+
 def told(event: ev.Event, state: core.LabState) -> Told | None:
     """What is said of an event; None for what nobody watches for."""
-    return _of_experiments(event, state) or _of_proposals(event) or _of_campaigns(event) or _of_lab(event)
+    words = _WORDS.get(type(event))
+    return words(event, state) if words is not None else None
 
 
-def _of_experiments(event: ev.Event, state: core.LabState) -> Told | None:
-    if isinstance(event, ev.ExperimentQueued):
-        return Told("info", f"{event.experiment} is queued, from {event.proposal}", _experiment(event.experiment))
-    if isinstance(event, ev.StepDispatched):
-        words = f"{event.experiment}: {event.command} ordered from {event.instrument}"
-        return Told("info", words, _experiment(event.experiment))
-    if isinstance(event, ev.StepEnded) and event.state != "succeeded":
-        return Told(
-            "warning", f"{event.experiment}: {event.step} {event.state}, {event.error}", _experiment(event.experiment)
-        )
-    if isinstance(event, ev.ImageRead) and not event.accepted:
-        return Told("warning", f"{event.experiment}: image refused, {event.reason}", _experiment(event.experiment))
-    if isinstance(event, ev.ReconcileNeeded):
-        words = f"{event.experiment}: nobody knows what became of an order at {event.instrument}; a person must look"
-        return Told("error", words, _experiment(event.experiment))
-    if isinstance(event, ev.Reconciled):
-        return Told("info", f"{event.experiment}: {event.by} looked: {event.verdict}", _experiment(event.experiment))
-    if isinstance(event, ev.DispatchRefused):
-        return Told("error", f"{event.experiment}: refused: {'; '.join(event.reasons)}", _experiment(event.experiment))
-    if isinstance(event, ev.DispatchHeld) and event.code:
-        return Told("warning", f"{event.experiment} waits: {event.reason}", _experiment(event.experiment))
-    if isinstance(event, ev.ExperimentEnded):
-        return _ended(event, state)
-    if isinstance(event, ev.ResultAmended | ev.ResultRetracted):
-        verb = "corrected" if isinstance(event, ev.ResultAmended) else "took back"
-        return Told("warning", f"{event.by} {verb} the result of {event.experiment}", _experiment(event.experiment))
-    return None
+def _of(kind: type[_E]) -> Callable[[Callable[[_E, core.LabState], Told | None]], None]:
+    def register(words: Callable[[_E, core.LabState], Told | None]) -> None:
+        _WORDS[kind] = words
+
+    return register
 
 
-def _ended(event: ev.ExperimentEnded, state: core.LabState) -> Told:
+# ---- Experiments
+
+
+@_of(ev.ExperimentQueued)
+def _(event: ev.ExperimentQueued, _state: core.LabState) -> Told:
+    return Told("info", f"{event.experiment} is queued, from {event.proposal}", _experiment(event.experiment))
+
+
+@_of(ev.StepDispatched)
+def _(event: ev.StepDispatched, _state: core.LabState) -> Told:
+    words = f"{event.experiment}: {event.command} ordered from {event.instrument}"
+    return Told("info", words, _experiment(event.experiment))
+
+
+@_of(ev.StepEnded)
+def _(event: ev.StepEnded, _state: core.LabState) -> Told | None:
+    if event.state == "succeeded":
+        return None
+    words = f"{event.experiment}: {event.step} {event.state}, {event.error}"
+    return Told("warning", words, _experiment(event.experiment))
+
+
+@_of(ev.ImageRead)
+def _(event: ev.ImageRead, _state: core.LabState) -> Told | None:
+    if event.accepted:
+        return None
+    return Told("warning", f"{event.experiment}: image refused, {event.reason}", _experiment(event.experiment))
+
+
+@_of(ev.ReconcileNeeded)
+def _(event: ev.ReconcileNeeded, _state: core.LabState) -> Told:
+    words = f"{event.experiment}: nobody knows what became of an order at {event.instrument}; a person must look"
+    return Told("error", words, _experiment(event.experiment))
+
+
+@_of(ev.Reconciled)
+def _(event: ev.Reconciled, _state: core.LabState) -> Told:
+    return Told("info", f"{event.experiment}: {event.by} looked: {event.verdict}", _experiment(event.experiment))
+
+
+@_of(ev.DispatchRefused)
+def _(event: ev.DispatchRefused, _state: core.LabState) -> Told:
+    return Told("error", f"{event.experiment}: refused: {'; '.join(event.reasons)}", _experiment(event.experiment))
+
+
+@_of(ev.DispatchHeld)
+def _(event: ev.DispatchHeld, _state: core.LabState) -> Told | None:
+    if not event.code:
+        return None
+    return Told("warning", f"{event.experiment} waits: {event.reason}", _experiment(event.experiment))
+
+
+@_of(ev.ResultAmended)
+def _(event: ev.ResultAmended, _state: core.LabState) -> Told:
+    words = f"{event.by} corrected the result of {event.experiment}"
+    return Told("warning", words, _experiment(event.experiment))
+
+
+@_of(ev.ResultRetracted)
+def _(event: ev.ResultRetracted, _state: core.LabState) -> Told:
+    words = f"{event.by} took back the result of {event.experiment}"
+    return Told("warning", words, _experiment(event.experiment))
+
+
+@_of(ev.ExperimentEnded)
+def _(event: ev.ExperimentEnded, state: core.LabState) -> Told:
     found = ", ".join(f"{name} {value:.3g} ± {std:.2g}" for name, (value, std) in sorted(event.found.items()))
     words = f"{event.experiment} {event.outcome.replace('_', ' ')}: {found or event.reason}"
     experiment = state.experiments.get(event.experiment)
@@ -64,61 +114,109 @@ def _ended(event: ev.ExperimentEnded, state: core.LabState) -> Told:
     return Told("info" if event.outcome == "completed" else "warning", words, _experiment(event.experiment))
 
 
-def _of_proposals(event: ev.Event) -> Told | None:
-    if isinstance(event, ev.ProposalMade) and event.terms is not None:
-        words = f"{event.proposal} waits for a decision: {event.design.formula}"
-        return Told("info", words, _proposal(event.proposal))
-    if isinstance(event, ev.ProposalRefused):
-        words = f"the limits refused a design: {event.design.formula}: {'; '.join(event.reasons)}"
-        return Told("warning", words, Reference(kind="campaign", id=event.campaign))
-    if isinstance(event, ev.VoteCast):
-        return Told("info", f"{event.by} approved {event.proposal}; more have to", _proposal(event.proposal))
-    if isinstance(event, ev.ProposalRevised):
-        words = f"{event.by} edited {event.proposal}: revision {event.terms.revision}"
-        return Told("info", words, _proposal(event.proposal))
-    if isinstance(event, ev.ProposalDecided):
-        by = f" by {event.by}" if event.by else ""
-        return Told(
-            "info", f"{event.proposal} {event.verdict}{by}: {event.reason}".rstrip(": "), _proposal(event.proposal)
-        )
-    return None
+# ---- Proposals
 
 
-def _of_campaigns(event: ev.Event) -> Told | None:
-    if isinstance(event, ev.CampaignCreated):
-        return Told("info", f"{event.campaign} began: {event.name}", _campaign(event.campaign))
-    if isinstance(event, ev.CampaignPhaseChanged):
-        words = f"{event.campaign} is {event.phase}, by {event.by}: {event.reason}".rstrip(": ")
-        return Told("warning" if event.phase != "running" else "info", words, _campaign(event.campaign))
-    if isinstance(event, ev.CampaignChanged):
-        return Told("info", f"{event.campaign} was changed by {event.by}: {event.reason}", _campaign(event.campaign))
-    if isinstance(event, ev.RoundPlanned):
-        words = f"{event.campaign}: round {event.round} is planned, of {sum(event.candidates.values())} candidates"
-        return Told("info", words, _campaign(event.campaign))
-    if isinstance(event, ev.PlanFailed):
-        return Told("error", f"{event.campaign}: the planner failed: {event.reason}", _campaign(event.campaign))
-    if isinstance(event, ev.CampaignEnded):
-        return Told("info", f"{event.campaign} is over: {event.reason}", _campaign(event.campaign))
-    return None
+@_of(ev.ProposalMade)
+def _(event: ev.ProposalMade, _state: core.LabState) -> Told | None:
+    if event.terms is None:
+        return None
+    words = f"{event.proposal} waits for a decision: {event.design.formula}"
+    return Told("info", words, _proposal(event.proposal))
 
 
-def _of_lab(event: ev.Event) -> Told | None:
-    if isinstance(event, ev.LabStopped):
-        return Told("error", f"the laboratory was stopped by {event.by}: {event.reason}")
-    if isinstance(event, ev.LabCleared):
-        return Told("warning", f"the stop was cleared by {event.by}")
-    if isinstance(event, ev.LabChanged):
-        return Told("warning", f"the laboratory's rules were changed by {event.by}: {event.words}")
-    if isinstance(event, ev.MaintenanceSet):
-        state = "out of service" if event.on else "back in service"
-        words = f"{event.instrument} is {state}, by {event.by}"
-        return Told("warning", words, Reference(kind="instrument", id=event.instrument))
-    if isinstance(event, ev.EnvelopeRefused):
-        words = f"a {event.what} of {event.user} on {event.subject} was refused: {event.code}: {event.message}"
-        return Told("warning", words)
-    if isinstance(event, ev.AgentStarted):
-        return Told("info", f"the agent began to run, {event.mode}: {event.software}")
-    return None
+@_of(ev.ProposalRefused)
+def _(event: ev.ProposalRefused, _state: core.LabState) -> Told:
+    words = f"the limits refused a design: {event.design.formula}: {'; '.join(event.reasons)}"
+    return Told("warning", words, _campaign(event.campaign))
+
+
+@_of(ev.VoteCast)
+def _(event: ev.VoteCast, _state: core.LabState) -> Told:
+    return Told("info", f"{event.by} approved {event.proposal}; more have to", _proposal(event.proposal))
+
+
+@_of(ev.ProposalRevised)
+def _(event: ev.ProposalRevised, _state: core.LabState) -> Told:
+    words = f"{event.by} edited {event.proposal}: revision {event.terms.revision}"
+    return Told("info", words, _proposal(event.proposal))
+
+
+@_of(ev.ProposalDecided)
+def _(event: ev.ProposalDecided, _state: core.LabState) -> Told:
+    by = f" by {event.by}" if event.by else ""
+    words = f"{event.proposal} {event.verdict}{by}: {event.reason}".rstrip(": ")
+    return Told("info", words, _proposal(event.proposal))
+
+
+# ---- Campaigns
+
+
+@_of(ev.CampaignCreated)
+def _(event: ev.CampaignCreated, _state: core.LabState) -> Told:
+    return Told("info", f"{event.campaign} began: {event.name}", _campaign(event.campaign))
+
+
+@_of(ev.CampaignPhaseChanged)
+def _(event: ev.CampaignPhaseChanged, _state: core.LabState) -> Told:
+    words = f"{event.campaign} is {event.phase}, by {event.by}: {event.reason}".rstrip(": ")
+    return Told("warning" if event.phase != "running" else "info", words, _campaign(event.campaign))
+
+
+@_of(ev.CampaignChanged)
+def _(event: ev.CampaignChanged, _state: core.LabState) -> Told:
+    return Told("info", f"{event.campaign} was changed by {event.by}: {event.reason}", _campaign(event.campaign))
+
+
+@_of(ev.RoundPlanned)
+def _(event: ev.RoundPlanned, _state: core.LabState) -> Told:
+    words = f"{event.campaign}: round {event.round} is planned, of {sum(event.candidates.values())} candidates"
+    return Told("info", words, _campaign(event.campaign))
+
+
+@_of(ev.PlanFailed)
+def _(event: ev.PlanFailed, _state: core.LabState) -> Told:
+    return Told("error", f"{event.campaign}: the planner failed: {event.reason}", _campaign(event.campaign))
+
+
+@_of(ev.CampaignEnded)
+def _(event: ev.CampaignEnded, _state: core.LabState) -> Told:
+    return Told("info", f"{event.campaign} is over: {event.reason}", _campaign(event.campaign))
+
+
+# ---- The laboratory
+
+
+@_of(ev.LabStopped)
+def _(event: ev.LabStopped, _state: core.LabState) -> Told:
+    return Told("error", f"the laboratory was stopped by {event.by}: {event.reason}")
+
+
+@_of(ev.LabCleared)
+def _(event: ev.LabCleared, _state: core.LabState) -> Told:
+    return Told("warning", f"the stop was cleared by {event.by}")
+
+
+@_of(ev.LabChanged)
+def _(event: ev.LabChanged, _state: core.LabState) -> Told:
+    return Told("warning", f"the laboratory's rules were changed by {event.by}: {event.words}")
+
+
+@_of(ev.MaintenanceSet)
+def _(event: ev.MaintenanceSet, _state: core.LabState) -> Told:
+    words = f"{event.instrument} is {'out of service' if event.on else 'back in service'}, by {event.by}"
+    return Told("warning", words, Reference(kind="instrument", id=event.instrument))
+
+
+@_of(ev.EnvelopeRefused)
+def _(event: ev.EnvelopeRefused, _state: core.LabState) -> Told:
+    words = f"a {event.what} of {event.user} on {event.subject} was refused: {event.code}: {event.message}"
+    return Told("warning", words)
+
+
+@_of(ev.AgentStarted)
+def _(event: ev.AgentStarted, _state: core.LabState) -> Told:
+    return Told("info", f"the agent began to run, {event.mode}: {event.software}")
 
 
 def _experiment(eid: str) -> Reference:
