@@ -29,20 +29,35 @@ def written(state: Path, *, level: str = "debug", last: int = 0) -> list[Entry]:
     Args:
         state: the state directory.
         level: the lowest that is wanted.
-        last: at most so many, the newest; all for 0.
+        last: at most so many, the newest, also of files that were put aside; all for 0.
 
     Raises:
         UserError: there is no log, or it cannot be read.
     """
     path = state / FILE
-    try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError as error:
-        raise UserError(f"there is no log {path}: did an agent ever run with this state directory?") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    entries = [entry for line in lines if wanted(entry := parsed(line), level)]
+    files = _newest_first(path)
+    if not files:
+        raise UserError(f"there is no log {path}: did an agent ever run with this state directory?")
+    entries: list[Entry] = []
+    for file in files:
+        try:
+            lines = file.read_bytes().splitlines()
+        except FileNotFoundError:  # it turned over just now
+            continue
+        except OSError as error:
+            raise UserError(f"{file} cannot be read: {error.strerror}") from error
+        entries = [entry for line in lines if wanted(entry := parsed(line), level)] + entries
+        if last and len(entries) >= last:
+            break
     return entries[-last:] if last else entries
+
+
+def _newest_first(path: Path) -> list[Path]:
+    """The file and those that were put aside, which have numbers behind their names, the newest the lowest."""
+    aside = [
+        (int(number), file) for file in path.parent.glob(f"{path.name}.*") if (number := file.suffix[1:]).isdigit()
+    ]
+    return [*([path] if path.exists() else []), *(file for _, file in sorted(aside))]
 
 
 def following(

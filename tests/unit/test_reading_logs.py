@@ -34,6 +34,19 @@ def test_levels_and_the_newest(log: Path) -> None:
     assert events(state, level="info", last=2) == ["two", "four"]
 
 
+def test_the_newest_are_looked_for_in_files_that_were_put_aside_too(log: Path) -> None:
+    log.rename(log.with_name(f"{log.name}.10"))
+    log.with_name(f"{log.name}.2").write_text(line("five"))
+    log.with_name(f"{log.name}.old").write_text(line("of another program"))
+    state = log.parent.parent
+    assert events(state, last=1) == ["five"]
+    log.write_text(line("six"))
+    assert events(state, last=1) == ["six"]
+    assert events(state, last=3) == ["four", "five", "six"]
+    assert events(state, level="error", last=5) == ["four"]
+    assert events(state) == ["one", "two", "three", "four", "five", "six"]
+
+
 def test_a_line_that_a_power_cut_left_in_half_is_shown_as_it_is(log: Path) -> None:
     with log.open("a") as handle:
         handle.write('{"level": "info", "ev')
