@@ -143,6 +143,15 @@ def ago(moment: datetime, now: datetime) -> float | None:
     return round(seconds, 1) if seconds >= -2.0 else None
 
 
+def ahead_words(moment: datetime, now: datetime) -> str:
+    """That something is said to come from the future, for people; empty where clocks agree well enough."""
+    seconds = (moment - now).total_seconds()
+    if seconds <= STALE_S:
+        return ""
+    lead = age_words(seconds).removesuffix(" ago")
+    return f"its clock is {lead} ahead of this machine's"
+
+
 def age_words(age_s: float | None) -> str:
     """An age for people, such as ``3 min ago``; empty where there is none."""
     if age_s is None:

@@ -19,6 +19,7 @@ from agent.reading.answers import (
     WaitingAnswer,
     age_words,
     ago,
+    ahead_words,
 )
 from instruments.bus.waiting import Bell
 from instruments.clock import Sleeper
@@ -67,7 +68,7 @@ class BusView:
             agent=_agent(board, self._now()),
             campaigns=tuple(_campaign(c, self._now()) for _, c in sorted(board.campaigns.items())),
             instruments=await self.instruments(),
-            waiting=tuple(_waiting(board)),
+            waiting=tuple(_waiting(board, self._now())),
         )
 
     async def instruments(self) -> tuple[InstrumentAnswer, ...]:
@@ -146,6 +147,8 @@ def _instrument(iid: str, kept: _Kept, topics: Lab, now: datetime) -> Instrument
     state, message = str(status.state), status.message
     if state != "offline" and age is not None and age > STALE_S:
         state, message = "stale", f"it said {status.state} {age_words(age)}, and nothing since"
+    if state != "offline" and (ahead := ahead_words(status.ts, now)):
+        message = f"{message} ({ahead})".lstrip()
     return InstrumentAnswer(iid, state, kind, message, open_jobs, heard=status.ts.isoformat(), age_s=age)
 
 
@@ -159,7 +162,10 @@ def _agent(board: Board, now: datetime) -> AgentAnswer:
     if age is not None and age > STALE_S:
         evidence = f"{name} said {status.state} {age_words(age)}, and nothing since"
         return AgentAnswer("unknown", evidence, heard=heard, age_s=age)
-    return AgentAnswer("running", f"{name} says {status.state}", heard=heard, age_s=age)
+    evidence = f"{name} says {status.state}"
+    if ahead := ahead_words(status.ts, now):
+        evidence += f"; {ahead}: a virtual laboratory's, or the clocks differ and nobody can tell how old this is"
+    return AgentAnswer("running", evidence, heard=heard, age_s=age)
 
 
 def _campaign(state: CampaignState, now: datetime) -> CampaignAnswer:
@@ -188,7 +194,7 @@ def _best(state: CampaignState) -> BestAnswer | None:
     return BestAnswer(state.best.experiment, name, found.value, found.std, found.unit, shown)
 
 
-def _waiting(board: Board) -> Iterable[WaitingAnswer]:
+def _waiting(board: Board, now: datetime) -> Iterable[WaitingAnswer]:
     for cid, state in sorted(board.campaigns.items()):
         if state.phase in {"stopped", "paused"}:
             yield WaitingAnswer("campaign", cid, f"{state.phase}: {state.reason}", f"labwright resume {cid}")
@@ -196,6 +202,8 @@ def _waiting(board: Board) -> Iterable[WaitingAnswer]:
             text = f"{state.counts.needs_reconcile} experiments of which nobody knows how far they came"
             yield WaitingAnswer("reconcile", cid, text, "labwright reconcile EXPERIMENT again|aborted")
     for pid, proposal in sorted(board.proposals.items(), key=lambda one: (one[1].expires_at, one[0])):
+        if proposal.expires_at <= now:  # it is refused now, whether or not an agent is there to clear it
+            continue
         votes = board.votes(pid)
         needed = f", {len(votes)} of {proposal.quorum} approved" if proposal.quorum > 1 else ""
         made_of = proposal.design.get("formula") or proposal.design.get("crystal") or ""

@@ -25,6 +25,7 @@ from agent.reading.answers import (
     StopAnswer,
     WaitingAnswer,
     ago,
+    ahead_words,
 )
 from agent.reading.lease import holder
 from agent.reading.lease_postgres import server_holder
@@ -104,6 +105,8 @@ class JournalView:
         }[life]
         real = lab.get("mode") in {"live", "shadow"}
         age = ago(datetime.fromisoformat(heard), self._now()) if heard and real else None
+        if heard and real and (ahead := ahead_words(datetime.fromisoformat(heard), self._now())):
+            evidence += f"; {ahead}: the clocks differ"
         return AgentAnswer(life, evidence, lab.get("mode") or "", lab.get("software") or "", heard, age)
 
     def _has_events(self) -> bool:
@@ -136,7 +139,9 @@ class JournalView:
             yield WaitingAnswer("reconcile", str(row["experiment"]), str(row["reason"] or ""), command)
         open_ = sa.select(t.proposals).where(t.proposals.c.phase == "proposed", t.proposals.c.body.is_not(None))
         for row in self.journal.table(open_.order_by(t.proposals.c.expires_at, t.proposals.c.proposal)):
-            yield _open_proposal(row)
+            # An agent that is down closes nothing: what it will find expired is nothing to decide on.
+            if not row["expires_at"] or datetime.fromisoformat(str(row["expires_at"])) > self._now():
+                yield _open_proposal(row)
 
     # ---- Campaigns
 

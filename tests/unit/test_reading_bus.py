@@ -88,9 +88,16 @@ def test_an_agent_is_alive_only_while_it_says_so(minutes: int, state: str, life:
     assert asked(START + timedelta(minutes=minutes), agent_state=state).agent.life == life
 
 
+def test_what_it_is_too_late_for_is_not_to_be_approved() -> None:
+    assert "proposal" not in {one.kind for one in asked(START + timedelta(days=2)).waiting}
+
+
 def test_a_clock_that_runs_ahead_makes_nothing_stale() -> None:
     answer = asked(START - timedelta(days=3))
     assert (answer.agent.life, answer.agent.age_s) == ("running", None)
+    assert "its clock is 3 days ahead of this machine's" in answer.agent.evidence
+    assert "the clocks differ" in answer.agent.evidence
+    assert "3 days ahead" in answer.instruments[0].message
     assert answer.instruments[0].state == "busy"
 
 

@@ -50,7 +50,7 @@ def labwright(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
-        (["status"], ["STOPPED", "smoke in the hood", "labwright approve hard-P004", "not running"]),
+        (["status"], ["STOPPED", "smoke in the hood", "labwright reconcile hard-E003 again|aborted", "not running"]),
         (["campaigns"], ["3 of 20", "17.0 ± 0.3", "powder is late"]),
         (["experiments", "--campaign", "hard", "--phase", "completed"], ["hard-E001", "hard-E002"]),
         (["experiment", "hard-E001"], ["Si3N4", "furnace-1", "shelf-4", "approved"]),

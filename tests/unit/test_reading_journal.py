@@ -13,7 +13,7 @@ from recorded_lab import LAB, START
 
 from agent import events as ev
 from agent.journal import Journal
-from agent.reading.answers import age_words
+from agent.reading.answers import LabAnswer, age_words
 from agent.reading.journal_view import JournalView
 from agent.reading.lease import holder
 from envs.errors import JournalError, UserError
@@ -44,8 +44,14 @@ def test_status_says_where_each_campaign_stands(view: JournalView) -> None:
     assert (tough.phase, tough.reason, tough.by, tough.best) == ("paused", "powder is late", "bert", None)
 
 
-def test_status_says_what_waits_for_people_and_how_it_goes_on(view: JournalView) -> None:
-    waiting = [(w.kind, w.id, w.command) for w in view.status().waiting]
+def status_after(state: Path, days: float) -> LabAnswer:
+    with JournalView(state, now=lambda: START + timedelta(days=days)) as view:
+        return view.status()
+
+
+def test_status_says_what_waits_for_people_and_how_it_goes_on(state: Path) -> None:
+    status = status_after(state, 1)
+    waiting = [(w.kind, w.id, w.command) for w in status.waiting]
     assert waiting == [
         ("stop", "lab", "labwright clear"),
         ("campaign", "tough", "labwright resume tough"),
@@ -53,7 +59,18 @@ def test_status_says_what_waits_for_people_and_how_it_goes_on(view: JournalView)
         ("proposal", "hard-P004", "labwright approve hard-P004"),
         ("proposal", "tough-P001", "labwright approve tough-P001"),
     ]
-    assert "1 of 2 approved" in view.status().waiting[-1].text
+    assert "1 of 2 approved" in status.waiting[-1].text
+
+
+def test_what_it_is_too_late_for_waits_for_nobody(state: Path) -> None:
+    assert [w.kind for w in status_after(state, 3).waiting] == ["stop", "campaign", "reconcile"]
+
+
+def test_a_clock_that_is_ahead_is_said_to_be(state: Path) -> None:
+    agent = status_after(state, -1).agent
+    assert agent.age_s is None
+    assert agent.evidence.endswith("ahead of this machine's: the clocks differ")
+    assert "clocks" not in status_after(state, 1).agent.evidence
 
 
 def test_what_is_old_is_said_to_be_old(view: JournalView) -> None:
@@ -126,7 +143,7 @@ def test_it_is_read_while_the_agent_writes(tmp_path: Path) -> None:
     rounds = list(recorded_lab.happened(keys))
     with Journal(tmp_path, write=True) as writer:
         writer.append(rounds[0], START)
-        with JournalView(tmp_path) as view:
+        with JournalView(tmp_path, now=lambda: START) as view:
             assert view.status().agent.life == "running"
             assert f"pid {os.getpid()}" in view.status().agent.evidence
             writer.append(rounds[1], START)
