@@ -15,9 +15,9 @@ from postgres import POSTGRES_MISSING, cluster
 
 from agent.crash_points import CRASH_POINTS
 from agent.daemon.config import load_lab
-from agent.daemon.rules_of import facts_of
+from agent.daemon.rules_of import facts_of, lab_rules
+from agent.identity import People
 from agent.journal import FILE
-from agent.rules.recipe import RecipeSettings, flagship
 
 from ..outcome import Outcome  # noqa: TID252 - run as part of tests.faults, never as faults
 from .audit import Audit, audit
@@ -92,9 +92,11 @@ async def _life(
         async with laboratory(directory, seed, database=database) as lab:
             own = await Era(lab, kills, tell, after=after, broken=broken).run()
             retained = await lab.retained()
-        entry = load_lab(directory / "LAB.toml").campaign[0]
-        factors = facts_of(entry).factors
-        found = audit(lab.place, directory, retained, recipe=flagship(RecipeSettings()), factors=factors)
+        config = load_lab(directory / "LAB.toml")
+        facts = {entry.id: facts_of(entry) for entry in config.campaign}
+        # The recipe that the file gives: all campaigns of it have the same.
+        own_rules = lab_rules(config, People([]), facts, mode="live").campaigns[config.campaign[0].id]
+        found = audit(lab.place, directory, retained, recipe=own_rules.recipe, factors=own_rules.factors)
         tally.add(own)
         books.add(found)
         tell(
