@@ -135,7 +135,7 @@ def introduction(house: House, bus: Bus, base: str) -> str:
     lines = [
         f"{house.launch.mode}: lab {config.lab.name}, {len(config.campaign)} campaigns, broker {bus.address.place}",
         f"health and metrics: {base}/healthz, {base}/metrics",
-        f"record: {state}   log: {state / 'logs' / 'agent.jsonl'}",
+        f"record: {house.journal.name if config.lab.database else state}   log: {state / 'logs' / 'agent.jsonl'}",
     ]
     if house.launch.mode == "shadow":
         lines.insert(

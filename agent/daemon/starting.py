@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from rich.console import Console
 
 from agent.core.messages import Mode
+from agent.daemon import logs
 from agent.daemon.config import LabConfig, load_lab, virtual_config
 from agent.daemon.house import Launch
+from agent.deciding.place import SignPost
 from agent.identity import IdentityStore, People, Person, default_directory
 from agent.registry import Registry
 from envs.errors import UserError
 
+_log = logs.get("starting")
 STATE = Path("labwright-virtual")
 LONGEST_H = 24.0 * 366
 
@@ -61,11 +66,13 @@ def run(request: Request) -> None:
         return
     if mode == "virtual":
         _people_of_this_machine(request, config)
-    _warn_without_people(config, request, console)
+    warning = _nobody_decides(config, request)
+    if warning and sys.stderr.isatty():
+        console.print(f"[yellow]Nobody can decide here yet:[/] {warning}", soft_wrap=True)
     launch = Launch(
         config, mode, path=request.file, seed=request.seed, terminal=sys.stderr.isatty(),
         read=(lambda path: load_lab(path).in_shadow()) if mode == "shadow" else load_lab,
-        up=lambda words: console.print(f"{words}\n{_next(request, config)}", highlight=False, soft_wrap=True),
+        up=lambda words: _up(words, warning, config, request, console),
     )  # fmt: skip
     from agent.daemon.lab_run import run_lab
 
@@ -153,7 +160,12 @@ def _identities(request: Request) -> list[Person]:
 
 def _people_of_this_machine(request: Request, config: LabConfig) -> None:
     """A virtual laboratory knows the keys of its own machine's people; a real one is given them one by one."""
-    config.people.mkdir(parents=True, exist_ok=True)
+    try:
+        config.people.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{config.state} cannot be the state directory ({error.strerror}): choose another with --state"
+        ) from error
     store, registry = _store(request), Registry(config.people)
     known = {person.name for person in registry.people()}
     for person in _identities(request):
@@ -161,20 +173,58 @@ def _people_of_this_machine(request: Request, config: LabConfig) -> None:
             registry.add(store.public_path(person.name))
 
 
-def _warn_without_people(config: LabConfig, request: Request, console: Console) -> None:
-    config.people.mkdir(parents=True, exist_ok=True)
-    if request.approve == "people" and not list(People.from_directory(config.people)):
-        console.print(
-            f"[yellow]Nobody can decide here yet:[/] there is no public key in {config.people}. Make a key pair with "
-            "`labwright identity new NAME --role approver` and start again"
-            + (", or let a rule decide with --approve auto." if request.virtual else "."),
-            soft_wrap=True,
-        )
+def _nobody_decides(config: LabConfig, request: Request) -> str:
+    """What to do where people shall decide, and the laboratory knows nobody; empty where it does."""
+    try:
+        config.people.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{config.people} cannot be made ({error.strerror}): make {config.state} writable") from error
+    if request.approve != "people" or list(People.from_directory(config.people)):
+        return ""
+    words = f"there is no public key in {config.people}. Make a key pair with `labwright identity new NAME --role "
+    if request.virtual:
+        return f"{words}approver` and start again, or let a rule decide with --approve auto."
+    return f"{words}approver`, then `labwright identity add NAME.public.json --people {config.people}`."
 
 
-def _next(request: Request, config: LabConfig) -> str:
-    state = "" if request.virtual and request.state is None else f" --state {config.state}"
+def sign_post(config: LabConfig) -> SignPost:
+    """What everybody on this machine may know of how to get to the laboratory."""
+    lab, broker = config.lab, config.broker
+    url = urlsplit(broker.url)
+    bare = "" if broker.embedded else url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
+    return SignPost(
+        lab=lab.name, broker=bare, root=lab.root, ca=str((config.home / broker.ca).absolute()) if broker.ca else "",
+        users="@" in broker.url, people=str(config.people.absolute()),
+        database=_without_secrets(lab.database), secrets=str(config.keys.absolute()),
+    )  # fmt: skip
+
+
+def _without_secrets(database: str) -> str:
+    url = urlsplit(database)
+    user, at, host = url.netloc.rpartition("@")
+    query = urlencode([(name, value) for name, value in parse_qsl(url.query) if name not in {"password", "passfile"}])
+    return url._replace(netloc=f"{user.partition(':')[0]}{at}{host}", query=query).geturl()
+
+
+def _up(words: str, warning: str, config: LabConfig, request: Request, console: Console) -> None:
+    """Tell people how they get here: at a terminal in words, elsewhere in the log, whose every line is JSON."""
+    sign = sign_post(config)
+    try:
+        sign.write(config.state)
+    except UserError as error:
+        _log.warning(str(error))
+    if sys.stderr.isatty():
+        console.print(f"{words}\n{_next(request, config, sign)}", highlight=False, soft_wrap=True)
+        return
+    if warning:
+        _log.warning("nobody can decide here yet", todo=warning)
+    _log.info("what people type", commands=_next(request, config, sign).splitlines()[0])
+
+
+def _next(request: Request, config: LabConfig, sign: SignPost) -> str:
+    state = "" if request.virtual and request.state is None else f" --state {shlex.quote(str(config.state))}"
+    there = f" {sign.options()}" if sign.broker else state
     return (
-        f"See what waits for you: labwright proposals{state}   decide: labwright approve ID{state}   "
+        f"See what waits for you: labwright proposals{there}   decide: labwright approve ID{there}   "
         f"how it stands: labwright status{state}\nStop it with Ctrl-C; nothing is lost."
     )

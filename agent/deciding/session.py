@@ -10,6 +10,7 @@ from typing import TypeVar
 from agent.approvals import sign_decision
 from agent.deciding.asked import Asked
 from agent.deciding.board import Board, read_board
+from agent.deciding.entrance import explained, with_credentials
 from agent.deciding.letters import TooLateError, decision_of, open_proposal, request_of
 from agent.deciding.place import Place, find_place
 from agent.deciding.sending import Answer, send, silence
@@ -17,6 +18,7 @@ from agent.identity import IdentityStore, SigningKey
 from agent.requests import request_id, sign_request
 from envs.errors import UserError
 from instruments.clock import Clock, SystemClock
+from instruments.errors import TransportError
 from instruments.ids import SystemIds
 from instruments.mqtt import MqttTransport
 from instruments.profile.decisions import Choice, PublishedProposal
@@ -30,6 +32,18 @@ T = TypeVar("T")
 def connection(place: Place) -> Transport:
     """A connection of its own, which nobody else at the broker has."""
     return MqttTransport(place.address, client_id=f"person-{SystemIds().new()}")
+
+
+async def enter(transport: Transport, place: Place) -> None:
+    """Connect.
+
+    Raises:
+        TransportError: no broker is there, or it refuses; says what it wants to know then.
+    """
+    try:
+        await transport.connect()
+    except TransportError as error:
+        raise explained(error, place) from error
 
 
 @dataclass(frozen=True)
@@ -68,10 +82,11 @@ class Session:
             ConfigError: the broker's address is wrong.
         """
         if not signs:
-            return cls(find_place(asked, (user,) if user else ()), user or "", store, wait_s)
+            place = with_credentials(find_place(asked, (user,) if user else ()), name=user or "")
+            return cls(place, user or "", store, wait_s)
         if user is not None:
             store.person(user)
-            return cls(find_place(asked, (user,)), user, store, wait_s)
+            return cls(with_credentials(find_place(asked, (user,)), name=user), user, store, wait_s)
         names = tuple(person.name for person in store.persons() if person.revoked is None)
         if not names:
             raise UserError(
@@ -79,10 +94,10 @@ class Session:
             )
         place = find_place(asked, names)
         if place.address.username in names:
-            return cls(place, place.address.username, store, wait_s)
+            return cls(with_credentials(place), place.address.username, store, wait_s)
         if len(names) > 1:
             raise UserError(f"the identities of {', '.join(names)} are on this machine: say --as NAME")
-        return cls(place, names[0], store, wait_s)
+        return cls(with_credentials(place, name=names[0]), names[0], store, wait_s)
 
     def look(self, pid: str = "") -> Board:
         """What is kept at the broker; of proposals only the one that is named, if one is.
@@ -171,8 +186,8 @@ class Session:
     def _connected(self, work: Callable[[Transport], Awaitable[T]]) -> T:
         async def run() -> T:
             transport = connection(self.place)
-            await transport.connect()
             try:
+                await enter(transport, self.place)
                 return await work(transport)
             finally:
                 await transport.close()

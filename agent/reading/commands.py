@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 from rich.console import RenderableType
 
-from agent.deciding.place import Place, find_place
-from agent.deciding.session import connection
+from agent.deciding.entrance import with_credentials
+from agent.deciding.place import SHADOW, Place, find_place
+from agent.deciding.session import connection, enter
 from agent.extras import needs
 from agent.reading import logs, tables
 from agent.reading.answers import LabAnswer, together
@@ -166,9 +167,14 @@ def _journal(source: Source, command: str) -> Any:
     """A view of the journal; annotated loosely, for its module needs a database that not every installation has."""
     local = _local(source)
     if local.place == local.state and not (local.state / JOURNAL).exists():
+        shadow = local.state / SHADOW
         raise UserError(
-            f"{local.state} holds no {JOURNAL}: no agent ran with it yet, or its record is in a database; then say "
-            "--lab-file LAB.toml"
+            f"{local.state} holds no {JOURNAL}: "
+            + (
+                f"an agent ran in shadow, say --state {shadow}"
+                if (shadow / JOURNAL).exists()
+                else "no agent ran with it yet, or its record is in a database; then say --lab-file LAB.toml"
+            )
         )
     module = needs("lab", command, "agent.reading.journal_view")
     return module.JournalView(local.place, lab=local.lab)
@@ -187,10 +193,10 @@ async def _with_bus(source: BusSource, ask: Callable[[BusView], Coroutine[Any, A
 
 @asynccontextmanager
 async def _at_the_bus(source: BusSource) -> AsyncIterator[BusView]:
-    place = find_place(source.asked, ())
+    place = with_credentials(find_place(source.asked, ()))
     transport = connection(place)
     try:
-        await transport.connect()
+        await enter(transport, place)
         yield BusView(place, transport)
     finally:
         await transport.close()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.deciding.asked import BROKER, STATE, Asked
-from agent.deciding.place import Place, find_place, find_state
+from agent.deciding.place import Place, SignPost, find_place, find_state
 from agent.extras import needs
 from envs.errors import UserError
 
@@ -74,16 +74,24 @@ def find_source(
     if asked.state is None and not variables.get(STATE) and variables.get(BROKER):
         return BusSource(asked)
     state = find_state(asked.state, environment=variables, here=here)
-    broker = _left(state, variables)
-    return JournalSource(state, state, broker.topics.lab if broker else asked.lab, state / "people", broker)
+    broker, sign = _left(state, variables), SignPost.read(state)
+    lab = sign.lab if sign else broker.topics.lab if broker else asked.lab
+    people = Path(sign.people) if sign and sign.people else state / "people"
+    place: Path | str = state
+    if sign is not None and sign.database:
+        place = _with_password(sign.database, Path(sign.secrets or state), variables)
+    return JournalSource(place, state, lab, people, broker)
 
 
 def _database(url: str, asked: Asked, variables: Mapping[str, str]) -> JournalSource:
+    state = asked.state or Path(variables.get(STATE) or ".")
+    return JournalSource(_with_password(url, state, variables), state, asked.lab, state / "people")
+
+
+def _with_password(url: str, state: Path, variables: Mapping[str, str]) -> str:
     from agent.daemon.credentials import credential, database_url
 
-    state = asked.state or Path(variables.get(STATE) or ".")
-    place = database_url(url, credential("database-password", state, variables))
-    return JournalSource(place, state, asked.lab, state / "people")
+    return database_url(url, credential("database-password", state, variables))
 
 
 def source_of(lab_file: Path, environment: Mapping[str, str] | None = None) -> JournalSource:
