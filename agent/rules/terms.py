@@ -54,29 +54,12 @@ Changes = Mapping[str, bool | int | float | str]
 
 
 def published(
-    *,
-    lab: str,
-    campaign: str,
-    proposal: str,
-    design: Design,
-    formula: str,
-    factors: Sequence[Factor],
-    objective: Objective,
-    strategy: str,
-    pool: str,
-    now: datetime,
-    expires_at: datetime,
-    quorum: int,
-    recipe_hash: str,
-    limits_version: str,
-    model_version: str,
-    cost: Mapping[str, float],
-    forecast: ForecastRecord | None = None,
-    acquisition: float | None = None,
-    nearest: NearestSample | None = None,
-    hazards: Sequence[Hazard] = (),
+    *, lab: str, campaign: str, proposal: str, design: Design, formula: str, factors: Sequence[Factor],
+    objective: Objective, strategy: str, pool: str, now: datetime, expires_at: datetime, quorum: int, recipe_hash: str,
+    limits_version: str, model_version: str, cost: Mapping[str, float], forecast: ForecastRecord | None = None,
+    acquisition: float | None = None, nearest: NearestSample | None = None, hazards: Sequence[Hazard] = (),
     cost_units: Mapping[str, str] | None = None,
-) -> Proposal:
+) -> Proposal:  # fmt: skip
     """The first revision of a proposal, as it is published.
 
     Args:
