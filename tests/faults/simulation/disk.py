@@ -202,8 +202,10 @@ class SimJournal:
         """Whether a message was handled."""
         return (source, id_) in self._disk.inbox
 
-    def scan(self, after: int = 0) -> Iterator[Stored]:
+    def scan(self, after: int = 0, *, checked: bool = False) -> Iterator[Stored]:
         """Events after a number, parsed from their bytes."""
+        if checked:
+            self.verify()
         for row in self._disk.rows[after:]:
             yield Stored(row.seq, datetime.fromisoformat(row.at), parse_event(row.payload), row.stream, row.hash)
 

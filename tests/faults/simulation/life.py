@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from agent import core
+from agent.daemon.config import LabSection
 from agent.daemon.disk import DiskWatch
 from agent.daemon.house import Timed
 from agent.daemon.lab_clock import LabClock
@@ -55,7 +56,7 @@ class _Config:
 
     def __init__(self, lab: Lab) -> None:
         self.topics = TOPICS
-        self.lab = SimpleNamespace(agent=AGENT, name=LAB)
+        self.lab = LabSection(name=LAB, agent=AGENT)
         self.campaign = [_Campaign(id=c.id, name=c.id, objective=FLAGSHIP.to_dict()) for c in lab.plan.campaigns]
 
     def entry(self, campaign: str) -> _Campaign:
@@ -144,7 +145,7 @@ def _bus(lab: Lab, process: Process, house: Any) -> Any:
         client=client,
         sources=Sources(),
         allowed=frozenset(lab.plan.machines),
-        server=SimpleNamespace(ticket=lambda _job: None),
+        server=SimpleNamespace(ticket=lambda _job, **_limits: None),
         broker=None,
         virtual=None,
     )
