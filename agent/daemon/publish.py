@@ -23,6 +23,7 @@ from agent.daemon.telling import told
 from agent.desk import Desk, Record
 from envs.errors import InstrumentError, JournalError
 from instruments.clock import Clock, Sleeper
+from instruments.errors import TopicError
 from instruments.profile.agent_messages import AgentEvent, Outcome, Reference
 from instruments.topics import Lab
 from instruments.transport import Transport
@@ -94,6 +95,7 @@ class Mouth:
         left = [Effect.of(e.kind, e.key) for e in journal.outbox() if e.kind in SPOKEN]
         self._due: dict[Effect, None] = dict.fromkeys(left)
         self._again: dict[Effect, None] = {}
+        self._said: list[tuple[list[Effect], int]] = []
         self._kept: dict[str, None] = {}
         self._past: list[str] = []
         self._ahead: Mapping[str, dict[str, Any]] = {}
@@ -172,29 +174,54 @@ class Mouth:
 
     async def _drain(self) -> None:
         while self._events:
-            said = self._events[0]
-            await self._transport.publish(self._topics.agent_event(self._agent), said.to_bytes())
-            if self._events and self._events[0] is said:
+            first = self._events[0]
+            await self._transport.publish(self._topics.agent_event(self._agent), first.to_bytes())
+            if self._events and self._events[0] is first:
                 del self._events[0]
         batch, upto = list(self._due), self._journal.seq
+        said: list[Effect] = []
         if batch:
             reached("before-publish")
-        for n, effect in enumerate(batch):
+            self._said.append((said, upto))
+        try:
+            await self._say_all(batch, said)
+        except InstrumentError:
+            self._settle()
+            raise
+        reached("after-publish")
+        self._settle()
+
+    async def _say_all(self, batch: Sequence[Effect], said: list[Effect]) -> None:
+        for effect in batch:
             if self._events:  # people who wait for an answer come before what is merely kept up to date
                 self._bell.set()
-                batch = batch[:n]
-                break
+                return
             # Taken out first: what changes while it is being told is told again.
             del self._due[effect]
             try:
-                await self._say(effect)
+                if await self._could_say(effect):
+                    said.append(effect)
             except BaseException:
                 self._due[effect] = None
                 raise
-        reached("after-publish")
-        settled = [(e.kind, e.key) for e in batch if e not in self._due]
-        if settled:
-            self._journal.settle(settled, upto=upto)
+
+    def _settle(self) -> None:
+        """Take out of the outbox what the bus has, also from a turn that ended early or could not write."""
+        while self._said:
+            said, upto = self._said[0]
+            settled = [(e.kind, e.key) for e in said if e not in self._due]
+            if settled:
+                self._journal.settle(settled, upto=upto)
+            del self._said[0]
+
+    async def _could_say(self, effect: Effect) -> bool:
+        """Say it; what no message can hold stays in the outbox for a later start, and keeps nothing else waiting."""
+        try:
+            await self._say(effect)
+        except (ValueError, TopicError):
+            _log.exception("this cannot be told", what=effect.kind, key=effect.key)
+            return False
+        return True
 
     async def _repeat(self) -> None:
         """Say again what is to be said again, until there is something new."""
@@ -210,7 +237,7 @@ class Mouth:
             self._look_ahead(effect)
             del self._again[effect]
             try:
-                await self._say(effect)
+                await self._could_say(effect)
             except BaseException:
                 self._again[effect] = None
                 raise

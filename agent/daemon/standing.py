@@ -19,6 +19,9 @@ from instruments.profile.agent_messages import (
     Design,
 )
 
+MAX_KIND = 58
+"""Characters of a kind of instrument that fit into the name of its budget, with ``_hours``."""
+
 
 def campaign_state(
     state: core.LabState, rules: core.LabRules, cid: str, *, boot: str, seq: int, now: datetime
@@ -37,7 +40,7 @@ def campaign_state(
     own = rules.campaigns.get(cid)
     budget = {"experiments": BudgetLine(used=len(campaign.experiments), limit=own.experiments if own else None)}
     for kind, hours in sorted(campaign.spent.hours.items()):
-        budget[f"{kind}_hours"] = BudgetLine(used=round(hours, 3), unit="h")
+        budget[f"{kind[:MAX_KIND]}_hours"] = BudgetLine(used=round(hours, 3), unit="h")
     return CampaignState(
         campaign=cid, boot_id=boot, seq=seq, ts=now, phase=_phase(state, campaign), reason=_reason(state, campaign),
         goal=campaign.name[:200], budget=budget, best=_best(state, rules, cid), counts=_counts(state, campaign),
