@@ -131,6 +131,11 @@ class InstrumentClient:
             await self._transport.publish(status, self._status("offline").to_bytes(), retain=True)
         await self._transport.close()
 
+    @property
+    def connected(self) -> bool:
+        """Whether the broker can be reached now: what is published otherwise waits, and may come late."""
+        return self._transport.connected
+
     # Who is there -----------------------------------------------------------------------------------------------------
 
     @property

@@ -62,6 +62,8 @@ class Recall:
         if experiment is None or not self._desk.state.stopped:
             self._wanted.pop(job, None)  # it has ended, or a person cleared the stop that asked for it
             return
+        if not self._client.connected:
+            return  # it would wait in a queue, once for every time that it is asked
         try:
             await self._client.cancel(experiment.instrument, job)
             _log.warning("asked to cancel", instrument=experiment.instrument, job=job)
