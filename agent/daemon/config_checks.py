@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent.daemon.credentials import database_url
+from agent.events.base import CAMPAIGN, LAB
 from agent.rules.budgets import read_budgets
 from agent.rules.hazards import read_hazards
 from agent.rules.limits_config import read_limits
@@ -17,9 +18,6 @@ from instruments.address import without_secrets
 
 if TYPE_CHECKING:
     from agent.daemon.config import CampaignEntry, LabConfig
-
-OFFLINE, STREAM = "campaign", "lab"
-"""Ids that no campaign may have: that of every offline one, and that of the laboratory's own stream."""
 
 
 def contradictions(config: LabConfig) -> Iterator[ConfigError]:
@@ -42,8 +40,8 @@ def _of_campaigns(entries: Sequence[CampaignEntry]) -> Iterator[ConfigError]:
     ids = [entry.id for entry in entries]
     for position, entry in enumerate(entries):
         key = f"campaign[{position}]"
-        if entry.id in {OFFLINE, STREAM}:
-            yield ConfigError(f"{key}.id", entry.id, f"any other word than {OFFLINE!r} and {STREAM!r}")
+        if entry.id in {CAMPAIGN, LAB}:
+            yield ConfigError(f"{key}.id", entry.id, f"any other word than {CAMPAIGN!r} and {LAB!r}")
         if entry.id in ids[:position]:
             yield ConfigError(f"{key}.id", entry.id, "each campaign once")
         if "initial" in entry.model_fields_set and entry.initial > entry.experiments:

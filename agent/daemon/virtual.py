@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from agent.daemon.children import Child
+from agent.daemon.config import VIRTUAL_INSTRUMENTS
 from agent.daemon.lab_clock import LabClock
 from instruments.address import BrokerAddress
 from instruments.bulk.fetch import Sources
-
-INSTRUMENTS = ("furnace-1", "sem-1", "indenter-1")
-"""Ids of the virtual instruments, for the broker's list of users before any of them is there."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ async def virtual_laboratory(
     Raises:
         ChildError: it could not be started; with what it said.
     """
-    addresses = {iid: address(iid) for iid in INSTRUMENTS}
+    addresses = {iid: address(iid) for iid in VIRTUAL_INSTRUMENTS}
     orders = VirtualOrders(addresses, seed, directory, lab, root, clock.speed, clock.anchor.to_text())
     child = Child("the virtual laboratory", "agent.virtual_lab", orders.to_dict(), on_line=on_line)
     told = await child.start()

@@ -11,6 +11,8 @@ Reading = tuple[float, float]
 Factor = float | str
 Stored = dict[str, dict[str, object] | str]
 """Quantities in their plain form, and words, by name."""
+LAB = "lab"
+"""Stream of what is the laboratory's as a whole; no campaign may have this id."""
 CAMPAIGN = "campaign"
 """Id of the one campaign that a record of an offline campaign has; its ids have no prefix."""
 

@@ -27,13 +27,14 @@ CONNECT_S = 10
 PATIENCE_MS = 500
 _LOCKED = "55P03"
 """SQLSTATE of a lock that was not to be had in time."""
-_HOLDER = f"""
+HOLDER = f"""
 SELECT a.application_name, a.pid, coalesce(host(a.client_addr), 'this server'), a.backend_start::timestamp(0)::text
 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid::bigint = {LEASE}
 AND l.objid::bigint = (hashtext(current_schema())::bigint & 4294967295)
 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """  # noqa: S608 - a number of ours
+"""Who holds the lease: the session's own name, its process, from where, and since when."""
 _READER = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 # A server that was cut off from a dead machine lets go of its lease within half a minute.
 _SESSION = (
@@ -106,7 +107,7 @@ class PostgresPlace(Place):
                 raise
         else:
             return
-        row = connection.exec_driver_sql(_HOLDER).first()
+        row = connection.exec_driver_sql(HOLDER).first()
         who = f"{row[0] or 'unnamed'}; session {row[1]} from {row[2]} since {row[3]}" if row else "unknown"
         raise JournalError(f"{self.name} is in use by another process ({who}): wait for it or stop it")
 

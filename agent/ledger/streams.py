@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from agent import events as ev
+from agent.events.base import LAB
 from agent.ledger import chain
 from agent.ledger import tables as t
 
-LAB = "lab"
 _OF_THE_LAB = (
     ev.AgentStarted,
     ev.AgentStopped,

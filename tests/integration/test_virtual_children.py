@@ -16,7 +16,8 @@ from patience import needs_mosquitto, until
 from agent.config import CampaignConfig
 from agent.daemon.children import Child, ChildError
 from agent.daemon.lab_clock import LabClock
-from agent.daemon.virtual import INSTRUMENTS, VirtualLaboratory, VirtualOrders, virtual_laboratory
+from agent.daemon.config import VIRTUAL_INSTRUMENTS
+from agent.daemon.virtual import VirtualLaboratory, VirtualOrders, virtual_laboratory
 from agent.daemon.worker import Worker
 from agent.events import ArtefactRecord, ImageRead
 from agent.minds import PlanRequest
@@ -78,7 +79,7 @@ async def read(worker: Worker, content: bytes, store: Path) -> ImageRead:
 
 def at_a_broker(directory: Path, work: Callable[[Bench], Awaitable[T]]) -> T:
     async def whole() -> T:
-        access = Access.new(Lab("labwright", "virtual"), agents=("agent",), instruments=INSTRUMENTS)
+        access = Access.new(Lab("labwright", "virtual"), agents=("agent",), instruments=VIRTUAL_INSTRUMENTS)
         now = datetime.now(UTC)
         clock = LabClock(SPEED, anchor_real=now, anchor_lab=now)
         with local_broker(access) as broker:
@@ -95,7 +96,7 @@ def at_a_broker(directory: Path, work: Callable[[Bench], Awaitable[T]]) -> T:
             ) as virtual:
                 await client.start()
                 try:
-                    await client.wait_for(INSTRUMENTS)
+                    await client.wait_for(VIRTUAL_INSTRUMENTS)
                     return await work(Bench(virtual, client, clock))
                 finally:
                     await client.close()
@@ -106,7 +107,7 @@ def at_a_broker(directory: Path, work: Callable[[Bench], Awaitable[T]]) -> T:
 @needs_mosquitto
 def test_the_laboratory_keeps_the_daemons_time_and_comes_back_when_it_is_killed(tmp_path: Path) -> None:
     async def work(bench: Bench) -> None:
-        assert bench.virtual.instruments == INSTRUMENTS
+        assert bench.virtual.instruments == VIRTUAL_INSTRUMENTS
         begun = bench.clock.now()
         digest, elapsed_s = await bench.image()
         assert elapsed_s >= 600.0
@@ -115,7 +116,7 @@ def test_the_laboratory_keeps_the_daemons_time_and_comes_back_when_it_is_killed(
         image = directories[0] / f"{digest}.tiff"
         assert image.exists()
         statuses = bench.client.instruments
-        assert set(INSTRUMENTS) <= set(statuses)
+        assert set(VIRTUAL_INSTRUMENTS) <= set(statuses)
         assert bench.clock.now() - begun >= timedelta(seconds=600)
         pid = bench.virtual.child.pid
         assert pid is not None
