@@ -1,13 +1,14 @@
 """``labwright run --dry-run``: one round of each campaign, planned and checked by the same code, written nowhere.
 
-The record so far is looked at and left alone: what would happen is journaled in a directory that is thrown away.
+The record so far is looked at and left alone: what would happen is kept in memory, and forgotten.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from agent import core
 from agent import events as ev
+from agent.core.messages import Effect
 from agent.core.state import CampaignRules
 from agent.daemon.config import LabConfig
 from agent.daemon.known_spaces import CACHE, KnownSpaces
@@ -24,7 +26,7 @@ from agent.daemon.rules_of import lab_rules
 from agent.daemon.worker import Worker
 from agent.desk import Desk
 from agent.identity import People
-from agent.journal import Journal, has_begun
+from agent.journal import Journal, Stored, has_begun
 from agent.planning import Planning
 from agent.rules.policy import AutoApprove
 from agent.store import ArtefactStore
@@ -41,31 +43,51 @@ async def dry_run(config: LabConfig, console: Console) -> None:
     Raises:
         LabwrightError: the laboratory's file or its record is wrong.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="labwright-dry-run-") as directory,
-        Journal(Path(directory), write=True) as journal,
-    ):
-        _copy(config, journal)
+    with tempfile.TemporaryDirectory(prefix="labwright-dry-run-") as directory:
         worker = Worker({e.id: e.offline.model_dump(mode="json") for e in config.campaign})
         spaces = KnownSpaces(Path(directory) / CACHE, worker.facts)
         try:
             facts = {entry.id: await spaces.of(entry, source=config.source) for entry in config.campaign}
             rules = lab_rules(config, People.from_directory(config.people), facts, mode="dry-run")
             rules = replace(rules, campaigns={c: _pretending(r) for c, r in rules.campaigns.items()})
-            desk = Desk(journal, rules, LabClock.system())
+            desk = Desk(Pretence(config), rules, LabClock.system())
             await _rounds(config, desk, worker, ArtefactStore(Path(directory) / "artefacts"), console)
         finally:
             await worker.close()
 
 
-def _copy(config: LabConfig, journal: Journal) -> None:
-    """The record so far: what was made is not proposed again."""
-    place = config.journal()
-    if isinstance(place, Path) and not has_begun(place):
-        return
-    with Journal(place, write=False) as real:
-        for stored in real.scan():
-            journal.append([stored.event], stored.at)
+class Pretence:
+    """A record that begins with the real one, so that what was made is not proposed again, and goes on in memory.
+
+    Args:
+        config: says where the real one is.
+    """
+
+    def __init__(self, config: LabConfig) -> None:
+        self._place = config.journal()
+        self.seq = 0
+
+    def scan(self) -> Iterator[Stored]:
+        """All events of the real record in order; none where it has not begun."""
+        if isinstance(self._place, Path) and not has_begun(self._place):
+            return
+        with Journal(self._place, write=False) as real:
+            for stored in real.scan():
+                self.seq = stored.seq
+                yield stored
+
+    def append(self, happened: Sequence[ev.Event], at: datetime, **_more: object) -> Sequence[Stored]:
+        """Keep nothing: whoever decides folds it into the state."""
+        del at
+        self.seq += len(happened)
+        return []
+
+    def outbox(self) -> Sequence[Effect]:
+        """Nobody is told anything."""
+        return []
+
+    def settle(self, done: Sequence[tuple[str, str]], *, upto: int | None = None) -> None:
+        """Nobody was told anything."""
 
 
 def _pretending(rules: CampaignRules) -> CampaignRules:
