@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli_decide import ProposalId, finish, only_one
+from agent.cli_decide import AsJson, ProposalId, finish, only_one
 from agent.cli_place import Comment, There, ask_password, with_place
 
 if TYPE_CHECKING:
@@ -39,16 +39,16 @@ class Switch(StrEnum):
 
 @ask_app.command()
 @with_place
-def pause(there: There, campaign: CampaignId, comment: Comment = "") -> None:
+def pause(there: There, campaign: CampaignId, comment: Comment = "", as_json: AsJson = False) -> None:
     """Pause a campaign: what is under way goes on, nothing further is begun."""
-    _ask(there, "pause", campaign, comment=comment)
+    _ask(there, "pause", campaign, comment=comment, as_json=as_json)
 
 
 @ask_app.command()
 @with_place
-def resume(there: There, campaign: CampaignId, comment: Comment = "") -> None:
+def resume(there: There, campaign: CampaignId, comment: Comment = "", as_json: AsJson = False) -> None:
     """Go on with a campaign after a pause; after a stop, approvers and safety may."""
-    _ask(there, "resume", campaign, comment=comment)
+    _ask(there, "resume", campaign, comment=comment, as_json=as_json)
 
 
 @ask_app.command()
@@ -58,6 +58,7 @@ def stop(
     campaign: Annotated[str, typer.Argument(metavar="[CAMPAIGN]", help="Its id.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="The whole laboratory.")] = False,
     comment: Comment = "",
+    as_json: AsJson = False,
 ) -> None:
     """Stop a campaign, or the laboratory: one person is enough, and it holds until a person clears it.
 
@@ -65,23 +66,23 @@ def stop(
     """
     only_one("a campaign, or --all for the whole laboratory", bool(campaign), everything)
     if everything:
-        _ask(there, "stop-lab", comment=comment)
+        _ask(there, "stop-lab", comment=comment, as_json=as_json)
     else:
-        _ask(there, "stop", campaign, comment=comment)
+        _ask(there, "stop", campaign, comment=comment, as_json=as_json)
 
 
 @ask_app.command()
 @with_place
-def clear(there: There, comment: Comment = "") -> None:
+def clear(there: There, comment: Comment = "", as_json: AsJson = False) -> None:
     """Clear the laboratory's stop: who does says that it is safe to go on."""
-    _ask(there, "clear-lab", comment=comment)
+    _ask(there, "clear-lab", comment=comment, as_json=as_json)
 
 
 @ask_app.command()
 @with_place
-def withdraw(there: There, pid: ProposalId, comment: Comment = "") -> None:
+def withdraw(there: There, pid: ProposalId, comment: Comment = "", as_json: AsJson = False) -> None:
     """Take a proposal back, without saying that it is a bad one."""
-    _ask(there, "withdraw", pid, comment=comment)
+    _ask(there, "withdraw", pid, comment=comment, as_json=as_json)
 
 
 @ask_app.command()
@@ -91,9 +92,10 @@ def reconcile(
     experiment: ExperimentId,
     verdict: Annotated[ReconcileVerdict, typer.Argument(help="Make it again, or give it up.")],
     comment: Why,
+    as_json: AsJson = False,
 ) -> None:
     """Say what becomes of an experiment of which no instrument can tell how far it came: after having looked."""
-    _ask(there, "reconcile", experiment, {"verdict": verdict.value}, comment=comment)
+    _ask(there, "reconcile", experiment, {"verdict": verdict.value}, comment=comment, as_json=as_json)
 
 
 @ask_app.command()
@@ -105,18 +107,19 @@ def amend(
         list[str], typer.Argument(metavar="PROPERTY=VALUE...", help="PROPERTY_std=VALUE is its standard uncertainty.")
     ],
     comment: Why,
+    as_json: AsJson = False,
 ) -> None:
     """Put other values in the place of an experiment's measured ones; the record keeps both."""
     from agent.deciding.design import read_values
 
-    _ask(there, "amend", experiment, read_values(values), comment=comment)
+    _ask(there, "amend", experiment, read_values(values), comment=comment, as_json=as_json)
 
 
 @ask_app.command()
 @with_place
-def retract(there: There, experiment: ExperimentId, comment: Why) -> None:
+def retract(there: There, experiment: ExperimentId, comment: Why, as_json: AsJson = False) -> None:
     """Take an experiment's result back: the models no longer learn from it."""
-    _ask(there, "retract", experiment, comment=comment)
+    _ask(there, "retract", experiment, comment=comment, as_json=as_json)
 
 
 @sample_app.command("move")
@@ -126,9 +129,10 @@ def sample_move(
     sample: Annotated[str, typer.Argument(metavar="SAMPLE", help="Its id: that of its experiment.")],
     place: Annotated[str, typer.Argument(metavar="PLACE", help="Where it is now, such as shelf-3.")],
     comment: Comment = "",
+    as_json: AsJson = False,
 ) -> None:
     """Say where a sample is now."""
-    _ask(there, "move", sample, {"place": place}, comment=comment)
+    _ask(there, "move", sample, {"place": place}, comment=comment, as_json=as_json)
 
 
 @ask_app.command()
@@ -138,16 +142,17 @@ def maintenance(
     instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT", help="Its id.")],
     switch: Annotated[Switch, typer.Argument(help="Out of service, or back.")],
     comment: Comment = "",
+    as_json: AsJson = False,
 ) -> None:
     """Take an instrument out of service, or put it back: nothing is ordered of it meanwhile."""
-    _ask(there, "maintenance", instrument, {"on": switch is Switch.ON}, comment=comment)
+    _ask(there, "maintenance", instrument, {"on": switch is Switch.ON}, comment=comment, as_json=as_json)
 
 
 @ask_app.command()
 @with_place
-def reload(there: There, comment: Comment = "") -> None:
+def reload(there: There, comment: Comment = "", as_json: AsJson = False) -> None:
     """Have the agent read its file, its limits and people's keys again."""
-    _ask(there, "reload", comment=comment)
+    _ask(there, "reload", comment=comment, as_json=as_json)
 
 
 def _ask(
@@ -157,6 +162,7 @@ def _ask(
     arguments: Mapping[str, Argument] | None = None,
     *,
     comment: str,
+    as_json: bool,
 ) -> None:
     from agent.deciding.letters import request_of
 
@@ -167,4 +173,4 @@ def _ask(
     said = " ".join(f"{name}={value}" for name, value in (arguments or {}).items())
     typer.echo(" ".join(filter(None, (f"{session.user}: {action}", subject, said, f"in {lab}"))), err=True)
     key = session.open_key(ask_password(f"Password of {session.user}"))
-    finish(session.ask(key, action, subject, arguments=arguments, comment=comment))
+    finish(session.ask(key, action, subject, arguments=arguments, comment=comment), as_json=as_json)

@@ -25,6 +25,7 @@ REFUSED, UNANSWERED = 1, 3
 SHOWN = 40
 """Proposals in a table that nobody asked to be longer."""
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON: whether it counted, and why.")]
 ProposalId = Annotated[str, typer.Argument(metavar="PROPOSAL", help="Its id, as labwright proposals lists it.")]
 
 
@@ -82,9 +83,9 @@ def proposal(
 
 @decide_app.command()
 @with_place
-def approve(there: There, pid: ProposalId, comment: Comment = "") -> None:
+def approve(there: There, pid: ProposalId, comment: Comment = "", as_json: AsJson = False) -> None:
     """Approve a proposal: it is made when as many people as it needs have."""
-    _decide(there, pid, "approve", comment)
+    _decide(there, pid, "approve", comment, as_json=as_json)
 
 
 @decide_app.command()
@@ -93,9 +94,10 @@ def reject(
     there: There,
     pid: ProposalId,
     comment: Annotated[str, typer.Option("--comment", metavar="TEXT", help="Why: the agent's people will read it.")],
+    as_json: AsJson = False,
 ) -> None:
     """Reject a proposal: one person is enough."""
-    _decide(there, pid, "reject", comment)
+    _decide(there, pid, "reject", comment, as_json=as_json)
 
 
 @decide_app.command()
@@ -105,12 +107,15 @@ def edit(
     pid: ProposalId,
     changes: Annotated[list[str], typer.Argument(metavar="FACTOR=VALUE...", help="In the design's own units.")],
     comment: Comment = "",
+    as_json: AsJson = False,
 ) -> None:
     """Change a proposal's design: it becomes the next revision, which people approve anew."""
-    _decide(there, pid, "edit", comment, changes)
+    _decide(there, pid, "edit", comment, changes, as_json=as_json)
 
 
-def _decide(there: There, pid: str, verdict: Choice, comment: str, given: list[str] | None = None) -> None:
+def _decide(
+    there: There, pid: str, verdict: Choice, comment: str, given: list[str] | None = None, *, as_json: bool
+) -> None:
     from agent.deciding.design import read_changes
     from agent.deciding.letters import decision_of, open_proposal
 
@@ -123,7 +128,7 @@ def _decide(there: There, pid: str, verdict: Choice, comment: str, given: list[s
     decision_of(published, session.user, verdict, at=session.clock.now(), comment=comment, changes=values)
     _tell(found, board, verdict, changes, session)
     key = session.open_key(ask_password(f"Password of {session.user}"))
-    finish(session.decide(published, key, verdict, comment=comment, changes=values))
+    finish(session.decide(published, key, verdict, comment=comment, changes=values), as_json=as_json)
 
 
 def _tell(found: Proposal, board: Board, verdict: Choice, changes: tuple[Change, ...], session: Session) -> None:
@@ -152,11 +157,16 @@ def _warn(board: Board, session: Session) -> None:
         typer.echo(printable(f"{topic} cannot be read: {wrong}"), err=True)
 
 
-def finish(answer: Answer) -> None:
+def finish(answer: Answer, *, as_json: bool = False) -> None:
     """Say what came of it; leaves with an exit code other than 0 where it does not count, or nobody knows."""
     from instruments.profile.legibility import printable
 
     text = printable(answer.text)
+    if as_json:
+        counted = {"counted": True, "refused": False}.get(answer.verdict)
+        said = {"counted": counted, "kind": answer.kind, "text": text, "id": answer.id}
+        typer.echo(json.dumps(said, ensure_ascii=False))
+        raise typer.Exit({"counted": 0, "refused": REFUSED}.get(answer.verdict, UNANSWERED))
     if answer.verdict == "counted":
         typer.echo(text or "It counts.")
     elif answer.verdict == "refused":

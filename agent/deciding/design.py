@@ -15,6 +15,7 @@ Published = Mapping[str, Quantity | str]
 """A design as a proposal shows it: by dotted path, quantities or words."""
 _IN_PRINT: Mapping[str, str] = {"Cel": "°C", "um": "µm"}
 """UCUM codes that people write otherwise."""
+_CRYSTAL, _FORMULA = "crystal", "formula"
 _COMPOUND = ("compound", "formula", "crystal", "material")
 
 
@@ -54,28 +55,37 @@ def read_changes(given: Sequence[str], design: Published) -> tuple[Change, ...]:
 
     Raises:
         UserError: one is not of that form, is not in the design or there more than once, is given twice, has another
-            unit, or changes nothing.
+            unit, or nothing changes.
     """
-    changes = [_change(text, design) for text in given]
-    for change in changes:
-        if [other.path for other in changes].count(change.path) > 1:
+    said = [_change(text, design) for text in given]
+    for change in said:
+        if [other.path for other in said].count(change.path) > 1:
             raise UserError(f"{change.name} is given twice: which is it?")
-    return tuple(changes)
+    changes = tuple(change for change in said if change.value != _plain(change.before))
+    if said and not changes:
+        already = " and ".join(f"{change.name} is {shown(change.before)} already" for change in said)
+        raise UserError(f"{already}: an edit changes something")
+    return changes
 
 
 def _change(text: str, design: Published) -> Change:
     name, separator, value = text.partition("=")
     if not separator or not name or not value:
         raise UserError(f"{text!r} is not FACTOR=VALUE")
+    if name == _FORMULA and _CRYSTAL in design:
+        raise UserError(f"the formula follows from the crystal: give {_CRYSTAL}={value}, or the crystal's id there")
     paths = [path for path in design if name in {path, short(path)}]
     if len(paths) != 1:
-        there = ", ".join(paths or [short(path) for path in design])
+        free = [path for path in design if path != _FORMULA or _CRYSTAL not in design]
+        there = ", ".join(paths or [short(path) for path in free])
         raise UserError(f"{name!r} is {'more than one' if paths else 'not'} in the design; there: {there}")
     before = design[paths[0]]
     new = _number(name, value, before.unit) if isinstance(before, Quantity) else value
-    if new == (before.value if isinstance(before, Quantity) else before):
-        raise UserError(f"{name} is {shown(before)} already: an edit changes something")
     return Change(paths[0], before, new)
+
+
+def _plain(value: Quantity | str) -> float | str:
+    return value.value if isinstance(value, Quantity) else value
 
 
 def _number(name: str, text: str, unit: str) -> float:

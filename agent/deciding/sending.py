@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from envs.errors import UserError
@@ -30,10 +30,14 @@ class Answer:
     Args:
         verdict: ``unknown`` where nobody said anything: it may count all the same.
         text: the agent's words.
+        kind: ``decision`` or ``request``.
+        id: of what was sent, as the record and the agent's events name it.
     """
 
     verdict: Literal["counted", "refused", "unknown"]
     text: str = ""
+    kind: str = ""
+    id: str = ""
 
 
 async def send(
@@ -61,7 +65,7 @@ async def send(
     await transport.publish(str(topic), token.encode())
     if await hearing.bell.until(lambda: bool(hearing.answer or hearing.aside), within_s):
         await hearing.bell.until(lambda: hearing.answer is not None, GRACE_S)
-    return hearing.answer or hearing.aside or Answer("unknown")
+    return replace(hearing.answer or hearing.aside or Answer("unknown"), kind=topic.row.key, id=request_id(token))
 
 
 class _Hearing:

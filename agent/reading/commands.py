@@ -22,7 +22,7 @@ from agent.reading import logs, tables
 from agent.reading.answers import LabAnswer, together
 from agent.reading.bus_view import BusView
 from agent.reading.source import BusSource, JournalSource
-from envs.errors import LabwrightError, UserError
+from envs.errors import JournalError, LabwrightError, UserError
 from instruments.ids import SystemIds
 from instruments.mqtt import MqttTransport
 
@@ -118,14 +118,25 @@ def verify_audit(source: Source, *, as_json: bool) -> None:
 
     Raises:
         JournalError: something is wrong; says what is the first.
+        SystemExit: the same with status 1, where the answer is JSON.
     """
+    try:
+        _verify(source, as_json=as_json)
+    except JournalError as error:
+        if not as_json:
+            raise
+        _print({"ok": False, "error": str(error)}, str, as_json=True)
+        raise SystemExit(1) from error
+
+
+def _verify(source: Source, *, as_json: bool) -> None:
     audit = needs("lab", "labwright audit verify", "agent.reading.audit")
     with _journal(source, "labwright audit verify") as view:
         report, name = audit.verify(view, audit.people_of(_local(source).people)), view.journal.name
     words = f"{name}: {report.events} events, the chain holds, the tables say what the events say; "
     words += f"{report.signatures} signatures are people's own"
     words += f", {report.unknown} are of keys that nobody here has" if report.unknown else ""
-    _print({"name": name, "intact": True, **asdict(report)}, lambda: words, as_json=as_json)
+    _print({"ok": True, "name": name, "intact": True, **asdict(report)}, lambda: words, as_json=as_json)
 
 
 def show_audit(source: Source, *, person: str, refused: bool, as_json: bool) -> None:

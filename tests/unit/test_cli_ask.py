@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +96,11 @@ def test_a_refusal_and_silence_are_told_apart(bench: Bench) -> None:
     silent = bench.type("stop", "--all")
     assert silent.exit_code == 3
     assert "no agent is online in the laboratory ceramics" in silent.stderr
+
+
+def test_a_program_is_told_in_one_line_what_came_of_a_request(bench: Bench) -> None:
+    told = json.loads(bench.type("pause", "hard", "--json", who="ben").stdout)
+    assert (told["counted"], told["kind"], len(told["id"])) == (True, "request", 32)
+    bench.agent.mute = True
+    result = bench.type("stop", "--all", "--json", who="ben")
+    assert (result.exit_code, json.loads(result.stdout)["counted"]) == (3, None)

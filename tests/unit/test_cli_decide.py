@@ -145,6 +145,7 @@ def test_an_edit_shows_the_difference_and_signs_paths_of_the_design(bench: Bench
         (["temperature=nan"], "is no number in Cel"),
         (["temperature=1650"], "is 1650 °C already"),
         (["hold=1", "process.hold=2"], "given twice"),
+        (["temperature=1650", "gas=argon"], "temperature is 1650 °C already and gas is argon already"),
     ],
 )
 def test_an_edit_that_cannot_be_meant_is_refused_before_the_password(
@@ -155,6 +156,32 @@ def test_an_edit_that_cannot_be_meant_is_refused_before_the_password(
     assert isinstance(result.exception, UserError)
     assert message in str(result.exception)
     assert not bench.agent.heard
+
+
+def test_a_value_that_is_there_already_does_not_spoil_an_edit(bench: Bench) -> None:
+    bench.publish(proposal())
+    result = bench.type("edit", "P007", "temperature=1650", "hold=3")
+    assert result.exit_code == 0, words_of(result)
+    assert _decisions(bench)[0].changes == {"process.hold": 3.0}
+
+
+def test_a_formula_is_changed_by_its_crystal(bench: Bench) -> None:
+    given = proposal()
+    bench.publish(given.model_copy(update={"design": {**given.design, "formula": "TiB2"}}))
+    assert "give crystal=ZrC" in words_of(bench.type("edit", "P007", "formula=ZrC"))
+    other = words_of(bench.type("edit", "P007", "pressure=1"))
+    assert "there: crystal, temperature, hold, gas" in other
+    assert "formula" not in other
+
+
+@pytest.mark.parametrize(("who", "counted", "code"), [("anna", True, 0), ("vera", False, 1)])
+def test_a_program_is_told_in_one_line_whether_it_counted(bench: Bench, who: str, counted: bool, code: int) -> None:
+    bench.publish(proposal())
+    result = bench.type("approve", "P007", "--json", who=who)
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["counted"], told["kind"]) == (code, counted, "decision")
+    assert len(told["id"]) == 32
+    assert told["text"]
 
 
 def test_a_rejection_needs_a_reason(bench: Bench) -> None:

@@ -112,6 +112,10 @@ def test_a_damaged_record_ends_with_status_1(labwright: Any, tmp_path: Path) -> 
     code, _, err = labwright("audit", "verify", "--state", tmp_path)
     assert code == 1
     assert "is not theirs" in err
+    code, out, _ = labwright("audit", "verify", "--state", tmp_path, "--json")
+    told = json.loads(out)
+    assert (code, told["ok"]) == (1, False)
+    assert "is not theirs" in told["error"]
 
 
 def test_backup_and_back(labwright: Any, state: Path, tmp_path: Path) -> None:
