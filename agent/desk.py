@@ -144,7 +144,7 @@ class Desk:
         for observer in self._observers:
             try:
                 observer(event, self.state, replayed=False)
-            except Exception:
+            except Exception:  # noqa: BLE001 - of whatever kind
                 # It is in the journal: whoever only looks on must not keep the state from saying the same.
                 _log.exception("an observer failed at %s", event.kind)
 

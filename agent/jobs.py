@@ -19,7 +19,7 @@ from instruments.bulk.files import StoreError
 from instruments.client import InstrumentClient
 from instruments.clock import Clock, Sleeper
 from instruments.driving.job_desk import NO_JOURNAL, STORAGE
-from instruments.errors import NoAnswerError
+from instruments.errors import NoAnswerError, NotCommittedError
 from instruments.messages import ArtefactRef, JobError, JobState, UploadTicket
 from instruments.own_thread import run as beside
 
@@ -44,6 +44,7 @@ class Jobs:
         ticket: makes the upload ticket of a job; None where instruments write files themselves.
         observe: told how long after its intent an order was confirmed, s.
         sleeper: waits before an artefact is fetched again, in real time.
+        accepted: told of each job that an instrument has taken up; raises ``JournalError`` where it cannot remember it.
         strict: whether an instrument that cannot store its work ends everything, rather than this order.
     """
 
@@ -59,6 +60,7 @@ class Jobs:
         strict: bool = True,
         observe: Callable[[float], None] = lambda _seconds: None,
         sleeper: Sleeper = asyncio.sleep,
+        accepted: Callable[[str], None] = lambda _job: None,
     ) -> None:
         self._client = client
         self._store = store
@@ -69,6 +71,7 @@ class Jobs:
         self._strict = strict
         self._observe = observe
         self._sleeper = sleeper
+        self._accepted = accepted
         self._fresh: dict[str, float] = {}
         self._sent: dict[str, float] = {}
         self._heard: dict[str, float] = {}
@@ -124,6 +127,8 @@ class Jobs:
         """
         iid, job = command.instrument, command.job
         fresh = job in self._fresh
+        if command.accepted:
+            self._confirmed.add(job)
         answer = None if fresh else await self._look(iid, job)
         if answer is None:
             answer = await self._client.execute(
@@ -186,6 +191,11 @@ class Jobs:
         self._sent.setdefault(job, self._fresh.pop(job, self._clock.elapsed()))
 
     def _note(self, state: JobState) -> None:
+        if state.job not in self._confirmed and not state.terminal:
+            try:
+                self._accepted(state.job)
+            except JournalError as error:
+                raise NotCommittedError(str(error)) from error
         self._confirmed.add(state.job)
         self._heard[state.job] = self._clock.elapsed()
         self._fresh.pop(state.job, None)

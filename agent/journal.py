@@ -261,17 +261,24 @@ class Journal:
         with self._reading() as connection:
             return boxes.marked(connection, source, id_)
 
-    def scan(self, after: int = 0) -> Iterator[Stored]:
+    def scan(self, after: int = 0, *, checked: bool = False) -> Iterator[Stored]:
         """Events after a number in order, a few at a time; those that come while it runs are among them.
 
+        Args:
+            after: the number; 0 for all.
+            checked: follow the hash chain on the way, from the first event on.
+
         Raises:
-            JournalError: an event is damaged, or of another release.
+            JournalError: an event is damaged, of another release, or the chain breaks.
         """
+        tip = chain.Tip()
         while True:
             with self._reading() as connection:
                 rows = reading.batch(connection, after)
             if not rows:
                 return
+            if checked and (wrong := chain.broken(rows, tip)):
+                raise JournalError(f"{self.name}: {wrong}; restore it from a backup, and find out who changed it")
             for row in rows:
                 yield reading.stored(row, self.name)
             after = rows[-1].seq

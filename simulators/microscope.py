@@ -12,6 +12,7 @@ import numpy as np
 
 from instruments.artefacts import file_artefact, write_durably
 from instruments.device import Device, JobContext, JobResult, Parameter, Quantity, Returns, Text, command
+from instruments.messages import ArtefactRef
 from instruments.transport import Transport
 from simulators.furnace import body_of
 from simulators.pace import Pace
@@ -128,14 +129,20 @@ class Microscope(Device):
         frame = _frame(body, pixel_size, settings, self._shape, rng)
         buffer = io.BytesIO()
         write_tiff(frame, pixel_size, buffer, detector=settings.detector, label=f"{sample} field {place}")
-        path = self._keep(buffer.getvalue())
+        frame_of = await self._kept(job, buffer.getvalue())
         await self._pace.take(job, ACQUIRE_S)
         values = {
             "pixel_size": Quantity(value=pixel_size, unit="um"),
             "field": Quantity(value=place, unit="1"),
             "detector": settings.detector,
         }
-        return JobResult(values=values, artefacts={"image": file_artefact(path, "image/tiff")})
+        return JobResult(values=values, artefacts={"image": frame_of})
+
+    async def _kept(self, job: JobContext, data: bytes) -> ArtefactRef:
+        """Where the agent that ordered it has its files; else where this microscope has its own."""
+        if job.may_upload:
+            return await job.keep(data, "image/tiff")
+        return file_artefact(self._keep(data), "image/tiff")
 
     def _settings(self, sample: str, rng: np.random.Generator) -> SemSettings:
         """Detector and contrast stay with a sample; focus is found anew for each field, and now and then it is not."""

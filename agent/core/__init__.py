@@ -6,8 +6,8 @@ nothing but the journal: fold it, then do what is due. Nothing is sent that ``du
 intent, and an answer to a job that is not open changes nothing.
 
 Read ``messages`` (what comes in and goes out), ``state``, ``evolving``, ``deciding`` (the way in), ``proposing``
-(campaigns and rounds), ``approving`` (people's decisions), ``asking`` (people's requests), ``experimenting`` (orders and
-answers), ``scheduling`` (what is due).
+(campaigns and rounds), ``approving`` (people's decisions), ``asking`` (people's requests), ``experimenting`` (orders
+and answers), ``till`` (budgets), ``scheduling`` (what is due).
 
 Proposal: proposed -> approved, rejected, expired, withdrawn; an edit makes its next revision. Experiment: queued -> the
 recipe's steps (an image is read, and taken again while it is refused) -> completed, or failed with an outcome at any

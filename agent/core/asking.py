@@ -43,16 +43,22 @@ def on_request(state: LabState, message: RequestArrived, rules: LabRules, now: d
     request = verdict.request
     if request is None or verdict.reason is not None:
         code = verdict.reason.value if verdict.reason else "malformed"
-        return refusal(state, "request", message.user, message.request, code, verdict.message, message.token, rules, now)
+        return _refused(state, message, code, verdict.message, rules, now)
     try:
         events, effects = _ACTIONS[request.action](state, request, rules)
     except _CannotError as error:
-        return refusal(state, "request", message.user, message.request, error.code, str(error), message.token, rules, now)
+        return _refused(state, message, error.code, str(error), rules, now)
     accepted = ev.RequestAccepted(
         request=message.request, action=request.action, subject=request.subject, by=request.user,
         comment=request.comment, nonce=request.nonce, envelope=message.token,
     )  # fmt: skip
     return Decided([accepted, *events], effects)
+
+
+def _refused(
+    state: LabState, message: RequestArrived, code: str, words: str, rules: LabRules, now: datetime
+) -> Decided:
+    return refusal(state, "request", message.user, message.request, code, words, message.token, rules, now)
 
 
 # ---- Campaigns and the laboratory
@@ -81,8 +87,7 @@ def _stop(state: LabState, request: Request, rules: LabRules) -> _Done:
     reason = f"the campaign was stopped by {request.user}"
     gone = [state.proposals[p] for p in campaign.waiting]
     caused: list[ev.Event] = [*withdrawn(gone, request.user, reason)]
-    for eid in campaign.queue:
-        caused.append(ev.ExperimentEnded(experiment=eid, outcome="aborted", reason=reason))
+    caused += [ev.ExperimentEnded(experiment=e, outcome="aborted", reason=reason) for e in campaign.queue]
     caused += _phase(campaign, "stopping" if campaign.begun else "stopped", request)
     del rules
     return caused, [*(e for p in gone for e in closed(p)), *_told(campaign)]
@@ -105,7 +110,12 @@ def _reload(_state: LabState, _request: Request, _rules: LabRules) -> _Done:
     return [], []  # the shell reads the files again when it sees the request accepted
 
 
-def _maintenance(_state: LabState, request: Request, _rules: LabRules) -> _Done:
+def _maintenance(state: LabState, request: Request, rules: LabRules) -> _Done:
+    known = {*rules.instruments, *rules.limits.instruments, *state.maintenance}
+    if known and request.subject not in known:
+        raise _CannotError(
+            "unknown_instrument", f"there is no {request.subject} here; there are {', '.join(sorted(known))}"
+        )
     on = bool(request.arguments["on"])
     return [ev.MaintenanceSet(instrument=request.subject, on=on, by=request.user, reason=request.comment)], []
 

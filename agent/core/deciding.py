@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from agent import events as ev
 from agent.core import approving, asking, experimenting, proposing
@@ -61,23 +63,22 @@ def _of_people(state: LabState, message: Message, rules: LabRules, now: datetime
 
 
 def _of_work(state: LabState, message: Message, rules: LabRules, now: datetime) -> Decided | None:
-    if isinstance(message, Planned):
-        return proposing.on_planned(state, message, rules, now)
-    if isinstance(message, Dispatching):
-        return experimenting.on_dispatching(state, message, rules, now)
-    if isinstance(message, ev.StepEnded):
-        return experimenting.on_step_ended(state, message, rules)
-    if isinstance(message, ev.ImageRead):
-        return experimenting.on_image_read(state, message, rules)
-    if isinstance(message, Holding):
-        return experimenting.on_holding(state, message)
-    if isinstance(message, Lost):
-        return experimenting.on_lost(state, message)
-    if isinstance(message, ev.PlanFailed):
-        return proposing.on_plan_failed(state, message)
-    if isinstance(message, ev.CampaignChanged):
-        return proposing.on_changed(state, message, rules)
-    return None
+    part = _WORK.get(type(message))
+    return part(state, message, rules, now) if part is not None else None
+
+
+_Part = Callable[[LabState, Any, LabRules, datetime], Decided]
+_WORK: dict[type, _Part] = {
+    Planned: proposing.on_planned,
+    Dispatching: experimenting.on_dispatching,
+    ev.StepAccepted: lambda state, message, _rules, _now: experimenting.on_step_accepted(state, message),
+    ev.StepEnded: lambda state, message, rules, _now: experimenting.on_step_ended(state, message, rules),
+    ev.ImageRead: lambda state, message, rules, _now: experimenting.on_image_read(state, message, rules),
+    Holding: lambda state, message, _rules, _now: experimenting.on_holding(state, message),
+    Lost: lambda state, message, _rules, _now: experimenting.on_lost(state, message),
+    ev.PlanFailed: lambda state, message, _rules, _now: proposing.on_plan_failed(state, message),
+    ev.CampaignChanged: lambda state, message, rules, _now: proposing.on_changed(state, message, rules),
+}
 
 
 def _of_lab(state: LabState, message: Message) -> Decided:

@@ -212,12 +212,23 @@ def _(state: LabState, event: ev.StepDispatched, at: datetime) -> None:
     _put(
         state,
         replace(
-            experiment, job=event.job, instrument=event.instrument, capability=event.capability, begun=True, lost=""
+            experiment,
+            job=event.job,
+            instrument=event.instrument,
+            capability=event.capability,
+            begun=True,
+            accepted=False,
+            lost="",
         ),
     )
     state.jobs[event.job] = event.experiment
     state.busy[event.instrument] = state.busy.get(event.instrument, 0) + 1
     state.places[event.experiment] = event.instrument
+
+
+@_folds(ev.StepAccepted)
+def _(state: LabState, event: ev.StepAccepted, _at: datetime) -> None:
+    _put(state, replace(state.experiments[event.experiment], accepted=True))
 
 
 @_folds(ev.StepEnded)
@@ -233,13 +244,13 @@ def _(state: LabState, event: ev.StepEnded, at: datetime) -> None:
     if event.state != "succeeded":
         passing = event.interrupted or event.turned_away
         changed = replace(
-            experiment, job="", instrument="", lost="", tries=experiment.tries + 1,
+            experiment, job="", instrument="", accepted=False, lost="", tries=experiment.tries + 1,
             interruptions=experiment.interruptions + passing,
             rests_until=at + _rest(experiment.tries) if event.turned_away else None,
         )  # fmt: skip
     else:
         changed = replace(
-            experiment, job="", instrument="", lost="", tries=0, interruptions=0, rests_until=None,
+            experiment, job="", instrument="", accepted=False, lost="", tries=0, interruptions=0, rests_until=None,
             step=event.then or experiment.step,
             kept={**experiment.kept, **values_of(event.kept)}, found={**experiment.found, **event.found},
         )  # fmt: skip
@@ -257,7 +268,7 @@ def _(state: LabState, event: ev.ReconcileNeeded, _at: datetime) -> None:
 def _(state: LabState, event: ev.Reconciled, _at: datetime) -> None:
     experiment = state.experiments[event.experiment]
     _close_job(state, experiment)
-    _put(state, replace(experiment, job="", instrument="", lost="", tries=experiment.tries + 1))
+    _put(state, replace(experiment, job="", instrument="", accepted=False, lost="", tries=experiment.tries + 1))
 
 
 @_folds(ev.ImageRead)
@@ -287,7 +298,7 @@ def _(state: LabState, event: ev.ExperimentEnded, _at: datetime) -> None:
     _put(
         state,
         replace(
-            experiment, step="done", job="", instrument="", lost="", image=None, outcome=event.outcome,
+            experiment, step="done", job="", instrument="", accepted=False, lost="", image=None, outcome=event.outcome,
             reason=event.reason, found=event.found,
         ),
     )  # fmt: skip

@@ -68,7 +68,12 @@ def _is_due(state: LabState, experiment: ExperimentState, message: Dispatching) 
     meant = (message.step, message.attempt, message.tries) == (experiment.step, experiment.attempt, experiment.tries)
     campaign = state.campaigns[experiment.campaign]
     allowed = not state.stopped and may_order(campaign, experiment)
-    free = not experiment.job and experiment.step not in {"read", "done"} and message.job not in state.jobs
+    free = (
+        not experiment.job
+        and not experiment.lost
+        and experiment.step not in {"read", "done"}
+        and message.job not in state.jobs
+    )
     approved = state.proposals[experiment.proposal].phase == "approved"
     return meant and allowed and free and approved and message.instrument not in state.maintenance
 
@@ -119,6 +124,14 @@ def on_lost(state: LabState, message: Lost) -> Decided:
     return Decided([needed], [Effect("campaign", experiment.campaign)])
 
 
+def on_step_accepted(state: LabState, message: ev.StepAccepted) -> Decided:
+    """An instrument confirmed an order."""
+    experiment = state.experiments.get(message.experiment)
+    if experiment is None or experiment.job != message.job or experiment.accepted:
+        return Decided()
+    return Decided([message])
+
+
 def on_step_ended(state: LabState, message: ev.StepEnded, rules: LabRules) -> Decided:
     """An instrument answered."""
     experiment = state.experiments.get(message.experiment)
@@ -132,6 +145,8 @@ def on_step_ended(state: LabState, message: ev.StepEnded, rules: LabRules) -> De
         return _ending(state, [message], _end(experiment, "aborted", reason), rules)
     if message.state == "succeeded":
         return _succeeded(state, experiment, message, recipe, rules)
+    if message.interrupted and not step.repeatable:
+        return _for_a_person(experiment, message)
     if (message.error_kind == "retryable" or message.turned_away) and _may_try_again(experiment, message, step):
         return Decided([message], [Effect("campaign", experiment.campaign)])
     outcome: ev.Outcome = "aborted"
@@ -140,6 +155,15 @@ def on_step_ended(state: LabState, message: ev.StepEnded, rules: LabRules) -> De
     elif message.error_kind == "retryable" or message.turned_away:
         outcome = "retryable"
     return _ending(state, [message], _end(experiment, outcome, message.error or message.state), rules)
+
+
+def _for_a_person(experiment: ExperimentState, message: ev.StepEnded) -> Decided:
+    """What was cut short amid it may have changed the sample: doing it again is a person's word."""
+    reason = f"{message.error or message.state}; the sample may be another one now: look at it"
+    needed = ev.ReconcileNeeded(
+        experiment=experiment.id, job=message.job, instrument=experiment.instrument, reason=reason
+    )
+    return Decided([message, needed], [Effect("campaign", experiment.campaign)])
 
 
 def _may_try_again(experiment: ExperimentState, message: ev.StepEnded, step: Step) -> bool:
@@ -280,5 +304,5 @@ def abort(state: LabState, experiment: ExperimentState, reason: str, rules: LabR
 
 __all__ = [
     "MAX_INTERRUPTIONS", "abort", "after_end", "hindrance", "may_order", "on_dispatching", "on_holding",
-    "on_image_read", "on_lost", "on_step_ended",
+    "on_image_read", "on_lost", "on_step_accepted", "on_step_ended",
 ]  # fmt: skip

@@ -146,6 +146,7 @@ Message = (
     | ev.CampaignChanged
     | ev.CampaignPhaseChanged
     | ev.PlanFailed
+    | ev.StepAccepted
     | ev.StepEnded
     | ev.ImageRead
     | Planned
@@ -173,7 +174,8 @@ class PlanRound:
 class SendOrder:
     """Send an order to an instrument; ``job`` is set when its intent is journaled, and then it is asked first.
 
-    One that is lost is only asked after: a person says what becomes of it, unless its instrument does.
+    One that is lost is only asked after: a person says what becomes of it, unless its instrument does. One that was
+    ``accepted`` is never sent again, whatever its instrument says.
     """
 
     experiment: str
@@ -183,6 +185,7 @@ class SendOrder:
     order: Order
     instrument: str
     job: str
+    accepted: bool = False
 
 
 @dataclass(frozen=True)

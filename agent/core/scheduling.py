@@ -89,6 +89,8 @@ def _next_of(state: LabState, experiment: ExperimentState, rules: LabRules, plac
     if experiment.step == "read" and experiment.image is not None:
         yield ReadImage(experiment.id, experiment.attempt, experiment.image, _pixel_size(experiment))
         return
+    if experiment.lost and not experiment.job:
+        return  # its end is known, and what it means for the sample is for a person to say
     if not experiment.job and (state.stopped or not may_order(state.campaigns[experiment.campaign], experiment)):
         return
     yield from _order(state, experiment, recipe, rules, places)
@@ -108,7 +110,7 @@ def _order(
             asked = Order(experiment.capability, "", {})
             yield SendOrder(
                 experiment.id, experiment.step, experiment.attempt, experiment.tries, asked, experiment.instrument,
-                experiment.job,
+                experiment.job, experiment.accepted,
             )  # fmt: skip
             return
         yield Holding(experiment.id, experiment.step, "recipe", f"the recipe has no {missing} any more")
@@ -129,7 +131,10 @@ def _order(
         return
     if experiment.id in state.held and not experiment.job:
         yield Holding(experiment.id, experiment.step, "", "")
-    yield SendOrder(experiment.id, experiment.step, experiment.attempt, experiment.tries, order, iid, experiment.job)
+    yield SendOrder(
+        experiment.id, experiment.step, experiment.attempt, experiment.tries, order, iid, experiment.job,
+        experiment.accepted,
+    )  # fmt: skip
 
 
 def _beginnings(

@@ -92,6 +92,7 @@ class LabRules:
         campaigns: by id.
         lab: its id in topics and signatures.
         mode: whether orders reach instruments.
+        instruments: ids that are known beside those of the limits.
         limits: of every order.
         budgets: of all campaigns together.
         people: who may decide; a ``People`` of ``agent.identity``.
@@ -100,6 +101,7 @@ class LabRules:
     campaigns: Mapping[str, CampaignRules]
     lab: str = "virtual"
     mode: Mode = "virtual"
+    instruments: frozenset[str] = frozenset()
     limits: Limits = field(default_factory=Limits)
     budgets: Budgets = field(default_factory=Budgets)
     people: object = None
@@ -164,6 +166,7 @@ class ExperimentState:
         instrument: that has the open job.
         capability: its kind.
         begun: whether anything was ever ordered for it.
+        accepted: whether the instrument confirmed the open job.
         lost: why nobody knows what became of its job; a person must look.
         kept: what later steps take.
         found: what was measured so far, by property.
@@ -186,6 +189,7 @@ class ExperimentState:
     instrument: str = ""
     capability: str = ""
     begun: bool = False
+    accepted: bool = False
     lost: str = ""
     recipe_hash: str = ""
     kept: Mapping[str, Value] = field(default_factory=_nothing)

@@ -66,7 +66,7 @@ async def at_the_bus(house: House, server: ArtefactServer) -> AsyncIterator[Bus]
         virtual = None
         if house.launch.mode == "virtual":
             virtual = await stack.enter_async_context(_virtual(house, broker, address))
-        sources = virtual.sources if virtual else Sources(directories=(), own=(server.uri, house.store))
+        sources = virtual.sources if virtual else _sources(house, server)
         transport = _Marked(address, client_id=_session(house), persistent=True)
         client = InstrumentClient(
             transport, lab=config.lab.name, agent=config.lab.agent, clock=house.clock, ids=house.ids,
@@ -91,6 +91,11 @@ def _session(house: House) -> str:
     """Name of what the broker keeps while the agent is away: words to the live one must not be taken by its shadow."""
     name = f"{house.config.lab.name}-{house.config.lab.agent}"
     return f"{name}-shadow" if house.launch.mode == "shadow" else name
+
+
+def _sources(house: House, server: ArtefactServer) -> Sources:
+    directories = [house.config.home / name for name in house.config.lab.files]
+    return Sources(directories=directories, own=(server.uri, house.store))
 
 
 def _address(config: LabConfig) -> BrokerAddress:

@@ -68,8 +68,8 @@ class LabSection(Section):
         people: directory of the public keys; ``people`` in the state directory when it is empty.
         live: whether orders may reach instruments at all; ``--live`` must say so, too.
         speed: seconds of lab time in a second; other than 1 in a virtual laboratory alone.
-        artefacts_gb: all files together, GB.
         artefact_mb: largest upload, MB.
+        files: directories from which instruments of this machine may hand over files by their place.
         free_disk_mb: nothing begins where less is free on the disk of the state directory, MB.
         log_level: least important message that is written.
         log_mb: size at which a log file is put aside, MB.
@@ -84,7 +84,7 @@ class LabSection(Section):
     people: str = ""
     live: bool = False
     speed: Annotated[float, Field(gt=0.0, le=1e6)] = 1.0
-    artefacts_gb: Annotated[float, Field(gt=0.0)] = 100.0
+    files: Annotated[tuple[str, ...], BeforeValidator(_tupled)] = ()
     artefact_mb: Annotated[float, Field(gt=0.0, le=10_000.0)] = 512.0
     free_disk_mb: Annotated[float, Field(ge=0.0)] = 500.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -333,6 +333,8 @@ def virtual_config(
         ConfigError: a name or a campaign is wrong.
     """
     tables = [dict(c) for c in campaigns] or [{"id": "ceramics", "name": "hard ceramics", "seed": seed}]
+    for table in tables:  # the virtual furnace makes the same sample of the same order
+        table["recipe"] = {"repeat_interrupted": True, **table.get("recipe", {})}
     raw = {
         "lab": {"name": "virtual", "state": str(state.absolute()), "speed": speed},
         "broker": {"embedded": True, "instruments": list(VIRTUAL_INSTRUMENTS), "people": list(people)},

@@ -74,7 +74,7 @@ class Ears:
         await transport.subscribe(self._topics.pattern("request"), self._on_request)
 
     async def _on_decision(self, message: Message) -> None:
-        if message.retained:  # it counts once, when it is made
+        if message.retained or not message.payload:  # it counts once, when it is made
             return
         topic, token = self._topics.read(message.topic), _text(message)
         arrived = core.DecisionArrived(
@@ -85,7 +85,7 @@ class Ears:
         await self._hear("decision", request_id(token), arrived, mark=mark)
 
     async def _on_request(self, message: Message) -> None:
-        if message.retained:
+        if message.retained or not message.payload:
             return
         topic, token = self._topics.read(message.topic), _text(message)
         user, rid = topic.levels["user"], topic.levels["rid"]

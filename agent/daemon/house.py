@@ -210,7 +210,7 @@ class Timed:
 
     def scan(self) -> Iterator[Stored]:
         """All events in order, a few at a time."""
-        return self._journal.scan()
+        return self._journal.scan(checked=True)
 
     @property
     def seq(self) -> int:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from agent.daemon.bus import Bus
 from agent.daemon.conduct import Patient
 from agent.daemon.health import Check
 from agent.daemon.hear import Ears
-from agent.daemon.house import House
+from agent.daemon.house import MEGABYTE, House
 from agent.daemon.lab_terms import LabTerms
 from agent.daemon.publish import Mouth
 from agent.daemon.recall import Recall
@@ -69,8 +70,8 @@ class Office:
         jobs = Jobs(
             bus.client, store=house.store, sources=bus.sources, clock=clock, strict=False,
             validity=timedelta(seconds=VALIDITY.total_seconds() * clock.speed),
-            ticket=None if bus.virtual else bus.server.ticket,
-            observe=lambda s: house.metrics.took("intent_to_accepted", s),
+            ticket=None if bus.virtual else partial(bus.server.ticket, limit=_bytes(house.config.lab.artefact_mb)),
+            observe=lambda s: house.metrics.took("intent_to_accepted", s), accepted=self._accepted,
         )  # fmt: skip
         planning = Planning(desk, house.minds, house.store, LabTerms(desk, clock, self._objective))
         conduct = Patient(clock, sleeper, fatal=lambda _error: house.journal.lost, observe=self._took)
@@ -220,6 +221,11 @@ class Office:
         }
         desk.rules = self._priced = replace(desk.rules, campaigns=known)
 
+    def _accepted(self, job: str) -> None:
+        desk = self._house.desk
+        if (experiment := desk.state.jobs.get(job)) is not None:
+            desk.tell(ev.StepAccepted(experiment=experiment, job=job))
+
     def _took(self, name: str, seconds: float) -> None:
         if name == "plan":
             self._house.metrics.took("plan", seconds)
@@ -256,6 +262,10 @@ class Office:
     def _loop(self) -> str:
         late = self._house.clock.elapsed() - self.beat.last
         return f"it has not ticked for {late:.0f} s" if late > STUCK_S else ""
+
+
+def _bytes(megabytes: float) -> int:
+    return int(megabytes * MEGABYTE)
 
 
 def _logged(event: ev.Event, state: core.LabState, *, replayed: bool) -> None:

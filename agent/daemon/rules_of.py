@@ -127,6 +127,7 @@ def lab_rules(config: LabConfig, people: People, facts: Mapping[str, SpaceFacts]
         {entry.id: campaign_rules(entry, facts[entry.id], config) for entry in config.campaign},
         lab=config.lab.name,
         mode=mode,
+        instruments=frozenset(config.broker.instruments),
         limits=limits_of(config, mode),
         budgets=read_budgets(config.budgets, source=config.source),
         people=people,

@@ -1,7 +1,7 @@
 """What happened: the append-only record of a laboratory, one small model an event.
 
-Read ``base`` (what all share), ``lab`` (the agent, the stop, people), ``campaigns``, ``proposals``, ``experiments``, then
-``forms`` (how stored events are read, older ones too). Everything is used as ``events.Name``.
+Read ``base`` (what all share), ``lab`` (the agent, the stop, people), ``campaigns``, ``proposals``, ``experiments``,
+then ``forms`` (how stored events are read, older ones too). Everything is used as ``events.Name``.
 """
 
 from agent.events.base import ArtefactRecord, Factor, Reading
@@ -25,6 +25,7 @@ from agent.events.experiments import (
     ResultAmended,
     ResultRetracted,
     SampleMoved,
+    StepAccepted,
     StepDispatched,
     StepEnded,
     StepShadowed,
@@ -90,6 +91,7 @@ __all__ = [
     "ResultRetracted",
     "RoundPlanned",
     "SampleMoved",
+    "StepAccepted",
     "StepDispatched",
     "StepEnded",
     "StepShadowed",

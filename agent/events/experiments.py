@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from agent.events.base import ArtefactRecord, EventModel, Reading, Stored
 from agent.rules.recipe import PIXEL_LIMITS, PIXEL_SIZE, Keep
 from instruments.session import INTERRUPTED
@@ -39,6 +41,14 @@ class StepDispatched(EventModel):
     capability: str = ""
     command: str
     parameters: Stored
+
+
+class StepAccepted(EventModel):
+    """An instrument confirmed an order: from now on one that does not know it has forgotten it."""
+
+    kind: Literal["step.accepted"] = "step.accepted"
+    experiment: str
+    job: str
 
 
 class StepShadowed(EventModel):
@@ -100,8 +110,8 @@ class StepEnded(EventModel):
     elapsed_s: float = 0.0
     then: str = ""
     reads: str = ""
-    kept: Stored = {}
-    found: dict[str, Reading] = {}
+    kept: Stored = Field(default_factory=dict)
+    found: dict[str, Reading] = Field(default_factory=dict)
 
     @property
     def turned_away(self) -> bool:
@@ -157,7 +167,7 @@ class ImageRead(EventModel):
     n_grains: int
     overlay: ArtefactRecord | None
     then: str = ""
-    kept: Stored = {}
+    kept: Stored = Field(default_factory=dict)
 
 
 class ExperimentEnded(EventModel):
@@ -168,7 +178,7 @@ class ExperimentEnded(EventModel):
     experiment: str
     outcome: Outcome
     reason: str
-    found: dict[str, Reading] = {}
+    found: dict[str, Reading] = Field(default_factory=dict)
 
     @property
     def hardness(self) -> Reading | None:

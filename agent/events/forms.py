@@ -37,6 +37,7 @@ Event = Annotated[
     | proposals.ProposalDecided
     | experiments.ExperimentQueued
     | experiments.StepDispatched
+    | experiments.StepAccepted
     | experiments.StepShadowed
     | experiments.DispatchHeld
     | experiments.DispatchRefused

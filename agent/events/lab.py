@@ -82,8 +82,8 @@ class RequestAccepted(EventModel):
 class EnvelopeRefused(EventModel):
     """A signed decision or request did not count, and why.
 
-    ``envelope`` is the raw text, at most its first 4096 characters; ``sha256`` is of all of it. ``sender`` is under whom
-    it counts where too many come: the user, or ``?`` for all names that nobody here has.
+    ``envelope`` is the raw text, at most its first 4096 characters; ``sha256`` is of all of it. ``sender`` is under
+    whom it counts where too many come: the user, or ``?`` for all names that nobody here has.
     """
 
     kind: Literal["envelope.refused"] = "envelope.refused"

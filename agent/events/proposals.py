@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from agent.events.base import CAMPAIGN, EventModel, Factor
 
 
@@ -41,7 +43,7 @@ class Terms(EventModel):
     quorum: int = 1
     recipe_hash: str
     limits_version: str
-    cost: dict[str, float] = {}
+    cost: dict[str, float] = Field(default_factory=dict)
 
 
 class ProposalMade(EventModel):

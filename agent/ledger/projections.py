@@ -201,6 +201,10 @@ def _dispatched(rows: Rows, entry: Entry, event: ev.StepDispatched) -> None:
     rows.change(t.experiments, event.experiment, phase="running", step=event.step, job=event.job, **free)
 
 
+def _accepted(rows: Rows, _entry: Entry, event: ev.StepAccepted) -> None:
+    rows.change(t.jobs, event.job, state="accepted")
+
+
 def _shadowed(rows: Rows, _entry: Entry, event: ev.StepShadowed) -> None:
     rows.change(t.experiments, event.experiment, phase="running", step=event.step, held_code="", held_reason="")
 
@@ -289,6 +293,7 @@ _WRITERS: dict[type, Callable[..., None]] = {
     ev.ProposalDecided: _decided,
     ev.ExperimentQueued: _queued,
     ev.StepDispatched: _dispatched,
+    ev.StepAccepted: _accepted,
     ev.StepShadowed: _shadowed,
     ev.DispatchHeld: _held,
     ev.StepEnded: _step_ended,

@@ -99,6 +99,8 @@ class Step:
         reads: artefact that the network reads; empty where it reads none.
         max_tries: as in ``RecipeSettings``.
         max_images: likewise.
+        repeatable: whether it is done again by itself where a restart of the instrument cut it short: not what makes
+            the sample, of which nobody knows then what it is.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Step:
     reads: str = ""
     max_tries: int = 3
     max_images: int = 4
+    repeatable: bool = True
 
     def __post_init__(self) -> None:
         for name in ("parameters", "keep", "measures"):
@@ -233,6 +236,7 @@ def _plain_step(step: Step) -> dict[str, object]:
         "keep": {k: [v.result, repr(v.low), repr(v.high), v.unit] for k, v in step.keep.items()},
         "reads": step.reads,
         "images": step.max_images,
+        "repeatable": step.repeatable,
         "tries": step.max_tries,
     }
 
@@ -244,8 +248,14 @@ def plain_value(value: Value | From) -> dict[str, object] | str:
     return value if isinstance(value, str) else value.model_dump(exclude_none=True)
 
 
-def flagship(settings: RecipeSettings) -> Recipe:
-    """Sinter in a furnace, find a magnification and take an image with the SEM, measure the hardness."""
+def flagship(settings: RecipeSettings, *, repeatable: bool = True) -> Recipe:
+    """Sinter in a furnace, find a magnification and take an image with the SEM, measure the hardness.
+
+    Args:
+        settings: what a person fixes about it.
+        repeatable: whether a firing that was cut short is done again by itself: in a virtual laboratory, where it gives
+            the same sample.
+    """
     sample, tries = From("sample"), settings.max_tries
     pixel = Keep(PIXEL_SIZE, *PIXEL_LIMITS, unit="um")
     image: dict[str, Value | From] = {
@@ -259,7 +269,8 @@ def flagship(settings: RecipeSettings) -> Recipe:
     return Recipe(
         (
             Step(
-                "sinter", "furnace", "sinter", {"sample": sample, "crystal": From("crystal")}, True, max_tries=tries
+                "sinter", "furnace", "sinter", {"sample": sample, "crystal": From("crystal")}, True, max_tries=tries,
+                repeatable=repeatable,
             ),
             Step("survey", "sem", "survey", {"sample": sample}, keep={PIXEL_SIZE: pixel}, max_tries=tries),
             Step(

@@ -53,7 +53,7 @@ class KeepSection(Section):
 
 
 class StepSection(Section):
-    """``[[recipe.steps]]``: one order."""
+    """``[[recipe.steps]]``: one order; ``repeatable`` unless it makes the sample, where nothing is said."""
 
     name: Name
     instrument: Name
@@ -66,13 +66,19 @@ class StepSection(Section):
     max_tries: Annotated[int, Field(ge=1, le=10)] | None = None
     max_images: Annotated[int, Field(ge=1, le=20)] | None = None
     cost: dict[str, Any] = Field(default_factory=dict)
+    repeatable: bool | None = None
 
 
 class RecipeTable(RecipeSection):
-    """``[recipe]``: as for an offline campaign, with steps of one's own, and costs by step and name."""
+    """``[recipe]``: as for an offline campaign, with steps of one's own, and costs by step and name.
+
+    ``repeat_interrupted`` has what makes the sample done again by itself after an instrument restarted amid it; without
+    it a person is asked, who can look at the sample.
+    """
 
     steps: list[StepSection] = Field(default_factory=list)
     cost: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    repeat_interrupted: bool = False
 
     def build(
         self,
@@ -100,7 +106,7 @@ class RecipeTable(RecipeSection):
         check_names(factors, objective, source=source)
         if not self.steps:
             settings = RecipeSettings(self.indent_load, self.n_indents, self.max_images, self.max_tries)
-            recipe = flagship(settings)
+            recipe = flagship(settings, repeatable=self.repeat_interrupted)
         else:
             for name in ("indent_load", "n_indents"):
                 if name in self.model_fields_set:
@@ -188,6 +194,7 @@ def _step(section: StepSection, table: RecipeTable, known: _Known, place: _Place
         section.reads,
         section.max_tries or table.max_tries,
         section.max_images or table.max_images,
+        table.repeat_interrupted or (not section.process if section.repeatable is None else section.repeatable),
     )
 
 

@@ -92,6 +92,11 @@ class JobContext:
         """Publish one reading of a declared channel."""
         await self._host.telemetry(channel, reading)
 
+    @property
+    def may_upload(self) -> bool:
+        """Whether whoever ordered it gave leave to bring bulk data to them."""
+        return self._order.upload is not None
+
     async def keep(self, data: bytes | Path, media_type: str) -> ArtefactRef:
         """Put bulk data, or a file, where the agent finds them: in the message, its store, or the device's directory.
 

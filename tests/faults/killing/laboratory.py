@@ -369,6 +369,8 @@ initial = 4
 batch = 3
 at_once = {at_once}
 experiments = 500
+[campaign.recipe]
+repeat_interrupted = true
 
 [[campaign]]
 id = "dense"
@@ -379,6 +381,8 @@ batch = 2
 at_once = 2
 priority = 1
 experiments = 500
+[campaign.recipe]
+repeat_interrupted = true
 """
 
 
