@@ -20,7 +20,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from pydantic import ValidationError
 
-from agent.identity import People, Person, SigningKey, explain
+from agent.identity import People, Person, SigningKey, first_fault
 from instruments.profile.decisions import ALGORITHM, MAX_TOKEN, Decision, DecisionHeader, no_twins
 from instruments.profile.requests import Request, RequestHeader
 
@@ -113,7 +113,7 @@ def open_envelope(kind: Kind[Claims], token: str | bytes, registry: People) -> t
     try:
         return person, kind.claims.model_validate_json(payload)
     except (ValidationError, OverflowError) as error:
-        why = explain(error) if isinstance(error, ValidationError) else str(error)
+        why = first_fault(error) if isinstance(error, ValidationError) else str(error)
         words = f"signed by {person.name}, but no {kind.word}: {why}"
         raise RefusedError(Reason.MALFORMED, words) from error
 

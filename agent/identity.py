@@ -43,7 +43,7 @@ _MAX_FILE = 65536
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def explain(error: ValidationError) -> str:
+def first_fault(error: ValidationError) -> str:
     """The first thing that is wrong, with its key, in one line."""
     first = error.errors(include_url=False)[0]
     where = ".".join(map(str, first["loc"]))
@@ -321,4 +321,4 @@ def _read(path: Path, model: type[_Model]) -> _Model:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        raise UserError(f"{path} is damaged or no identity: {explain(error)}") from error
+        raise UserError(f"{path} is damaged or no identity: {first_fault(error)}") from error

@@ -9,7 +9,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from agent.deciding.board import Board
-from agent.identity import explain
+from agent.identity import first_fault
 from envs.errors import LabwrightError, UserError
 from instruments.profile.agent_messages import Proposal
 from instruments.profile.decisions import Choice, Decision, PublishedProposal
@@ -85,7 +85,7 @@ def decision_of(
             user=user,
         )
     except ValidationError as error:
-        raise UserError(f"this cannot be signed: {explain(error)}") from error
+        raise UserError(f"this cannot be signed: {first_fault(error)}") from error
 
 
 def request_of(
@@ -115,4 +115,4 @@ def request_of(
             user=user,
         )
     except ValidationError as error:
-        raise UserError(f"this cannot be asked for: {explain(error)}") from error
+        raise UserError(f"this cannot be asked for: {first_fault(error)}") from error

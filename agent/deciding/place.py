@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.connection import DEFAULT_LAB, PASSWORD, broker_address
 from agent.deciding.asked import BROKER, DIRECTORIES, LAB, ROOT, STATE, Asked
-from agent.identity import explain
+from agent.identity import first_fault
 from envs.errors import UserError
 from instruments.address import BrokerAddress
 from instruments.messages import Name
@@ -140,7 +140,7 @@ def _left(kind: type[T], path: Path) -> T:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        raise UserError(f"{path} is damaged: {explain(error)}; a restart of the agent writes it anew") from error
+        raise UserError(f"{path} is damaged: {first_fault(error)}; a restart of the agent writes it anew") from error
 
 
 @dataclass(frozen=True)

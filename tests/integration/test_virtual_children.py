@@ -15,8 +15,8 @@ from patience import needs_mosquitto, until
 
 from agent.config import CampaignConfig
 from agent.daemon.children import Child, ChildError
-from agent.daemon.lab_clock import LabClock
 from agent.daemon.config import VIRTUAL_INSTRUMENTS
+from agent.daemon.lab_clock import LabClock
 from agent.daemon.virtual import VirtualLaboratory, VirtualOrders, virtual_laboratory
 from agent.daemon.worker import Worker
 from agent.events import ArtefactRecord, ImageRead

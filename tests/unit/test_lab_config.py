@@ -108,7 +108,8 @@ def test_the_rules_own_tables_are_judged_whatever_else_is_wrong(tmp_path: Path) 
     with pytest.raises(SeveralConfigError) as caught:
         load(tmp_path, f"{text}\n{tables}")
     assert {error.key for error in caught.value.errors} == {
-        "lab.nam", "campaign[0].experiments", "campaign[0].budgets.runs", "limits.furnace-1.commands", "policy.expire_h",
+        "lab.nam", "campaign[0].experiments", "campaign[0].budgets.runs", "limits.furnace-1.commands",
+        "policy.expire_h",
     }  # fmt: skip
     for odd in ("[[lab]]", "campaign = 1\nlimits = 2\npolicy = 3\nhazards = 4\nbudgets = 5", "campaign = [1]"):
         with pytest.raises(ConfigError):
