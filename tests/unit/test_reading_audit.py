@@ -4,12 +4,14 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import recorded_lab
+from lab_bench import CAMPAIGN, NOW, TRUSTED, TWO_ABOVE, Bench, registry
 
 from agent import events as ev
 from agent.identity import People
@@ -18,6 +20,7 @@ from agent.reading import audit
 from agent.reading.journal_view import JournalView
 from agent.reading.signatures import Signatures
 from agent.registry import Registry
+from agent.rules.policy import ApprovalPolicy
 from envs.errors import JournalError
 from instruments.profile.decisions import PublishedProposal
 
@@ -175,6 +178,27 @@ def test_one_person_is_not_two_and_no_rule_is_either(state: Path) -> None:
     assert forged(state, alone).startswith("2 persons have to approve revision 1, 1 did")
     ruled = ev.ProposalDecided(proposal="tough-P001", verdict="approved", by="policy:trusted", reason="")
     assert forged(copy, ruled).startswith("2 persons have to approve revision 1")
+
+
+def test_what_the_agent_itself_writes_passes(tmp_path: Path) -> None:
+    policy = ApprovalPolicy(auto=TRUSTED, factors=TWO_ABOVE)
+    bench = Bench(replace(CAMPAIGN, policy=policy))
+    one, two, three = bench.plan({"temperature": 1600.0}, {"temperature": 1000.0, "hold": 1.0}, {"hold": 4.0})
+    assert bench.state.proposals[two].phase == "approved"  # by a rule
+    bench.decide("anna", one)
+    bench.edit("ben", one, temperature=1700.0)
+    bench.decide("anna", one)
+    bench.decide("clara", one)
+    bench.decide("anna", three, "reject")
+    bench.ask("ole", "pause", "hard")
+    with Journal(tmp_path, write=True) as journal:
+        journal.append(bench.events, NOW)
+    with JournalView(tmp_path) as view:
+        assert audit.verify(view, registry()) == audit.AuditReport(len(bench.events), 6, 0)
+        assert {row["signature"] for row in audit.shown(view, view.decisions(), registry())} == {
+            "verified",
+            "by a rule",
+        }
 
 
 def test_two_signatures_are_enough_for_two_persons(state: Path) -> None:
