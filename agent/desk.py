@@ -148,6 +148,10 @@ class Desk:
                 # It is in the journal: whoever only looks on must not keep the state from saying the same.
                 _log.exception("an observer failed at %s", event.kind)
 
+    def judge(self, message: core.Message) -> core.Decided:
+        """What would follow from a message; nothing is written."""
+        return core.decide(self.state, message, self.rules, self._clock.now())
+
     def tick(self, *, policies: bool = False) -> core.Decided:
         """Let time's own consequences happen."""
         now = self._clock.now()

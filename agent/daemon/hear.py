@@ -28,7 +28,10 @@ Seen = Callable[[str, str], bool]
 BodyOf = Callable[[str], str]
 """The body of a proposal as it was published; empty when there is none of that id."""
 
+REMEMBERED = 10_000
+"""Marks of what this process has acknowledged."""
 _What = Literal["decision", "request"]
+_Arrived = core.DecisionArrived | core.RequestArrived
 _COUNTED: Mapping[_What, str] = {"decision": "decision.counted", "request": "request.accepted"}
 
 
@@ -67,6 +70,7 @@ class Ears:
         self._answer = answer
         self._on_reload = on_reload
         self._seen = seen
+        self._heard: dict[str, None] = {}
 
     async def listen(self, transport: Transport) -> None:
         """Subscribe; before the connection is made, so that nothing kept for this session is missed."""
@@ -77,41 +81,66 @@ class Ears:
         if message.retained or not message.payload:  # it counts once, when it is made
             return
         topic, token = self._topics.read(message.topic), _text(message)
-        arrived = core.DecisionArrived(
-            topic.levels["user"], topic.levels["pid"], token, self._wall(), self._body_of(topic.levels["pid"])
-        )
+        user, pid = topic.levels["user"], topic.levels["pid"]
+
+        def arrived() -> core.DecisionArrived:
+            return core.DecisionArrived(user, pid, token, self._wall(), self._body_of(pid))
+
         # Marked by its own bytes and where they came: on another proposal, or in another's name, it is a replay.
-        mark = "/".join((request_id(token), arrived.user, arrived.proposal))
-        await self._hear("decision", request_id(token), arrived, mark=mark)
+        await self._hear("decision", request_id(token), arrived, mark="/".join((request_id(token), user, pid)))
 
     async def _on_request(self, message: Message) -> None:
         if message.retained or not message.payload:
             return
         topic, token = self._topics.read(message.topic), _text(message)
         user, rid = topic.levels["user"], topic.levels["rid"]
-        arrived = core.RequestArrived(user, rid, token, self._wall())
+
+        def arrived() -> core.RequestArrived:
+            return core.RequestArrived(user, rid, token, self._wall())
+
         decided = await self._hear("request", rid, arrived, mark="/".join((request_id(token), user, rid)))
         if any(isinstance(e, ev.RequestAccepted) and e.action == "reload" for e in decided.events):
             self.asked.append((user, _reference("request", rid)))
             self._on_reload()
 
-    async def _hear(
-        self, what: _What, rid: str, arrived: core.DecisionArrived | core.RequestArrived, *, mark: str
-    ) -> core.Decided:
-        """Have it counted, and answer; what a crash kept from being acknowledged comes again, and counted already."""
+    async def _hear(self, what: _What, rid: str, arrived: Callable[[], _Arrived], *, mark: str) -> core.Decided:
+        """Have it counted, and answer.
+
+        What a crash kept from being acknowledged comes again, and counted already; what this process has acknowledged
+        and comes again is a replay.
+        """
         try:
-            known = self._seen(what, mark)
-            decided = core.Decided() if known else self._desk.tell(arrived, inbox=(what, mark))
+            if mark not in self._heard and self._seen(what, mark):
+                self._remember(mark)
+                await self._answer(
+                    _reference(what, rid), _COUNTED[what], "it counted before: nothing is done twice", True
+                )
+                return core.Decided()
+            decided = self._told(arrived(), (what, mark))
         except JournalError as error:
             _log.error("a person's word could not be recorded: it is asked for again", reason=str(error))
             raise NotCommittedError(str(error)) from error
-        if known:
-            await self._answer(_reference(what, rid), _COUNTED[what], "it counted before: nothing is done twice", True)
-            return decided
-        # A refusal leaves no mark: the same bytes may come again, and then are refused again.
         reached("before-acknowledge")
+        if not any(isinstance(e, ev.EnvelopeRefused) for e in decided.events):
+            self._remember(mark)  # a refusal leaves no mark: the same bytes may come again, and then are refused again
         await self._say(what, rid, decided)
         return decided
+
+    def _told(self, arrived: _Arrived, mark: tuple[str, str]) -> core.Decided:
+        try:
+            return self._desk.tell(arrived, inbox=mark)
+        except JournalError:
+            decided = self._desk.judge(arrived)
+            if not all(isinstance(e, ev.EnvelopeRefused) for e in decided.events):
+                raise
+            # What does not count anyway must not hold up everybody else until there is room to write it down.
+            self._desk.skipped["?"] += 1
+            return decided
+
+    def _remember(self, mark: str) -> None:
+        self._heard[mark] = None
+        while len(self._heard) > REMEMBERED:
+            del self._heard[next(iter(self._heard))]
 
     async def _say(self, what: _What, rid: str, decided: core.Decided) -> None:
         refused = next((e for e in decided.events if isinstance(e, ev.EnvelopeRefused)), None)

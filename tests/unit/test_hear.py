@@ -139,9 +139,11 @@ def test_what_comes_twice_counts_once_and_is_answered_twice(street: Street) -> N
     async def story() -> None:
         token = await street.decide("anna", pid)
         before = street.journal.seq
-        await street.say(TOPICS.decision("anna", pid), token)  # its acknowledgement was lost in a crash
+        street.ears._heard.clear()  # a process of later, to which the bus brings what was not acknowledged
+        await street.say(TOPICS.decision("anna", pid), token)
         assert street.answers[-1][1:] == ("decision.counted", "it counted before: nothing is done twice", True)
         request = await street.ask("ole", "pause", HARD)
+        street.ears._heard.clear()
         await street.say(TOPICS.request("ole", request_id(request)), request)
         assert street.answers[-1][1] == "request.accepted"
         assert street.journal.seq == before + 2  # the pause alone
@@ -152,6 +154,35 @@ def test_what_comes_twice_counts_once_and_is_answered_twice(street: Street) -> N
     on(street, story)
     assert street.lab.state.proposals[other].phase == "proposed"
     assert len([e for e in street.journal.read() if isinstance(e.event, ev.ProposalDecided)]) == 1
+
+
+def test_what_was_acknowledged_and_comes_again_is_a_replay_and_on_record(street: Street) -> None:
+    (pid,) = street.lab.plan({})
+
+    async def story() -> None:
+        token = await street.decide("anna", pid)
+        await street.say(TOPICS.decision("anna", pid), token)
+        assert street.answers[-1][1] == "decision.refused"
+
+    on(street, story)
+    refused = [e.event.code for e in street.journal.read() if isinstance(e.event, ev.EnvelopeRefused)]
+    assert refused == ["replayed_nonce"]
+
+
+def test_what_does_not_count_holds_nobody_up_while_the_disk_is_full(street: Street) -> None:
+    (pid,) = street.lab.plan({})
+
+    async def story() -> None:
+        street.journal.full = True
+        await street.say(TOPICS.decision("mallory", pid), "nothing")
+        assert street.answers[-1][1] == "decision.refused"
+        street.journal.full = False
+        await street.decide("anna", pid)
+
+    on(street, story)
+    assert street.lab.state.proposals[pid].phase == "approved"
+    assert street.naps == []
+    assert street.lab.at.skipped == {"?": 1}
 
 
 def test_a_decision_that_counted_is_nothing_on_another_proposal(street: Street) -> None:
