@@ -37,8 +37,8 @@ PRETENDS = AutoApprove("policy:dry-run", "dry run: nothing is ordered")
 MANY = 1000
 
 
-async def dry_run(config: LabConfig, console: Console) -> None:
-    """Plan, check, and print what would be ordered.
+async def dry_run(config: LabConfig, console: Console) -> bool:
+    """Plan, check, and print what would be ordered; whether the limits leave each planned campaign anything.
 
     Raises:
         LabwrightError: the laboratory's file or its record is wrong.
@@ -51,7 +51,7 @@ async def dry_run(config: LabConfig, console: Console) -> None:
             rules = lab_rules(config, People.from_directory(config.people), facts, mode="dry-run")
             rules = replace(rules, campaigns={c: _pretending(r) for c, r in rules.campaigns.items()})
             desk = Desk(Pretence(config), rules, LabClock.system())
-            await _rounds(config, desk, worker, ArtefactStore(Path(directory) / "artefacts"), console)
+            return await _rounds(config, desk, worker, ArtefactStore(Path(directory) / "artefacts"), console)
         finally:
             await worker.close()
 
@@ -94,9 +94,10 @@ def _pretending(rules: CampaignRules) -> CampaignRules:
     return replace(rules, policy=PRETENDS, at_once=MANY)
 
 
-async def _rounds(config: LabConfig, desk: Desk, worker: Worker, store: ArtefactStore, console: Console) -> None:
+async def _rounds(config: LabConfig, desk: Desk, worker: Worker, store: ArtefactStore, console: Console) -> bool:
     terms = LabTerms(desk, LabClock.system(), lambda c: Objective.from_dict(config.entry(c).objective))
     planning, ids = Planning(desk, worker, store, terms), SystemIds()
+    well = True
     for entry in config.campaign:
         if entry.id not in desk.state.campaigns:
             created = ev.CampaignCreated(
@@ -112,7 +113,35 @@ async def _rounds(config: LabConfig, desk: Desk, worker: Worker, store: Artefact
         console.print(f"{entry.id}: planning round {campaign.round + 1}, {n} designs ...")
         planned = await planning.plan(core.PlanRound(entry.id, campaign.round + 1, n))
         desk.tell(planned)
+        well = tell_refused(planned, console) and well
         _order(desk, ids, console)
+    return well
+
+
+def tell_refused(planned: core.Planned, console: Console) -> bool:
+    """Print the designs that the limits refused, each with its reasons.
+
+    Args:
+        planned: a round.
+        console: to print on.
+
+    Returns:
+        Whether any design was left.
+    """
+    for one in planned.refused:
+        process = ", ".join(f"{k} {v if isinstance(v, str) else f'{v:g}'}" for k, v in one.design.process.items())
+        crystal = one.design.crystal
+        made_of = f"{one.design.formula} ({crystal}): {process}" if crystal else process
+        for words in (f"refused by the limits: {made_of}", *(f"    {reason}" for reason in one.reasons)):
+            console.print(words, markup=False, highlight=False, soft_wrap=True)
+    if planned.proposals or not planned.refused:
+        return True
+    console.print(
+        f"{planned.round.campaign}: the limits refuse each of its {len(planned.refused)} designs; compare [limits] "
+        "with the campaign's space and recipe, labwright doctor says more",
+        style="red", markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    return False
 
 
 def _order(desk: Desk, ids: SystemIds, console: Console) -> None:

@@ -62,7 +62,8 @@ def run(request: Request) -> None:
         from agent.daemon.dry_run import dry_run
 
         gc.enable()
-        asyncio.run(dry_run(config, console))
+        if not asyncio.run(dry_run(config, console)):
+            raise SystemExit(1)
         return
     if mode == "virtual":
         _people_of_this_machine(request, config)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import stat
 import sys
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from agent.daemon.config import CampaignEntry, LabConfig, load_lab
 from agent.daemon.credentials import SECRETS, without_password
+from agent.reading.doctor_limits import all_refused, not_given
 from agent.reading.findings import Finding, ok, problem, warning
 from agent.registry import Registry
 from agent.roles import Role, may
@@ -58,6 +60,7 @@ def examine(path: Path, *, free: Callable[[Path], int] = lambda p: shutil.disk_u
     yield from _limits(config)
     yield from _people(config)
     yield from _secrets(config, path)
+    yield from _writable(config)
     yield _disk(config, free)
     record = journal(config)
     yield record
@@ -151,6 +154,8 @@ def _limits(config: LabConfig) -> Iterator[Finding]:
             yield problem(f"limits of {entry.id}", f"no instrument may do: {words}", todo)
         else:
             yield ok(f"limits of {entry.id}", f"each step has an instrument ({limits.version})")
+            yield from not_given(entry.id, limits, steps, tuple(f.name for f in _facts(entry).factors))
+            yield from all_refused(entry.id, limits, recipe_of(config, entry), _facts(entry))
         yield from _never(limits, config, entry)
 
 
@@ -234,6 +239,16 @@ def _secrets(config: LabConfig, path: Path) -> Iterator[Finding]:
 
 def _files(directory: Path) -> list[Path]:
     return sorted(p for p in directory.iterdir() if p.is_file()) if directory.is_dir() else []
+
+
+def _writable(config: LabConfig) -> Iterator[Finding]:
+    """Whether the state directory can be made or written; nothing is."""
+    there = next(p for p in (config.state, *config.state.parents) if p.exists())
+    todo = "give it to the user that the agent runs as, or choose another lab.state"
+    if not there.is_dir():
+        yield problem("state", f"{there} is a file: {config.state} cannot be the state directory", todo)
+    elif not os.access(there, os.W_OK | os.X_OK) or os.statvfs(there).f_flag & os.ST_RDONLY:
+        yield problem("state", f"{there} cannot be written by this user: the record goes there", todo)
 
 
 def _disk(config: LabConfig, free: Callable[[Path], int]) -> Finding:

@@ -107,6 +107,16 @@ def test_secrets_that_others_can_read_and_a_disk_without_room(tmp_path: Path) ->
     assert (found["disk"].health, "100 MB are free" in found["disk"].words) == ("problem", True)
 
 
+def test_a_state_directory_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = lab_file(tmp_path)
+    assert "state" not in looked_at(path)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert "cannot be written by" in looked_at(path)["state"].words
+    monkeypatch.undo()
+    (tmp_path / "state").write_text("")
+    assert "is a file" in looked_at(path)["state"].words
+
+
 def test_who_holds_the_journal_is_said(tmp_path: Path) -> None:
     with Journal(tmp_path / "state", write=True):
         assert "held by pid" in looked_at(lab_file(tmp_path))["journal"].words
