@@ -19,7 +19,7 @@ from instruments.bulk.files import StoreError
 from instruments.client import InstrumentClient
 from instruments.clock import Clock, Sleeper
 from instruments.driving.job_desk import NO_JOURNAL, STORAGE
-from instruments.errors import NoAnswerError, NotCommittedError
+from instruments.errors import NoAnswerError, SetAsideError
 from instruments.messages import ArtefactRef, JobError, JobState, UploadTicket
 from instruments.own_thread import run as beside
 
@@ -195,7 +195,7 @@ class Jobs:
             try:
                 self._accepted(state.job)
             except JournalError as error:
-                raise NotCommittedError(str(error)) from error
+                raise SetAsideError(str(error)) from error
         self._confirmed.add(state.job)
         self._heard[state.job] = self._clock.elapsed()
         self._fresh.pop(state.job, None)
