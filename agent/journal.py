@@ -262,11 +262,7 @@ class Journal:
             return boxes.marked(connection, source, id_)
 
     def scan(self, after: int = 0, *, checked: bool = False) -> Iterator[Stored]:
-        """Events after a number in order, a few at a time; those that come while it runs are among them.
-
-        Args:
-            after: the number; 0 for all.
-            checked: follow the hash chain on the way, from the first event on.
+        """Events after a number in order, a few at a time, with those that come meanwhile; ``checked`` by their chain.
 
         Raises:
             JournalError: an event is damaged, of another release, or the chain breaks.

@@ -8,7 +8,7 @@ from agent.daemon import logs
 from agent.daemon.lab_clock import LabClock
 from agent.desk import Desk
 from agent.runner import Runner
-from envs.errors import JournalError
+from envs.errors import InstrumentError, JournalError
 from instruments.clock import Sleeper
 
 _log = logs.get("beat")
@@ -31,6 +31,7 @@ class Beat:
         keep: writes down lab time, where that is not the machine's.
         jumped: told of jumps of the machine's clock, s.
         look: looks at what may have changed outside.
+        lost: why the journal can never be written again by this process; empty while it can.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Beat:
         keep: Callable[[], None] = lambda: None,
         jumped: Callable[[float], None] = lambda _s: None,
         look: Callable[[], None] = lambda: None,
+        lost: Callable[[], str] = lambda: "",
     ) -> None:
         self._desk = desk
         self._runner = runner
@@ -53,11 +55,17 @@ class Beat:
         self._keep = keep
         self._jumped = jumped
         self._look = look
+        self._lost = lost
         self.last = clock.elapsed()
         """When it ticked last, by the monotonic clock: a health check looks at it."""
 
     async def run(self) -> None:
-        """Tick."""
+        """Tick.
+
+        Raises:
+            JournalError: the lease on the journal is lost: a process that only looks alive would let people's decisions
+                pass by.
+        """
         n = 0
         while True:
             await self._sleeper(TICK_S)
@@ -71,6 +79,10 @@ class Beat:
                     await self._announce()
             except (JournalError, OSError) as error:
                 _log.error("not recorded for now", reason=str(error))
+            except InstrumentError as error:
+                _log.warning("not announced for now", reason=str(error))
+            if (why := self._lost()) != "":
+                raise JournalError(why)
             self._look_at_the_clock()
             self._look()
             self._runner.wake()

@@ -33,6 +33,21 @@ def embedded(config: LabConfig) -> Iterator[LocalBroker]:
         yield broker
 
 
+def admit(config: LabConfig, broker: LocalBroker, name: str) -> bool:
+    """Let one more person in while it runs; whether they were not in before.
+
+    Raises:
+        ConfigError: the name is an instrument's or the agent's.
+        TransportError: the broker does not take the change.
+    """
+    if any(user.name == name and user.role == "person" for user in broker.access.users):
+        return False
+    broker.add(BrokerUser.new(name, "person"))
+    BrokerStore(config.state / DIRECTORY).save(StoredBroker.of(broker.access, config.topics, broker.port))
+    _tell(config, broker, name)
+    return True
+
+
 def _port(config: LabConfig, known: StoredBroker | None) -> int:
     if config.broker.port:
         return config.broker.port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -37,7 +38,7 @@ from instruments.ids import Ids, SystemIds
 
 _log = logs.get("house")
 CLOCK = Path("virtual", "clock.json")
-SECRETS = "secrets"
+SECRETS, SECRET = "secrets", 32
 MEGABYTE = 1_000_000
 
 
@@ -251,13 +252,15 @@ def secret(path: Path) -> bytes:
         JournalError: it can be neither read nor made.
     """
     try:
-        if path.exists():
-            return path.read_bytes()
+        if path.exists() and len(known := path.read_bytes()) >= SECRET:
+            return known
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made = secrets.token_bytes(32)
-        path.touch(mode=0o600)
-        write_durably(path, made)
-        path.chmod(0o600)
+        made = secrets.token_bytes(SECRET)
+        before = os.umask(0o077)
+        try:
+            write_durably(path, made)
+        finally:
+            os.umask(before)
     except OSError as error:
         raise JournalError(f"{path} cannot be used ({error.strerror}): it holds a secret of the agent") from error
     return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,6 +17,8 @@ from agent.daemon import logs
 from agent.daemon.beat import Beat
 from agent.daemon.bus import Bus
 from agent.daemon.conduct import Patient
+from agent.daemon.config import CampaignEntry
+from agent.daemon.embedded import admit
 from agent.daemon.health import Check
 from agent.daemon.hear import Ears
 from agent.daemon.house import MEGABYTE, House
@@ -24,21 +26,24 @@ from agent.daemon.lab_terms import LabTerms
 from agent.daemon.publish import Mouth
 from agent.daemon.recall import Recall
 from agent.daemon.reconcile import Reconcile
+from agent.daemon.rules_of import changed
 from agent.daemon.signals import Signals
 from agent.daemon.systemd import Notifier
 from agent.daemon.telling import told
+from agent.identity import Person
 from agent.jobs import VALIDITY, Jobs
 from agent.planning import Planning
 from agent.rules.costs import Costs, Durations, durations_of
 from agent.runner import Runner
 from agent.world import world_of
-from envs.errors import JournalError
+from envs.errors import InstrumentError, JournalError, UserError
 from envs.objective import Objective
 
 _log = logs.get("office")
 _PRESENT: Mapping[str, Literal["online", "stale", "offline"]] = {
     "online": "online", "busy": "online", "error": "online", "maintenance": "online", "stale": "stale",
 }  # fmt: skip
+FILE = "config-file"
 STUCK_S = 30.0
 """A loop that has not ticked for so long is not alive."""
 
@@ -67,7 +72,7 @@ class Office:
             desk, house.config.topics, body_of=house.shelf.body, wall=lambda: datetime.now(UTC),
             answer=self.mouth.answer, on_reload=on_reload, seen=house.journal.seen,
         )  # fmt: skip
-        jobs = Jobs(
+        jobs = self._jobs = Jobs(
             bus.client, store=house.store, sources=bus.sources, clock=clock, strict=False,
             validity=timedelta(seconds=VALIDITY.total_seconds() * clock.speed),
             ticket=None if bus.virtual else partial(bus.server.ticket, limit=_bytes(house.config.lab.artefact_mb)),
@@ -82,7 +87,7 @@ class Office:
         self._recall = Recall(desk, house.journal, bus.client, sleeper)
         self.beat = Beat(
             desk, self.runner, clock, sleeper, announce=self._announce, keep=house.keep_time,
-            jumped=house.metrics.jumped, look=self._look,
+            jumped=house.metrics.jumped, look=self._look, lost=self._lost,
         )  # fmt: skip
         house.metrics.on_look(self._measure)
         self._durations: Durations = {}
@@ -113,8 +118,28 @@ class Office:
         )
         reached("in-start")
         for entry in house.config.campaign:
-            self.add(entry.id)
+            if entry.id in desk.state.campaigns:
+                self._compare(entry)
+            else:
+                self.add(entry.id)
         self._leave_to_people()
+
+    def _compare(self, entry: CampaignEntry) -> None:
+        """What was changed in the file while the agent was away counts as what is changed while it runs."""
+        recorded = self._house.shelf.config(entry.id)
+        if recorded is None:
+            return
+        desk = self._house.desk
+        try:
+            words = changed(recorded, entry, self._house.config)
+        except UserError as error:
+            if desk.state.campaigns[entry.id].phase == "running":
+                _log.error("paused: its file is not what it was made with", campaign=entry.id, reason=str(error))
+                desk.tell(ev.CampaignPhaseChanged(campaign=entry.id, phase="paused", by=FILE, reason=str(error)[:500]))
+            return
+        if words:
+            config = entry.model_dump(mode="json")
+            desk.tell(ev.CampaignChanged(campaign=entry.id, config=config, by=FILE, reason=words[:500]))
 
     def _leave_to_people(self) -> None:
         """Orders of campaigns that the laboratory's file does not have are followed by nobody: a person must look."""
@@ -154,7 +179,7 @@ class Office:
         if hot:
             _log.warning("waiting for what is hot; interrupt again to leave it", instruments=sorted(hot.values()))
             async with notifier.waiting(f"waits for {', '.join(sorted(set(hot.values())))}"):
-                while self._hot() and not signals.at_once.is_set():  # noqa: ASYNC110 - two things end it
+                while self._hot() and not signals.at_once.is_set() and not self._lost():  # noqa: ASYNC110 - many ends
                     await asyncio.sleep(0.1)
         left = len(self._house.desk.state.jobs)
         reason = f"told to stop; {left} orders are under way" if left else "told to stop"
@@ -162,17 +187,22 @@ class Office:
             self._house.desk.tell(ev.AgentStopped(boot=self._house.boot, reason=reason))
             self._house.keep_time()
             await self.mouth.drain()
-        except (JournalError, OSError) as error:
+        except (JournalError, InstrumentError, OSError) as error:
             _log.error("the leave could not be recorded", reason=str(error))
 
     def _hot(self) -> dict[str, str]:
-        """Open jobs at instruments that heat or move, by job."""
+        """Jobs under way at instruments that heat or move, by job.
+
+        Not those of which nobody knows anything, and not those that were never sent: they would be waited for for ever.
+        """
         state, found = self._house.desk.state, {}
         for job, eid in state.jobs.items():
-            iid = state.experiments[eid].instrument
-            described = self._bus.client.instruments.get(iid)
-            if described is not None and described.lease_s is not None:
-                found[job] = iid
+            experiment = state.experiments[eid]
+            described = self._bus.client.instruments.get(experiment.instrument)
+            cold = described is not None and described.lease_s is None
+            waits = self._jobs.is_fresh(job) or state.stopped or experiment.instrument in state.maintenance
+            if not cold and not experiment.lost and (experiment.accepted or not waits):
+                found[job] = experiment.instrument
         return found
 
     # ---- At work
@@ -207,6 +237,13 @@ class Office:
         self._learn_durations()
         words = {iid: client.presence(iid) for iid in client.instruments}
         self._house.metrics.present({iid: _PRESENT.get(word, "offline") for iid, word in words.items()})
+
+    def admit(self, people: Iterable[Person]) -> list[str]:
+        """Let people in at a broker of our own; returns the names of those who were not in before."""
+        if self._bus.broker is None:
+            return []
+        names = [p.name for p in people if p.revoked is None]
+        return [name for name in names if admit(self._house.config, self._bus.broker, name)]
 
     def _learn_durations(self) -> None:
         """What instruments say of how long their commands take counts in what a proposal would cost."""
@@ -246,7 +283,7 @@ class Office:
         """What must hold for the process to be left running."""
         return [
             Check("loop", self._loop),
-            Check("journal", lambda: "the lease on the journal is lost: restart" if self._house.journal.lost else ""),
+            Check("journal", self._lost),
         ]
 
     def ready(self) -> list[Check]:
@@ -258,6 +295,11 @@ class Office:
             Check("disk", self._house.disk.check),
             Check("leaving", lambda: "it is about to stop" if self._leaving else ""),
         ]
+
+    def _lost(self) -> str:
+        return (
+            "the lease on the journal is lost: only a new start can take it again" if self._house.journal.lost else ""
+        )
 
     def _loop(self) -> str:
         late = self._house.clock.elapsed() - self.beat.last

@@ -60,6 +60,8 @@ class Reload:
         desk = self._house.desk
         people = People.from_directory(directory)
         words = _different(desk.rules.people if isinstance(desk.rules.people, People) else (), people)
+        new = [f"{name} may connect to the broker" for name in self._office.admit(people)]
+        words = "; ".join(filter(None, (words, *new)))
         if words:
             # Whatever becomes of the record: a key that was revoked must not sign from now on.
             desk.rules = replace(desk.rules, people=people)

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from agent.config import together
 from agent.core.messages import Mode
 from agent.core.state import CampaignRules, LabRules
@@ -188,6 +190,21 @@ def changes(old: LabConfig, new: LabConfig) -> Changes:
         campaigns={cid: keys for cid, keys in known.items() if keys},
         added=tuple(entry.id for entry in new.campaign if entry.id not in before),
     )
+
+
+def changed(recorded: Mapping[str, Any], entry: CampaignEntry, config: LabConfig) -> str:
+    """What differs between a campaign as it was recorded and as the file has it, in words; empty where nothing does.
+
+    Raises:
+        ConfigError: something changed that may not.
+    """
+    try:
+        before = CampaignEntry.model_validate(dict(recorded))
+    except ValidationError:
+        return "its recorded form is of another release"
+    old = config.model_copy(update={"campaign": (before,)})
+    new = config.model_copy(update={"campaign": (entry,)})
+    return "; ".join(f"{c}: {', '.join(keys)}" for c, keys in changes(old, new).campaigns.items())
 
 
 def _fixed_in_lab(old: LabConfig, new: LabConfig) -> Iterator[ConfigError]:

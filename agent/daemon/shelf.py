@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from agent.journal import Journal
-from agent.ledger.tables import proposals
+from agent.ledger.tables import campaigns, proposals
 
 
 class JournalShelf:
@@ -35,6 +36,12 @@ class JournalShelf:
         """A proposal's body as it was published; empty when there is none of that id."""
         row = self.proposal(pid)
         return str(row["body"] or "") if row else ""
+
+    def config(self, campaign: str) -> dict[str, Any] | None:
+        """What a campaign was last recorded to be; None where nothing is known."""
+        rows = self._journal.table(sa.select(campaigns.c.config).where(campaigns.c.campaign == campaign))
+        known = json.loads(str(rows[0]["config"] or "{}")) if rows else {}
+        return known or None
 
     def decided(self, newest: int) -> Sequence[str]:
         """Ids of the published proposals that were decided last, newest first."""

@@ -56,12 +56,12 @@ def test_what_needs_a_person_is_told_as_an_error() -> None:
     [
         ("pause", {"comment": "powder"}, ev.CampaignPhaseChanged, "hard is paused, by ole: powder"),
         ("stop", {}, ev.CampaignPhaseChanged, "hard is stopped, by ole"),
-        ("maintenance", {"on": True}, ev.MaintenanceSet, "hard is out of service, by ole"),
+        ("maintenance", {"on": True}, ev.MaintenanceSet, "furnace-1 is out of service, by ole"),
     ],
 )
 def test_who_did_it_and_why(action: str, more: dict[str, Any], kind: type[ev.Event], words: str) -> None:
     bench = Bench()
-    bench.ask("ole", action, HARD, **more)
+    bench.ask("ole", action, "furnace-1" if action == "maintenance" else HARD, **more)
     assert said(bench, kind).text == words
 
 
