@@ -38,9 +38,8 @@ def proposals(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: all of them, as published.")] = False,
 ) -> None:
     """Print what waits for people's decision, the first to expire on top."""
-    from rich.console import Console
-
     from agent.deciding.words import in_order, rows_of, table_of
+    from agent.sheet import console
 
     session = there.session(signs=False)
     board = session.look()
@@ -49,7 +48,7 @@ def proposals(
     if as_json:
         typer.echo(json.dumps(rows_of(board, waiting), ensure_ascii=False))
     elif shown:
-        Console().print(table_of(board, shown))
+        console().print(table_of(board, shown))
     else:
         of = f" of the campaign {campaign}" if campaign else ""
         typer.echo(f"Nothing{of} waits in the laboratory {session.place.topics.lab}.")

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from agent.deciding.board import Board
 from agent.deciding.design import brief_process, compound_of, shown, with_unit
+from agent.sheet import Sheet
 from agent.words import NO_VALUE, chemical
 from instruments.messages import Quantity
 from instruments.profile.agent_messages import Estimate, Proposal
@@ -21,15 +21,13 @@ from instruments.profile.legibility import printable
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 
 
-def table_of(board: Board, waiting: Sequence[Proposal]) -> Table:
-    """Proposals that wait, one in a line."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+def table_of(board: Board, waiting: Sequence[Proposal]) -> Sheet:
+    """Proposals that wait, one in a line where there is room for it."""
     # Ids mostly begin with the campaign: then a column of it would only make the others narrow.
     names_campaign = any(not proposal.proposal.startswith(f"{proposal.campaign}-") for proposal in waiting)
-    for column in ("id", *(["campaign"] if names_campaign else []), "compound", "process", "prediction", "cost"):
-        table.add_column(column, overflow="fold", no_wrap=column in {"id", "compound"})
-    table.add_column("left", no_wrap=True)
-    table.add_column("votes", no_wrap=True)
+    own = ("campaign",) if names_campaign else ()
+    headings = ("id", *own, "compound", "process", "prediction", "cost", "left", "votes")
+    table = Sheet("", headings, frozenset({"id", "compound", "left", "votes"}))
     for proposal in waiting:
         cells = (
             proposal.proposal,
@@ -41,7 +39,7 @@ def table_of(board: Board, waiting: Sequence[Proposal]) -> Table:
             left(proposal.expires_at, board.now),
             f"{len(board.votes(proposal.proposal))} of {proposal.quorum}",
         )
-        table.add_row(*(Text(printable(cell)) for cell in cells))
+        table.add(*(Text(printable(cell)) for cell in cells))
     return table
 
 
@@ -80,7 +78,7 @@ def show(proposal: Proposal, board: Board, console: Console) -> None:
     _pairs(console, "chosen by", _chosen(proposal))
     if proposal.nearest is not None:
         _pairs(console, "most alike", _nearest(proposal))
-    _pairs(console, "costs", {name: shown(value) for name, value in proposal.cost.items()})
+    _pairs(console, "costs", {name: cost_of(value) for name, value in proposal.cost.items()})
     _pairs(console, "hazards", {f"{h.severity} {h.code}": h.text for h in proposal.hazards})
     needs = f"{proposal.quorum} to approve; so far: {', '.join(votes) or 'nobody'}"
     _pairs(console, "people", {"": needs})
@@ -113,7 +111,13 @@ def estimate(value: Estimate, *, brief: bool = False) -> str:
 
 def costs(cost: Mapping[str, Quantity]) -> str:
     """What it would spend, in one line."""
-    return ", ".join(f"{name} {shown(value)}" for name, value in cost.items())
+    return ", ".join(f"{name} {cost_of(value)}" for name, value in cost.items())
+
+
+def cost_of(value: Quantity) -> str:
+    """A cost to two significant digits, or whole: it is an estimate."""
+    rounded = round(value.value) if abs(value.value) >= 10.0 else float(f"{value.value:.2g}")
+    return with_unit(f"{rounded:g}" if abs(rounded) < 1e6 else f"{rounded:.0f}", value.unit)
 
 
 def left(expires_at: datetime, now: datetime | None) -> str:

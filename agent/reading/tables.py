@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
 from agent.reading.answers import AgentAnswer, CampaignAnswer, InstrumentAnswer, LabAnswer, age_words
+from agent.sheet import Sheet, console
 from agent.words import NO_VALUE, plus_minus
 from instruments.profile.legibility import printable
 
+__all__ = ["campaigns", "console", "decisions", "experiment", "experiments", "instruments", "samples", "status"]
+
 Row = Mapping[str, Any]
+_AT_THE_BROKER = "known to the broker alone"
+_PROPOSALS = frozenset({"proposed", "approved", "rejected", "edited", "expired", "withdrawn"})
 _LIFE = {"running": "green", "left": "yellow", "not running": "red", "unknown": "yellow"}
 
 _WHOLE = frozenset({"", "event", "when", "until", "queued", "since", "about", "sent", "ended"})
 """Columns of ids and times, which people copy."""
-
-
-def console() -> Console:
-    """For answers: standard output, nothing guessed from its words."""
-    return Console(highlight=False, soft_wrap=True)
 
 
 def status(answer: LabAnswer) -> RenderableType:
@@ -38,7 +37,7 @@ def status(answer: LabAnswer) -> RenderableType:
     if answer.waiting:
         table = _table("Waits for people", "", "what", "until", "goes on with")
         for one in answer.waiting:
-            table.add_row(one.id, _safe(one.text), _when(one.until), _safe(one.command))
+            table.add(one.id, _safe(one.text), _when(one.until), _safe(one.command))
         parts.append(table)
     else:
         parts.append("Nothing waits for people.")
@@ -63,30 +62,38 @@ def agent(answer: AgentAnswer) -> str:
 
 def campaigns(answers: Iterable[CampaignAnswer]) -> RenderableType:
     """``labwright campaigns``."""
-    table = _table("Campaigns", "", "state", "experiments", "best", "counts", "notes")
+    table = _table("Campaigns", "", "state", "experiments", "proposals", "best", "notes")
     for one in answers:
-        why = f"{one.phase}: {one.reason}" if one.reason else one.phase
+        reason = one.reason.strip(": ") if one.phase != "running" else ""
+        why = f"{one.phase}: {reason}" if reason else one.phase
+        used = f"{one.used} of {one.budget}" if one.budget is not None else str(one.used)
+        made = _counted(one, proposals=False)
         stale = f" (told {age_words(one.age_s)})" if one.age_s is not None and one.age_s > 60.0 else ""
         best = one.best
         reading = plus_minus((best.value, best.std or 0.0), unit=best.unit) if best else ""
-        table.add_row(
-            f"{one.id}\n[dim]{_safe(one.name)}[/]",
+        table.add(
+            f"{one.id}\n[dim]{_safe(one.name)}[/]" if one.name not in {"", one.id} else one.id,
             _safe(why + stale),
-            f"{one.used} of {one.budget}" if one.budget is not None else str(one.used),
+            f"{used}: {made}" if made else used,
+            _counted(one, proposals=True),
             f"{reading} {_safe(f'{best.made_of} ({best.experiment})')}" if best else NO_VALUE,
-            ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in one.counts.items()),
             _safe("; ".join(one.notes)),
         )
     return table if table.row_count else "No campaign has begun."
+
+
+def _counted(one: CampaignAnswer, *, proposals: bool) -> str:
+    counts = {name: n for name, n in one.counts.items() if (name in _PROPOSALS) is proposals}
+    return ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items())
 
 
 def instruments(answers: Iterable[InstrumentAnswer]) -> RenderableType:
     """What was last heard of each instrument."""
     table = _table("Instruments", "", "kind", "state", "open jobs", "heard", "message")
     for one in answers:
-        shown = one.state if one.state != "unknown" else "[dim]ask the broker[/]"
+        shown = one.state if one.state != "unknown" else f"[dim]{_AT_THE_BROKER}[/]"
         message = one.maintenance or one.message
-        table.add_row(one.id, one.kind, shown, str(one.open_jobs), age_words(one.age_s), _safe(message))
+        table.add(one.id, one.kind, shown, str(one.open_jobs), age_words(one.age_s), _safe(message))
     return table
 
 
@@ -94,7 +101,7 @@ def experiments(rows: Iterable[Row]) -> RenderableType:
     """``labwright experiments``."""
     table = _table("Experiments", "", "compound", "state", "hardness, GPa", "queued", "why")
     for row in rows:
-        table.add_row(
+        table.add(
             str(row["experiment"]),
             _safe(f"{row['formula']} {row['crystal']}"),
             _state(row),
@@ -125,17 +132,17 @@ def experiment(found: Row) -> RenderableType:
     jobs = _table("Jobs", "step", "instrument", "state", "sent", "ended", "error")
     for job in found["jobs"]:
         tries = f", try {job['tries'] + 1}" if job["tries"] else ""
-        jobs.add_row(f"{job['step']}{tries}", job["instrument"], job["state"], _when(job["dispatched_at"]),
+        jobs.add(f"{job['step']}{tries}", job["instrument"], job["state"], _when(job["dispatched_at"]),
                      _when(job["ended_at"]), _safe(str(job["error"] or "")))  # fmt: skip
     images = _table("Images", "image", "verdict", "grains, µm", "porosity, %", "sha256")
     for image in found["images"]:
         verdict = "accepted" if image["accepted"] else f"refused: {image['reason']}"
-        images.add_row(str(image["attempt"] + 1), _safe(verdict), plus_minus(image["grain_size"]),
+        images.add(str(image["attempt"] + 1), _safe(verdict), plus_minus(image["grain_size"]),
                        plus_minus(image["porosity"], factor=100.0), image["image"]["sha256"][:12])  # fmt: skip
     history = _table("Sample", "when", "place", "state", "why")
     for one in found["sample_history"]:
         why = f"{one['reason']} ({one['by']})" if one["by"] else one["reason"]
-        history.add_row(_when(one["at"]), one["place"] or NO_VALUE, one["state"], _safe(why))
+        history.add(_when(one["at"]), one["place"] or NO_VALUE, one["state"], _safe(why))
     return Group(head, *(t for t in (jobs, images, history, decisions(found["decisions"])) if t.row_count))
 
 
@@ -144,26 +151,23 @@ def samples(rows: Iterable[Row]) -> RenderableType:
     table = _table("Samples", "", "campaign", "place", "state", "since")
     for row in rows:
         place = str(row["place"] or NO_VALUE)
-        table.add_row(str(row["sample"]), str(row["campaign"]), _safe(place), str(row["state"]), _when(row["since"]))
+        table.add(str(row["sample"]), str(row["campaign"]), _safe(place), str(row["state"]), _when(row["since"]))
     return table if table.row_count else "There is no sample yet."
 
 
-def decisions(rows: Iterable[Row]) -> Table:
+def decisions(rows: Iterable[Row]) -> Sheet:
     """Who decided what and when."""
     table = _table("Decisions", "event", "when", "who", "what", "about", "counts", "why", "signature")
     for row in rows:
         counts = "yes" if row["accepted"] else f"[yellow]no: {row['code']}[/]"
         signature = str(row.get("signature") or ("signed" if row.get("signed") else NO_VALUE))
-        table.add_row(str(row["seq"]), _when(row["at"]), _safe(row["user"] or "the limits"), row["what"],
+        table.add(str(row["seq"]), _when(row["at"]), _safe(row["user"] or "the limits"), row["what"],
                       _safe(row["subject"]), counts, _safe(row["message"]), _safe(signature))  # fmt: skip
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold", no_wrap=name in _WHOLE)
-    return table
+def _table(title: str, *columns: str) -> Sheet:
+    return Sheet(title, columns, _WHOLE)
 
 
 def _state(row: Row) -> str:
