@@ -112,7 +112,11 @@ def identity_add(
     people: PeopleDirectory = None,
 ) -> None:
     """Take a person's public key into a laboratory's directory of people: this grants the role."""
-    registry = _registry(state, people)
+    if state is not None and people is None and not state.exists():
+        typer.echo(f"There is no state directory {state} yet: it is made", err=True)
+        registry = _registry(None, state / "people")
+    else:
+        registry = _registry(state, people)
     person, path = registry.add(file, role=role)
     typer.echo(f"{person.name} is {person.role} now, by the key {person.key.kid}: {path}")
     typer.echo(

@@ -113,3 +113,10 @@ def test_the_commands(laptop: IdentityStore, registry: Registry, monkeypatch: py
     assert "identity add FILE" in _run("list", "--people", "nowhere").stderr
     both = _run("revoke", "anna", "--people", str(registry.directory), "--state", "state")
     assert "give one of them" in str(both.exception)
+
+
+def test_the_first_key_makes_the_state_directory(laptop: IdentityStore, tmp_path: Path) -> None:
+    added = _run("add", str(laptop.public_path("anna")), "--role", "admin", "--state", str(tmp_path / "new" / "state"))
+    assert added.exit_code == 0, added.output
+    assert "it is made" in added.stderr
+    assert [person.role for person in Registry(tmp_path / "new" / "state" / "people").people()] == [Role.ADMIN]
