@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
 
 from agent.config import (
     CampaignConfig,
@@ -43,6 +43,13 @@ def _level(text: str) -> str:
     except TopicError as error:
         raise ValueError("1 to 64 of letters, digits, '_', '.' and '-'") from error
     return text
+
+
+def _is_level(text: object) -> bool:
+    try:
+        return isinstance(text, str) and bool(_level(text))
+    except ValueError:
+        return False
 
 
 def _tupled(value: object) -> object:
@@ -140,7 +147,7 @@ class CampaignEntry(CampaignSection):
     """One campaign of the laboratory.
 
     Attributes:
-        id: in topics and in the ids of its proposals.
+        id: in topics and in the ids of its proposals; its name too, where it has no other.
         file: a campaign file whose values hold where the entry says nothing.
         priority: of two campaigns that want an instrument the higher one gets it.
         at_once: experiments under way at the same time.
@@ -157,6 +164,14 @@ class CampaignEntry(CampaignSection):
     recipe: RecipeTable = RecipeTable()
     policy: Table = Field(default_factory=dict)
     budgets: Table = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _called_by_its_id(cls, raw: object) -> object:
+        # Several campaigns that nobody named would all have one name.
+        if isinstance(raw, dict) and "name" not in raw and _is_level(raw.get("id")):
+            return {**raw, "name": raw["id"]}
+        return raw
 
     @property
     def offline(self) -> CampaignConfig:

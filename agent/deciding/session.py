@@ -34,6 +34,12 @@ def connection(place: Place) -> Transport:
     return MqttTransport(place.address, client_id=f"person-{SystemIds().new()}")
 
 
+def _alone(store: IdentityStore) -> str:
+    """The one identity on this machine; empty where there are more or none."""
+    names = [person.name for person in store.persons() if person.revoked is None]
+    return names[0] if len(names) == 1 else ""
+
+
 async def enter(transport: Transport, place: Place) -> None:
     """Connect.
 
@@ -82,8 +88,10 @@ class Session:
             ConfigError: the broker's address is wrong.
         """
         if not signs:
-            place = with_credentials(find_place(asked, (user,) if user else ()), name=user or "")
-            return cls(place, user or "", store, wait_s)
+            place = find_place(asked, (user,) if user else ())
+            if place.asks and not place.address.username and (alone := _alone(store)):
+                place = find_place(asked, (alone,))
+            return cls(with_credentials(place, name=user or ""), user or "", store, wait_s)
         if user is not None:
             store.person(user)
             return cls(with_credentials(find_place(asked, (user,)), name=user), user, store, wait_s)

@@ -44,6 +44,7 @@ def test_the_smallest_file_is_a_laboratory(tmp_path: Path) -> None:
     entry = config.entry("hard")
     assert (entry.experiments, entry.batch, entry.priority, entry.at_once) == (20, 4, 0, 1)
     assert entry.offline.campaign.experiments == 20
+    assert entry.name == "hard"
     assert entry.offline.space == {"preset": "flagship"}
 
 
@@ -232,7 +233,7 @@ def test_the_guides_files_are_right(body: str, tmp_path: Path) -> None:
 def test_the_guides_commands_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parsed, not run."""
     monkeypatch.chdir(tmp_path)
-    for name in ("anna", "bert"):
+    for name in ("anna", "bert", "kim"):
         (tmp_path / f"{name}.public.json").touch()
     whole: Any = typer.main.get_command(app)
     lines = [line for body in blocks("sh") for line in body.splitlines() if line.strip()]
