@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from agent import core
 from agent import events as ev
@@ -29,6 +29,7 @@ from agent.identity import People
 from agent.journal import Journal, Stored, has_begun
 from agent.planning import Planning
 from agent.rules.policy import AutoApprove
+from agent.sheet import Sheet
 from agent.store import ArtefactStore
 from envs.objective import Objective
 from instruments.ids import SystemIds
@@ -146,7 +147,7 @@ def tell_refused(planned: core.Planned, console: Console) -> bool:
 
 def _order(desk: Desk, ids: SystemIds, console: Console) -> None:
     """What the first order of each would be, with everything that is looked at before one is sent."""
-    table = Table("experiment", "compound", "instrument", "order", "parameters")
+    table = Sheet("", ("experiment", "compound", "instrument", "order", "parameters"), frozenset({"experiment"}))
     shadowed = True
     while shadowed:
         shadowed = False
@@ -161,20 +162,22 @@ def _order(desk: Desk, ids: SystemIds, console: Console) -> None:
             )  # fmt: skip
             for event in decided.events:
                 shadowed = _row(event, desk.state, table) or shadowed
-    console.print(table)
+    if table.row_count:
+        console.print(table)
     for held, (step, code) in desk.state.held.items():
         console.print(f"{held} would wait before {step}: {code}")
 
 
-def _row(event: ev.Event, state: core.LabState, table: Table) -> bool:
+def _row(event: ev.Event, state: core.LabState, table: Sheet) -> bool:
     if not isinstance(event, ev.StepShadowed | ev.DispatchRefused):
         return False
     experiment = state.experiments[event.experiment]
     formula = state.proposals[experiment.proposal].formula
     if isinstance(event, ev.DispatchRefused):
-        table.add_row(experiment.id, formula, event.instrument, "[red]refused[/]", "; ".join(event.reasons))
+        cells: list[str | Text] = [event.instrument, Text("refused", style="red"), "; ".join(event.reasons)]
     else:
-        table.add_row(experiment.id, formula, event.instrument, event.command, _words(event.parameters))
+        cells = [event.instrument, event.command, _words(event.parameters)]
+    table.add(*(cell if isinstance(cell, Text) else Text(cell) for cell in (experiment.id, formula, *cells)))
     return True
 
 
