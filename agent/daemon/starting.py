@@ -215,14 +215,15 @@ def _up(words: str, warning: str, config: LabConfig, request: Request, console: 
     except UserError as error:
         _log.warning(str(error))
     if sys.stderr.isatty():
-        console.print(f"{words}\n{_next(request, config, sign)}", highlight=False, soft_wrap=True)
+        console.print(f"{words}\n{what_to_type(request, config, sign)}", highlight=False, soft_wrap=True)
         return
     if warning:
         _log.warning("nobody can decide here yet", todo=warning)
-    _log.info("what people type", commands=_next(request, config, sign).splitlines()[0])
+    _log.info("what people type", commands=what_to_type(request, config, sign).splitlines()[0])
 
 
-def _next(request: Request, config: LabConfig, sign: SignPost) -> str:
+def what_to_type(request: Request, config: LabConfig, sign: SignPost) -> str:
+    """The commands by which people on this machine, or anywhere, decide and look."""
     state = "" if request.virtual and request.state is None else f" --state {shlex.quote(str(config.state))}"
     there = f" {sign.options()}" if sign.broker else state
     return (

@@ -239,14 +239,14 @@ def _run_file(state: Path, users: tuple[str, ...]) -> RunFile:
     if found:
         return RunFile.read(directory / f"{found[0]}.json")
     whom = " or ".join(users) or "anybody"
-    raise UserError(
-        f"no agent left in {directory} how {whom} gets to its broker"
-        + (f"; it did for {', '.join(there)}" if there else ": does one run?")
-        + _in_shadow(state)
-        + "; or give --broker mqtt://NAME@host:port --lab LAB"
-    )
-
-
-def _in_shadow(state: Path) -> str:
     below = state / SHADOW
-    return f"; one did in shadow: --state {below}" if (below / SIGN).exists() else ""
+    if there:
+        why = f"it did for {', '.join(there)}"
+    elif (below / SIGN).exists():
+        why = f"one did in shadow: --state {below}"
+    else:
+        why = "does one run?"
+    raise UserError(
+        f"no agent left in {directory} how {whom} gets to its broker: {why}; or give --broker mqtt://NAME@host:port "
+        "--lab LAB"
+    )

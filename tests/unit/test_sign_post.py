@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.daemon.config import load_lab
-from agent.daemon.starting import Request, run, sign_post
+from agent.daemon.starting import Request, run, sign_post, what_to_type
 from agent.deciding.asked import Asked
 from agent.deciding.entrance import explained, with_credentials
 from agent.deciding.place import Place, SignPost, find_place
@@ -115,3 +115,14 @@ def test_a_state_directory_that_cannot_be_made_is_one_message(tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be the state directory"):
         run(Request(virtual=True, state=tmp_path / "file" / "st", identities=tmp_path / "identities"))
+
+
+def test_the_start_says_commands_that_work(state: Path) -> None:
+    config = load_lab(state.parent / "LAB.toml")
+    words = what_to_type(Request(file=state.parent / "LAB.toml"), config, sign_post(config))
+    assert "labwright approve ID --broker mqtts://NAME@broker.example.org:8884 --lab hall-3 --root acme" in words
+    assert f"labwright status --state {state}" in words
+    assert "hush" not in words
+
+    own = config.model_copy(update={"broker": config.broker.model_copy(update={"embedded": True, "url": ""})})
+    assert f"labwright approve ID --state {own.state}" in what_to_type(Request(), own, sign_post(own))
