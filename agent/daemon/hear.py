@@ -10,6 +10,7 @@ from agent import core
 from agent import events as ev
 from agent.crash_points import reached
 from agent.daemon import logs
+from agent.daemon.answer_words import in_words
 from agent.desk import Desk
 from envs.errors import JournalError
 from instruments.errors import NotCommittedError
@@ -149,7 +150,7 @@ class Ears:
         elif decided.skipped:
             words, good = "refused; too many of this sender's envelopes were refused to record each", False
         else:
-            words, good = _words(decided), True
+            words, good = in_words(decided), True
         kind = _COUNTED[what] if good else f"{what}.refused"
         if any(isinstance(e, ev.RequestAccepted) and e.action == "reload" for e in decided.events):
             # Whether it worked is not known before the files were read, and is said then.
@@ -164,22 +165,3 @@ def _reference(what: _What, rid: str) -> Reference:
 def _text(message: Message) -> str:
     # What is longer is refused as it is; what is no text is no token.
     return message.payload[: MAX_TOKEN + 1].decode("utf-8", "replace")
-
-
-def _words(decided: core.Decided) -> str:
-    """What came of it, for people."""
-    found: list[str] = []
-    for event in decided.events:
-        if isinstance(event, ev.VoteCast):
-            found.append(f"{event.proposal}: {event.by} approved; further approval is needed")
-        elif isinstance(event, ev.ProposalDecided):
-            found.append(f"{event.proposal} {event.verdict} by {event.by}")
-        elif isinstance(event, ev.ProposalRevised):
-            found.append(f"{event.proposal} is now revision {event.terms.revision}: it waits for a decision")
-        elif isinstance(event, ev.ExperimentQueued):
-            found.append(f"experiment {event.experiment} is queued")
-        elif isinstance(event, ev.CampaignPhaseChanged):
-            found.append(f"{event.campaign} is {event.phase}")
-        elif isinstance(event, ev.RequestAccepted):
-            found.append(f"{event.action} {event.subject}".strip())
-    return "; ".join(found[:8]) or "nothing had to be changed"

@@ -284,9 +284,12 @@ def test_a_stop_is_answered_in_words(street: Street) -> None:
 
     async def story() -> None:
         await street.ask("ole", "stop-lab", comment="smoke")
-        assert street.answers[-1][1:] == ("request.accepted", "stop-lab", True)
+        words = "everything is stopped: nothing is ordered until somebody says labwright clear"
+        ended = ", and an instrument is asked to end the one job under way"
+        assert street.answers[-1][1:] == ("request.accepted", words + ended, True)
         await street.ask("clara", "clear-lab")
+        assert street.answers[-1][2] == "the stop is cleared: orders go out again"
         await street.ask("ole", "stop", HARD)
-        assert street.answers[-1][2] == "stop hard; hard is stopping"
+        assert street.answers[-1][2] == "hard is stopping"
 
     on(street, story)
