@@ -48,7 +48,7 @@ def _of_asking(event: ev.Event) -> str:
     words = ""
     match event:
         case ev.LabCleared():
-            words = "the stop is cleared: orders go out again"
+            words = "the stop is cleared: the laboratory goes on"
         case ev.CampaignPhaseChanged():
             words = f"{event.campaign} is {event.phase}"
         case ev.MaintenanceSet():

@@ -13,7 +13,7 @@ from agent.daemon import logs
 from agent.daemon.answer_words import in_words
 from agent.desk import Desk
 from envs.errors import JournalError
-from instruments.errors import NotCommittedError
+from instruments.errors import SetAsideError
 from instruments.profile.agent_messages import Reference
 from instruments.profile.decisions import MAX_TOKEN
 from instruments.profile.requests import request_id
@@ -120,7 +120,7 @@ class Ears:
             decided = self._told(arrived(), (what, mark))
         except JournalError as error:
             _log.error("a person's word could not be recorded: it is asked for again", reason=str(error))
-            raise NotCommittedError(str(error)) from error
+            raise SetAsideError(str(error)) from error
         reached("before-acknowledge")
         if not any(isinstance(e, ev.EnvelopeRefused) for e in decided.events):
             self._remember(mark)  # a refusal leaves no mark: the same bytes may come again, and then are refused again

@@ -76,7 +76,7 @@ class Office:
             bus.client, store=house.store, sources=bus.sources, clock=clock, strict=False,
             validity=timedelta(seconds=VALIDITY.total_seconds() * clock.speed),
             ticket=None if bus.virtual else partial(bus.server.ticket, limit=_bytes(house.config.lab.artefact_mb)),
-            observe=lambda s: house.metrics.took("intent_to_accepted", s), accepted=self._accepted,
+            observe=lambda s: house.metrics.took("intent_to_accepted", s), accepted=self._accepted, sleeper=sleeper,
         )  # fmt: skip
         planning = Planning(desk, house.minds, house.store, LabTerms(desk, clock, self._objective))
         conduct = Patient(clock, sleeper, fatal=lambda _error: house.journal.lost, observe=self._took)
@@ -131,7 +131,7 @@ class Office:
             return
         desk = self._house.desk
         try:
-            words = changed(recorded, entry, self._house.config)
+            words = changed(recorded, entry)
         except UserError as error:
             if desk.state.campaigns[entry.id].phase == "running":
                 _log.error("paused: its file is not what it was made with", campaign=entry.id, reason=str(error))
@@ -211,7 +211,7 @@ class Office:
         """The instruments in sight; while there is no room on the disk none takes anything new."""
         # Asked anew each time: a reload may allow one more.
         allowed = self._bus.virtual.instruments if self._bus.virtual else self._house.desk.rules.limits.instruments
-        world = world_of(self._bus.client, frozenset(allowed))
+        world = world_of(self._bus.client, frozenset(allowed), ours=self._house.desk.state.jobs)
         held = self._house.disk.held()
         if held is None and self._bus.transport.connected:
             return world

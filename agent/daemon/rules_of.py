@@ -192,7 +192,7 @@ def changes(old: LabConfig, new: LabConfig) -> Changes:
     )
 
 
-def changed(recorded: Mapping[str, Any], entry: CampaignEntry, config: LabConfig) -> str:
+def changed(recorded: Mapping[str, Any], entry: CampaignEntry) -> str:
     """What differs between a campaign as it was recorded and as the file has it, in words; empty where nothing does.
 
     Raises:
@@ -202,9 +202,9 @@ def changed(recorded: Mapping[str, Any], entry: CampaignEntry, config: LabConfig
         before = CampaignEntry.model_validate(dict(recorded))
     except ValidationError:
         return "its recorded form is of another release"
-    old = config.model_copy(update={"campaign": (before,)})
-    new = config.model_copy(update={"campaign": (entry,)})
-    return "; ".join(f"{c}: {', '.join(keys)}" for c, keys in changes(old, new).campaigns.items())
+    if wrong := list(_fixed_in(before, entry)):
+        raise together(wrong)
+    return ", ".join(_different(before, entry))
 
 
 def _fixed_in_lab(old: LabConfig, new: LabConfig) -> Iterator[ConfigError]:
@@ -229,9 +229,13 @@ def _fixed_in_campaigns(old: LabConfig, new: LabConfig) -> Iterator[ConfigError]
         if now is None:
             yield ConfigError(f"campaign {entry.id}", None, f"to be there: stop it with labwright stop {entry.id}")
             continue
-        for key in _different(entry, now):
-            if key not in _CAMPAIGN_MAY and not (key == "recipe" and _same_steps(entry.recipe, now.recipe)):
-                yield ConfigError(f"campaign {entry.id}: {key}", getattr(now, key), _HISTORY)
+        yield from _fixed_in(entry, now)
+
+
+def _fixed_in(entry: CampaignEntry, now: CampaignEntry) -> Iterator[ConfigError]:
+    for key in _different(entry, now):
+        if key not in _CAMPAIGN_MAY and not (key == "recipe" and _same_steps(entry.recipe, now.recipe)):
+            yield ConfigError(f"campaign {entry.id}: {key}", getattr(now, key), _HISTORY)
 
 
 def _same_steps(old: RecipeTable, new: RecipeTable) -> bool:

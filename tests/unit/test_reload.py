@@ -62,7 +62,9 @@ class Hall:
             desk=self.desk, disk=SimpleNamespace(reserve=0), store=SimpleNamespace(reserve=0),
             log=SimpleNamespace(reopen=lambda: None, set_level=lambda _level: None),
         )  # fmt: skip
-        self.office: Any = SimpleNamespace(ears=SimpleNamespace(asked=[]), mouth=SimpleNamespace(answer=self._answer))
+        self.office: Any = SimpleNamespace(
+            ears=SimpleNamespace(asked=[]), mouth=SimpleNamespace(answer=self._answer), admit=lambda _people: []
+        )
 
     async def _answer(self, *answer: Any) -> None:
         self.answers.append(answer)

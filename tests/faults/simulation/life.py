@@ -48,7 +48,7 @@ class _Measures:
 
 class _Campaign(SimpleNamespace):
     def model_dump(self, **_how: Any) -> dict[str, Any]:
-        return {"id": self.id}
+        return {}  # nothing that a later start could find changed
 
 
 class _Config:
