@@ -288,7 +288,7 @@ def test_a_stop_is_answered_in_words(street: Street) -> None:
         ended = ", and an instrument is asked to end the one job under way"
         assert street.answers[-1][1:] == ("request.accepted", words + ended, True)
         await street.ask("clara", "clear-lab")
-        assert street.answers[-1][2] == "the stop is cleared: orders go out again"
+        assert street.answers[-1][2] == "the stop is cleared: the laboratory goes on"
         await street.ask("ole", "stop", HARD)
         assert street.answers[-1][2] == "hard is stopping"
 
