@@ -13,6 +13,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from agent.words import NO_VALUE
+
 LEAST = 16
 """Characters to which a column of words may shrink; narrower ones nobody reads."""
 _GAP, _INDENT = 3, 4
@@ -102,7 +104,7 @@ class Sheet:
         """As many of a row's cells in a line as there is room for, each behind its heading."""
         line = Text()
         for i in columns:
-            if not row[i].plain:
+            if row[i].plain in {"", NO_VALUE}:
                 continue
             cell = Text(f"{self.headings[i]}: " if self.headings[i] else "", style="dim")
             cell = Text().append_text(cell).append_text(Text(" ").join(row[i].split("\n")))
