@@ -188,7 +188,12 @@ def _journal(source: Source, command: str) -> Any:
             )
         )
     module = needs("lab", command, "agent.reading.journal_view")
-    return module.JournalView(local.place, lab=local.lab)
+    try:
+        return module.JournalView(local.place, lab=local.lab)
+    except JournalError as error:
+        if "password" not in str(error):
+            raise
+        raise JournalError(f"{error}: set LABWRIGHT_DATABASE_PASSWORD to the one of the database") from error
 
 
 def _local(source: Source) -> JournalSource:

@@ -12,7 +12,7 @@ import recorded_lab
 from agent.cli import main
 from agent.deciding.asked import Asked
 from agent.reading.source import BusSource, JournalSource, find_source
-from envs.errors import UserError
+from envs.errors import JournalError, UserError
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +116,16 @@ def test_a_damaged_record_ends_with_status_1(labwright: Any, tmp_path: Path) -> 
     told = json.loads(out)
     assert (code, told["ok"]) == (1, False)
     assert "is not theirs" in told["error"]
+
+
+def test_a_database_that_wants_a_password_says_where_it_goes(labwright: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise JournalError("postgresql://lab@db/lab cannot be read as a journal: no password supplied")
+
+    monkeypatch.setattr("agent.reading.journal_view.JournalView", refuse)
+    code, _, err = labwright("audit", "show", "--database", "postgresql://lab@db/lab")
+    assert code == 1
+    assert "set LABWRIGHT_DATABASE_PASSWORD" in err
 
 
 def test_backup_and_back(labwright: Any, state: Path, tmp_path: Path) -> None:
