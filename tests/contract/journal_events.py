@@ -132,6 +132,7 @@ def _lost() -> list[ev.Event]:
     return [
         ev.StepShadowed(experiment=one, step="sinter", instrument="sinter-1", command="sinter", parameters={}),
         sent(one, "sinter", "j3"),
+        ev.StepAccepted(experiment=one, job="j3"),
         ev.ReconcileNeeded(experiment=one, job="j3", instrument="sinter-1", reason="a power\x00cut"),
         ev.Reconciled(experiment=one, job="j3", verdict="again", by="carol", reason="furnace was cold"),
         ev.DispatchRefused(experiment=one, step="sinter", instrument="sinter-1", reasons=("too hot", "too long")),

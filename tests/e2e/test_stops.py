@@ -18,9 +18,9 @@ import torch
 
 from agent import core, offline
 from agent import events as ev
-from agent.jobs import Jobs
 from agent.config import CampaignConfig, parse_config
 from agent.imaging import CampaignImageReader
+from agent.jobs import Jobs
 from agent.journal import FILE, Journal
 from agent.planner import Plan, Planner
 from agent.record import ARTEFACTS

@@ -103,7 +103,9 @@ def _measured(n: int, experiment: str, store: ArtefactStore) -> list[ev.Event]:
         ]  # fmt: skip
     sent, hardness = _sent(experiment, "indent", "indenter-1"), 14.0 + 6 * n
     answer = _answered(sent, {"hardness": {"value": hardness, "unit": "GPa", "std": 0.3}})
-    ended = ev.ExperimentEnded(experiment=experiment, outcome="completed", reason="", found={"hardness": (hardness, 0.3)})
+    ended = ev.ExperimentEnded(
+        experiment=experiment, outcome="completed", reason="", found={"hardness": (hardness, 0.3)}
+    )
     return [*happened, sent, answer, ended]
 
 

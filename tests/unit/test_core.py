@@ -110,7 +110,9 @@ def proposal(n: int) -> ev.ProposalMade:
 
 
 def intent(command: core.SendOrder, job: str) -> core.Dispatching:
-    return core.Dispatching(command.experiment, command.step, command.attempt, command.tries, command.order, command.instrument, job)
+    return core.Dispatching(
+        command.experiment, command.step, command.attempt, command.tries, command.order, command.instrument, job
+    )
 
 
 def ended(order: core.SendOrder, **changes: object) -> ev.StepEnded:

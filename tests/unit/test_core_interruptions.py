@@ -1,4 +1,4 @@
-"""What a restart of an instrument means: what can be done again is, and what may have changed a sample is asked about."""
+"""What a restart of an instrument means: what can be done again is, what may have changed a sample is asked about."""
 
 from __future__ import annotations
 

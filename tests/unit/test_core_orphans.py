@@ -1,4 +1,4 @@
-"""Campaigns that are in the record and no longer in the laboratory's file: a person says what becomes of their orders."""
+"""Campaigns in the record that the laboratory's file has no more: a person says what becomes of their orders."""
 
 from __future__ import annotations
 
