@@ -12,6 +12,7 @@ from agent.crash_points import reached
 from agent.daemon import logs
 from agent.daemon.answer_words import in_words
 from agent.desk import Desk
+from agent.envelopes import Reason
 from envs.errors import JournalError
 from instruments.errors import SetAsideError
 from instruments.profile.agent_messages import Reference
@@ -31,6 +32,8 @@ BodyOf = Callable[[str], str]
 
 REMEMBERED = 10_000
 """Marks of what this process has acknowledged."""
+UNPROVEN = frozenset({Reason.MALFORMED.value, Reason.UNKNOWN_KEY.value, Reason.BAD_SIGNATURE.value})
+"""Refusals of what nobody here has signed."""
 _What = Literal["decision", "request"]
 _Arrived = core.DecisionArrived | core.RequestArrived
 _COUNTED: Mapping[_What, str] = {"decision": "decision.counted", "request": "request.accepted"}
@@ -132,9 +135,9 @@ class Ears:
             return self._desk.tell(arrived, inbox=mark)
         except JournalError:
             decided = self._desk.judge(arrived)
-            if not all(isinstance(e, ev.EnvelopeRefused) for e in decided.events):
+            if not all(isinstance(e, ev.EnvelopeRefused) and e.code in UNPROVEN for e in decided.events):
                 raise
-            # What does not count anyway must not hold up everybody else until there is room to write it down.
+            # What is not proven to be anybody's must not hold people up until there is room to write it down.
             self._desk.skipped["?"] += 1
             return decided
 
