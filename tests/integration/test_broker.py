@@ -122,8 +122,10 @@ def test_no_broker_is_one_clear_error() -> None:
 
 
 PARENT = """
+import signal
 import sys
 from instruments.broker import embedded_broker
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background has it ignored
 with embedded_broker(sys.argv[1]) as address:
     print(address.port, flush=True)
     sys.stdin.read()
