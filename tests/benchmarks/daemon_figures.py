@@ -159,8 +159,8 @@ def _approved(n: int) -> list[ev.Event]:
 # ---- The daemon in a process of its own
 
 
-UP = "live: lab "
-"""Begins what ``labwright run`` says once it is up."""
+UP = '"event": "up"'
+"""What the log of ``labwright run`` says once it is up."""
 
 
 @contextmanager
@@ -173,7 +173,7 @@ def daemon(file: Path) -> Iterator[tuple[psutil.Process, float]]:
         said, words = iter(child.stderr or ()), deque[str](maxlen=5)
         for line in said:
             words.append(line)
-            if line.startswith(UP):
+            if UP in line:
                 break
         else:
             raise RuntimeError(f"the daemon did not come up: {''.join(words)}")
