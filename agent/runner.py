@@ -7,7 +7,7 @@ goes on when it is resumed; a daemon waits and tries again, and asks a person wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from agent import core
@@ -29,6 +29,10 @@ class Conduct(Protocol):
 
     async def mend(self, error: JournalError) -> None:
         """Wait before the journal is tried again, or raise."""
+        ...
+
+    def idle(self, reason: str) -> None:
+        """Nothing is under way, and this is why: nothing where something may still come, else raise."""
         ...
 
     async def send(self, jobs: Jobs, command: core.SendOrder, desk: Desk) -> None:
@@ -57,6 +61,10 @@ class Straight:
     async def mend(self, error: JournalError) -> None:
         """Not here: free space, and resume."""
         raise error
+
+    def idle(self, reason: str) -> None:
+        """Nobody else would ever set a simulation going again."""
+        raise InstrumentError(reason)
 
     async def send(self, jobs: Jobs, command: core.SendOrder, desk: Desk) -> None:
         """Carry out an order."""
@@ -192,13 +200,12 @@ class Runner:
             work = self._conduct.send(self._jobs, command, self._desk)
         self._tasks[key] = asyncio.create_task(work, name=f"doing {key}")
 
-    def _on_change(self, _effects: list[Effect] | tuple[Effect, ...] | object) -> None:
+    def _on_change(self, _effects: Sequence[Effect]) -> None:
         self._bell.set()
 
     async def _wait(self, held: core.Holding | None) -> None:
-        if isinstance(self._conduct, Straight) and not self._tasks and not self._bell.is_set():
-            reason = held.reason if held else "nothing is due and nothing is under way"
-            raise InstrumentError(reason)
+        if not self._tasks and not self._bell.is_set():
+            self._conduct.idle(held.reason if held else "nothing is due and nothing is under way")
         rung = asyncio.create_task(self._bell.wait(), name="bell")
         try:
             await asyncio.wait([rung, *self._tasks.values()], return_when=asyncio.FIRST_COMPLETED)

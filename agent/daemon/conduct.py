@@ -66,6 +66,9 @@ class Patient:
 
     # ---- The journal
 
+    def idle(self, reason: str) -> None:
+        """People decide and instruments come back: it waits."""
+
     async def mend(self, error: JournalError) -> None:
         """Wait before the journal is tried again.
 
