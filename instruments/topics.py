@@ -18,7 +18,8 @@ from instruments.profile.decisions import PERSON_PATTERN
 _LEVEL = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _PERSON = re.compile(PERSON_PATTERN)
 Channel = Literal["desc", "status", "telemetry", "cmd", "job", "ctl"]
-AgentChannel = Literal["status", "event"]
+AgentChannel = Literal["status", "event", "lab"]
+CampaignChannel = Literal["state", "space", "model"]
 _NAMED: Mapping[str, str] = MappingProxyType({"telemetry": "channel", "cmd": "job", "job": "job"})
 
 
@@ -66,6 +67,8 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         "user": "person's name",
         "aid": "agent id",
         "rid": "request id",
+        "eid": "experiment id",
+        "qid": "question id",
         "channel": "channel",
     }
 )
@@ -106,14 +109,37 @@ class InstrumentTopic(_Topic):
 
 @dataclass(frozen=True)
 class CampaignTopic(_Topic):
-    """Where a campaign's state is kept.
+    """One topic below ``campaign/``: where its state, its space or its model is kept.
+
+    Raises:
+        TopicError: when the id cannot be a topic level, or the channel is unknown.
+    """
+
+    cid: str
+    channel: CampaignChannel = "state"
+
+    @override
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.channel not in _CAMPAIGN:
+            raise TopicError(f"{self.channel!r} is no channel of a campaign: one of {', '.join(_CAMPAIGN)}")
+
+    @property
+    @override
+    def row(self) -> channels.Channel:
+        return CHANNELS[_CAMPAIGN[self.channel]]
+
+
+@dataclass(frozen=True)
+class ExperimentTopic(_Topic):
+    """Where an experiment's state is kept.
 
     Raises:
         TopicError: when the id cannot be a topic level.
     """
 
-    _key: ClassVar[str] = "campaign"
-    cid: str
+    _key: ClassVar[str] = "experiment"
+    eid: str
 
 
 @dataclass(frozen=True)
@@ -129,16 +155,8 @@ class ProposalTopic(_Topic):
 
 
 @dataclass(frozen=True)
-class DecisionTopic(_Topic):
-    """Where one person sends a decision about one proposal.
-
-    Raises:
-        TopicError: when the name cannot be a person's or the id cannot be a topic level.
-    """
-
-    _key: ClassVar[str] = "decision"
+class _PersonTopic(_Topic):
     user: str
-    pid: str
 
     @override
     def __post_init__(self) -> None:
@@ -147,7 +165,19 @@ class DecisionTopic(_Topic):
 
 
 @dataclass(frozen=True)
-class RequestTopic(_Topic):
+class DecisionTopic(_PersonTopic):
+    """Where one person sends a decision about one proposal.
+
+    Raises:
+        TopicError: when the name cannot be a person's or the id cannot be a topic level.
+    """
+
+    _key: ClassVar[str] = "decision"
+    pid: str
+
+
+@dataclass(frozen=True)
+class RequestTopic(_PersonTopic):
     """Where one person asks for something.
 
     Raises:
@@ -155,13 +185,31 @@ class RequestTopic(_Topic):
     """
 
     _key: ClassVar[str] = "request"
-    user: str
     rid: str
 
-    @override
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_person(self.user)
+
+@dataclass(frozen=True)
+class QuestionTopic(_PersonTopic):
+    """Where one person's program asks something that changes nothing.
+
+    Raises:
+        TopicError: when the name cannot be a person's or the id cannot be a topic level.
+    """
+
+    _key: ClassVar[str] = "question"
+    qid: str
+
+
+@dataclass(frozen=True)
+class AnswerTopic(_PersonTopic):
+    """Where one person's question is answered.
+
+    Raises:
+        TopicError: when the name cannot be a person's or the id cannot be a topic level.
+    """
+
+    _key: ClassVar[str] = "answer"
+    qid: str
 
 
 @dataclass(frozen=True)
@@ -196,10 +244,16 @@ class AgentTopic(_Topic):
     @property
     @override
     def row(self) -> channels.Channel:
-        return CHANNELS["agentStatus" if self.channel == "status" else "agentEvent"]
+        return CHANNELS[f"agent{self.channel.capitalize()}"]
 
 
-Topic = InstrumentTopic | CampaignTopic | ProposalTopic | DecisionTopic | RequestTopic | OutcomeTopic | AgentTopic
+_CAMPAIGN: Mapping[str, str] = MappingProxyType(
+    {"state": "campaign", "space": "campaignSpace", "model": "campaignModel"}
+)
+Topic = (
+    InstrumentTopic | CampaignTopic | ExperimentTopic | ProposalTopic | DecisionTopic | RequestTopic | QuestionTopic
+    | AnswerTopic | OutcomeTopic | AgentTopic
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -250,6 +304,18 @@ class Lab:
         """Where a campaign stands."""
         return str(CampaignTopic(self, cid))
 
+    def campaign_space(self, cid: str) -> str:
+        """What a campaign chooses from."""
+        return str(CampaignTopic(self, cid, "space"))
+
+    def campaign_model(self, cid: str) -> str:
+        """What a campaign's models have learned."""
+        return str(CampaignTopic(self, cid, "model"))
+
+    def experiment(self, eid: str) -> str:
+        """Where an experiment stands."""
+        return str(ExperimentTopic(self, eid))
+
     def proposal(self, pid: str) -> str:
         """A proposal that waits for people."""
         return str(ProposalTopic(self, pid))
@@ -262,6 +328,14 @@ class Lab:
         """One person's request."""
         return str(RequestTopic(self, user, rid))
 
+    def question(self, user: str, qid: str) -> str:
+        """One person's question."""
+        return str(QuestionTopic(self, user, qid))
+
+    def answer(self, user: str, qid: str) -> str:
+        """The answer to one person's question."""
+        return str(AnswerTopic(self, user, qid))
+
     def outcome(self, pid: str) -> str:
         """What became of a proposal."""
         return str(OutcomeTopic(self, pid))
@@ -269,6 +343,10 @@ class Lab:
     def agent_status(self, agent: str) -> str:
         """An agent's presence."""
         return str(AgentTopic(self, agent, "status"))
+
+    def agent_lab(self, agent: str) -> str:
+        """How an agent's laboratory stands as a whole."""
+        return str(AgentTopic(self, agent, "lab"))
 
     def agent_event(self, agent: str) -> str:
         """What happens at an agent."""
@@ -338,12 +416,18 @@ class Lab:
 
 _BUILDERS: Mapping[str, Callable[[Lab, Mapping[str, str]], Topic]] = MappingProxyType(
     {
-        "campaign": lambda lab, levels: CampaignTopic(lab, **levels),
+        "campaign": lambda lab, levels: CampaignTopic(lab, levels["cid"]),
+        "campaignSpace": lambda lab, levels: CampaignTopic(lab, levels["cid"], "space"),
+        "campaignModel": lambda lab, levels: CampaignTopic(lab, levels["cid"], "model"),
+        "experiment": lambda lab, levels: ExperimentTopic(lab, **levels),
         "proposal": lambda lab, levels: ProposalTopic(lab, **levels),
         "decision": lambda lab, levels: DecisionTopic(lab, **levels),
         "request": lambda lab, levels: RequestTopic(lab, **levels),
+        "question": lambda lab, levels: QuestionTopic(lab, **levels),
+        "answer": lambda lab, levels: AnswerTopic(lab, **levels),
         "outcome": lambda lab, levels: OutcomeTopic(lab, **levels),
         "agentStatus": lambda lab, levels: AgentTopic(lab, levels["aid"], "status"),
+        "agentLab": lambda lab, levels: AgentTopic(lab, levels["aid"], "lab"),
         "agentEvent": lambda lab, levels: AgentTopic(lab, levels["aid"], "event"),
     }
 )

@@ -120,9 +120,9 @@ class _Reading:
                     board.bodies[pid], board.published[pid], board.proposals[pid] = message.payload, published, read
             case OutcomeTopic(pid=pid) if message.payload:
                 board.outcomes[pid] = Outcome.parse(message.payload)
-            case CampaignTopic(cid=cid) if message.payload:
+            case CampaignTopic(cid=cid, channel="state") if message.payload:
                 board.campaigns[cid] = CampaignState.parse(message.payload)
-            case AgentTopic(aid=aid) if message.payload:
+            case AgentTopic(aid=aid, channel="status") if message.payload:
                 board.agents[aid] = Status.parse(message.payload)
             case _:
                 pass

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, StringConstraints, field_validator, mode
 from envs.errors import InstrumentError
 from instruments.messages import PROTO, Name, Number, Payload, Proto, Quantity, Unit, Utc
 from instruments.profile.decisions import Path, PersonName, PublishedProposal, Quorum, Revision, Sha256
+from instruments.profile.model_messages import Domain, FactorEffect, Structure
 
 THUMBNAIL_LIMIT = 128 * 1024
 """Most bytes of a picture inside a message."""
@@ -241,6 +242,26 @@ class Hazard(Payload):
     text: Text
 
 
+class Check(Payload):
+    """One value of the orders that a design becomes, and the limits that it was held against.
+
+    Attributes:
+        instrument: that it is for, or a kind of instrument.
+        command: of the order.
+        parameter: of the command.
+        value: that would be ordered.
+        low: smallest allowed, in the same unit; there is none where it is left out.
+        high: largest allowed, likewise.
+    """
+
+    instrument: Line
+    command: Line
+    parameter: Line
+    value: Quantity | Line
+    low: Number | None = None
+    high: Number | None = None
+
+
 class Proposal(Payload):
     """``proposal/{pid}``: a design that waits for people's decision. Retained; cleared when it is closed.
 
@@ -266,6 +287,13 @@ class Proposal(Payload):
         model_version: of the models that predicted.
         recipe_hash: SHA-256 of the orders that an approval allows.
         limits_version: of the limits that the recipe was checked against.
+        structure: of the crystal, to be drawn.
+        duration: how long it would take, from the first order to the last.
+        effects: what each factor does to the objective around this design.
+        domain: whether the models know designs like it.
+        checks: its orders against the limits.
+        edited_by: who made this revision; there is nobody of the first.
+        changes: what that edit changed, by path, as it was before.
     """
 
     proto: Proto = PROTO
@@ -288,6 +316,13 @@ class Proposal(Payload):
     model_version: Version
     recipe_hash: Sha256
     limits_version: Version
+    structure: Structure | None = None
+    duration: Quantity | None = None
+    effects: Annotated[tuple[FactorEffect, ...], Field(max_length=62)] = ()
+    domain: Domain | None = None
+    checks: Annotated[tuple[Check, ...], Field(max_length=64)] = ()
+    edited_by: PersonName | None = None
+    changes: Annotated[dict[Path, Quantity | Line], Field(max_length=MAX_PROPERTIES)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _expires_after_it_was_made(self) -> Self:

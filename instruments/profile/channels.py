@@ -17,6 +17,10 @@ from pydantic import BaseModel
 from instruments import messages as said
 from instruments.profile import agent_messages as told
 from instruments.profile.decisions import Decision
+from instruments.profile.experiment_messages import ExperimentState
+from instruments.profile.laboratory import Laboratory
+from instruments.profile.model_messages import CampaignModel, CampaignSpace
+from instruments.profile.questions import Answer, Question
 from instruments.profile.requests import Request
 
 Party = Literal["agent", "instrument", "person"]
@@ -34,6 +38,8 @@ PARAMETERS: Mapping[str, str] = MappingProxyType(
         "cid": "The campaign's id",
         "pid": "The proposal's id",
         "user": "The person's name, with a letter or digit first and last",
+        "eid": "The experiment's id",
+        "qid": "The question's id, which its asker makes up",
         "rid": "The request's id, the first 32 hexadecimal digits of its SHA-256",
         "aid": "The agent's id",
     }
@@ -58,6 +64,7 @@ class Channel:
         kept: what becomes of the retained message, or why there is none.
         will: whether the last will is published here.
         signed: whether the payload is a compact JWS whose claims are ``message``.
+        private: whether a person reads only what bears their own name.
     """
 
     key: str
@@ -72,6 +79,7 @@ class Channel:
     kept: str
     will: bool = False
     signed: bool = False
+    private: bool = False
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -184,6 +192,42 @@ _ROWS = (
         "until the next one",
     ),
     Channel(
+        "campaignSpace",
+        "campaign/{cid}/space",
+        "agent",
+        None,
+        _EVERYONE,
+        1,
+        True,
+        CampaignSpace,
+        "What a campaign looks for, and what it chooses from",
+        "until the next one",
+    ),
+    Channel(
+        "campaignModel",
+        "campaign/{cid}/model",
+        "agent",
+        None,
+        _EVERYONE,
+        1,
+        True,
+        CampaignModel,
+        "What the models have learned so far",
+        "until the next one",
+    ),
+    Channel(
+        "experiment",
+        "experiment/{eid}",
+        "agent",
+        None,
+        _EVERYONE,
+        1,
+        True,
+        ExperimentState,
+        "Where an experiment stands, step by step, and what it found",
+        "the latest ones: the agent clears the oldest",
+    ),
+    Channel(
         "proposal",
         "proposal/{pid}",
         "agent",
@@ -222,6 +266,31 @@ _ROWS = (
         signed=True,
     ),
     Channel(
+        "question",
+        "question/{user}/{qid}",
+        "person",
+        "user",
+        frozenset({"agent"}),
+        1,
+        False,
+        Question,
+        "What a person's program asks; it changes nothing",
+        "never: it is answered once",
+    ),
+    Channel(
+        "answer",
+        "answer/{user}/{qid}",
+        "agent",
+        None,
+        _EVERYONE,
+        1,
+        False,
+        Answer,
+        "What an agent says to a question",
+        "not: whoever missed it asks again",
+        private=True,
+    ),
+    Channel(
         "outcome",
         "outcome/{pid}",
         "agent",
@@ -245,6 +314,18 @@ _ROWS = (
         "An agent's presence, and its last will: instruments may go safe by it, and must by their lease",
         "until the next one",
         will=True,
+    ),
+    Channel(
+        "agentLab",
+        "agent/{aid}/lab",
+        "agent",
+        "aid",
+        _EVERYONE,
+        1,
+        True,
+        Laboratory,
+        "How the laboratory stands as a whole: people, stop, maintenance, limits, record",
+        "until the next one",
     ),
     Channel(
         "agentEvent",

@@ -1,0 +1,1 @@
+"""Who comes in: login, sessions, and what every answer's headers say."""

@@ -1,0 +1,1 @@
+"""Pictures: crystals, sparklines, charts."""

@@ -1,0 +1,1 @@
+"""What the broker says of a laboratory, kept up to date."""
