@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from agent import events as ev
+from agent.rules.outlook import Outlook
 from envs.design import Design
+from instruments.profile.model_messages import Domain, FactorEffect, Structure
 from surrogates.observations import Observation
 
 
@@ -36,20 +38,31 @@ class PlanRequest:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """One design that the planner suggests, in plain records."""
+    """One design that the planner suggests, in plain records; the last ones as in ``Outlook``."""
 
     design: ev.DesignRecord
     pool: str
     acquisition: float | None = None
     forecast: ev.ForecastRecord | None = None
     nearest: str = ""
+    effects: tuple[FactorEffect, ...] = ()
+    domain: Domain | None = None
+    structure: Structure | None = None
+    distance: float | None = None
+
+    def outlook(self, model_version: str) -> Outlook:
+        """What the models say of it, and which models."""
+        return Outlook(
+            self.forecast, self.effects, self.domain, self.structure, self.nearest, self.distance, model_version
+        )
 
 
 @dataclass(frozen=True)
 class PlanAnswer:
     """What it suggests, in the order in which it should be made; ``notes`` say what went worse than it should.
 
-    ``model_version`` names the models that predicted, ``strategy`` the way of choosing.
+    ``model_version`` names the models that predicted, ``strategy`` the way of choosing; ``effects`` are those of each
+    factor on the objective, averaged over what was made.
     """
 
     suggestions: Sequence[Suggestion]
@@ -58,6 +71,28 @@ class PlanAnswer:
     notes: tuple[str, ...] = ()
     model_version: str = "none"
     strategy: str = "random"
+    effects: tuple[FactorEffect, ...] = ()
+
+
+@dataclass(frozen=True)
+class PreviewRequest:
+    """What the models are asked about designs that nobody has proposed.
+
+    Args:
+        designs: to be predicted, inside the campaign's space.
+        history: observations by experiment, in the order in which they were made.
+    """
+
+    designs: Sequence[Design]
+    history: Mapping[str, Observation]
+
+
+@dataclass(frozen=True)
+class PreviewAnswer:
+    """What the models say, one outlook a design, in the same order; ``notes`` say what could not be told, and why."""
+
+    outlooks: tuple[Outlook, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Minds(Protocol):
@@ -65,6 +100,10 @@ class Minds(Protocol):
 
     async def plan(self, campaign: str, request: PlanRequest) -> PlanAnswer:
         """Propose the next round of a campaign."""
+        ...
+
+    async def preview(self, campaign: str, request: PreviewRequest) -> PreviewAnswer:
+        """Say what the models expect of some designs, proposing and learning nothing."""
         ...
 
     async def read_image(

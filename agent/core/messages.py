@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Literal, cast
 
 from agent import events as ev
+from agent.rules.outlook import Outlook
 from agent.rules.recipe import Order
+from envs.design import Design
 
 Mode = Literal["live", "virtual", "shadow", "dry-run"]
 """Whether orders reach instruments: in ``live`` and ``virtual`` they do."""
@@ -73,6 +75,8 @@ class DecisionArrived:
         token: as it came.
         wall: the machine's own time: ages of signatures are judged by it.
         body: of the proposal as it was published; empty where there is none of that id.
+        previews: what the models said lately of designs of its campaign, with the history as it still is: an edit
+            that makes one of them shows it.
     """
 
     user: str
@@ -80,6 +84,7 @@ class DecisionArrived:
     token: str
     wall: datetime
     body: str = ""
+    previews: Mapping[Design, Outlook] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

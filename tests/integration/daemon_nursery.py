@@ -20,7 +20,8 @@ from agent.daemon.house import Launch
 from agent.daemon.known_spaces import CACHE, KnownSpaces
 from agent.daemon.lab_run import run_lab
 from agent.daemon.space_facts import SpaceFacts
-from agent.minds import PlanAnswer, PlanRequest, Suggestion
+from agent.minds import PlanAnswer, PlanRequest, PreviewAnswer, PreviewRequest, Suggestion
+from agent.rules.outlook import Outlook
 from envs.design import Design
 from envs.errors import LabwrightError, UserError
 
@@ -43,6 +44,11 @@ class Minds:
                 record = ev.DesignRecord(crystal=crystal, formula=formula, process=dict(process))
                 found.append(Suggestion(record, "random"))
         return PlanAnswer(found, {"random": len(found)})
+
+    async def preview(self, campaign: str, request: PreviewRequest) -> PreviewAnswer:
+        """Nothing is expected of any design: there are no models."""
+        del campaign
+        return PreviewAnswer(tuple(Outlook() for _ in request.designs), ("there are no models",))
 
     async def read_image(
         self, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float, store: Path

@@ -20,9 +20,10 @@ from agent.core.messages import Effect
 from agent.daemon.conduct import Patient
 from agent.desk import Desk
 from agent.jobs import Jobs
-from agent.minds import PlanAnswer, PlanRequest, Suggestion
+from agent.minds import PlanAnswer, PlanRequest, PreviewAnswer, PreviewRequest, Suggestion
 from agent.planning import Offline, Planning
 from agent.runner import Runner
+from agent.rules.outlook import Outlook
 from agent.store import ArtefactStore
 from agent.world import world_of
 from envs.errors import InstrumentError
@@ -172,6 +173,11 @@ class QuickMinds:
             for _ in range(request.n)
         ]
         return PlanAnswer([Suggestion(d, "random") for d in made], {"random": len(made)})
+
+    async def preview(self, campaign: str, request: PreviewRequest) -> PreviewAnswer:
+        """Nothing is expected of any design: there are no models."""
+        del campaign
+        return PreviewAnswer(tuple(Outlook() for _ in request.designs), ("there are no models",))
 
     async def read_image(
         self, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float, store: Path

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from agent import events as ev
 from agent.daemon.space_facts import SpaceFacts
-from agent.minds import PlanAnswer, PlanRequest, Suggestion
+from agent.minds import PlanAnswer, PlanRequest, PreviewAnswer, PreviewRequest, Suggestion
+from agent.rules.outlook import Outlook
 from agent.store import ArtefactStore
 from envs.design import Design
 
@@ -43,6 +44,11 @@ class QuickMinds:
             record = ev.DesignRecord(crystal=design.crystal, formula=facts.crystals[design.crystal], process=process)
             found.append(Suggestion(record, "random"))
         return PlanAnswer(tuple(found), {"random": len(found)})
+
+    async def preview(self, campaign: str, request: PreviewRequest) -> PreviewAnswer:
+        """Nothing is expected of any design: there are no models."""
+        del campaign
+        return PreviewAnswer(tuple(Outlook() for _ in request.designs), ("there are no models",))
 
     async def read_image(
         self, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float, store: Path

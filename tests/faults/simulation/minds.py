@@ -10,7 +10,8 @@ from pathlib import Path
 from typing_extensions import override
 
 from agent import events as ev
-from agent.minds import PlanAnswer, PlanRequest, Suggestion
+from agent.minds import PlanAnswer, PlanRequest, PreviewAnswer, PreviewRequest, Suggestion
+from agent.rules.outlook import Outlook
 from agent.store import ArtefactStore
 
 from .fixed import CRYSTALS, HOT
@@ -62,6 +63,11 @@ class ChanceMinds:
             ),
             {"random": len(left)},
         )
+
+    async def preview(self, campaign: str, request: PreviewRequest) -> PreviewAnswer:
+        """Nothing is expected of any design: there are no models."""
+        del campaign
+        return PreviewAnswer(tuple(Outlook() for _ in request.designs), ("there are no models",))
 
     async def read_image(
         self, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float, store: Path
