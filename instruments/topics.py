@@ -2,258 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Literal, cast, get_args
-
-from typing_extensions import override
+from typing import cast
 
 from instruments.errors import TopicError
-from instruments.profile import channels
-from instruments.profile.channels import CHANNELS as CHANNELS  # noqa: PLC0414 - those who use topics find the table here
-from instruments.profile.decisions import PERSON_PATTERN
-
-_LEVEL = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
-_PERSON = re.compile(PERSON_PATTERN)
-Channel = Literal["desc", "status", "telemetry", "cmd", "job", "ctl"]
-AgentChannel = Literal["status", "event", "lab"]
-CampaignChannel = Literal["state", "space", "model"]
-_NAMED: Mapping[str, str] = MappingProxyType({"telemetry": "channel", "cmd": "job", "job": "job"})
-
-
-def _check(what: str, level: str) -> str:
-    if not _LEVEL.fullmatch(level):
-        raise TopicError(f"{what} {level!r} cannot be a topic level: use 1 to 64 of letters, digits, '_', '.' and '-'")
-    return level
-
-
-def _check_person(name: str) -> None:
-    if not _PERSON.fullmatch(name):
-        raise TopicError(f"{name!r} cannot be a person's name: a letter or digit stands first and last")
-
-
-@dataclass(frozen=True)
-class _Topic:
-    _key: ClassVar[str] = ""
-    lab: Lab
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            if field.name != "lab":
-                _check(_WORDS[field.name], getattr(self, field.name))
-
-    @property
-    def row(self) -> channels.Channel:
-        """What the profile says of this channel: who writes, delivery, message."""
-        return CHANNELS[self._key]
-
-    @property
-    def levels(self) -> dict[str, str]:
-        """The variable levels of its address."""
-        return {name: getattr(self, name) for name in self.row.parameters}
-
-    @override
-    def __str__(self) -> str:
-        return f"{self.lab.prefix}/{self.row.fill(self.levels)}"
-
-
-_WORDS: Mapping[str, str] = MappingProxyType(
-    {
-        "iid": "instrument id",
-        "cid": "campaign id",
-        "pid": "proposal id",
-        "user": "person's name",
-        "aid": "agent id",
-        "rid": "request id",
-        "eid": "experiment id",
-        "qid": "question id",
-        "channel": "channel",
-    }
+from instruments.profile.channels import CHANNELS
+from instruments.topic_forms import (
+    NAMED,
+    AgentTopic,
+    AnswerTopic,
+    CampaignTopic,
+    Channel,
+    DecisionTopic,
+    ExperimentTopic,
+    InstrumentTopic,
+    OutcomeTopic,
+    ProposalTopic,
+    QuestionTopic,
+    RequestTopic,
+    Topic,
+    check_level,
 )
-
-
-@dataclass(frozen=True)
-class InstrumentTopic(_Topic):
-    """One topic below ``instrument/``, taken apart; ``name`` is the job or the telemetry channel, or empty.
-
-    Raises:
-        TopicError: when a level is not allowed, or the name is missing or too much.
-    """
-
-    iid: str
-    channel: Channel
-    name: str = ""
-
-    @override
-    def __post_init__(self) -> None:
-        _check("instrument id", self.iid)
-        if self.channel not in get_args(Channel):
-            raise TopicError(f"{self.channel!r} is no channel of an instrument: one of {', '.join(get_args(Channel))}")
-        if self.channel in _NAMED:
-            _check(f"{self.channel} name", self.name)
-        elif self.name:
-            raise TopicError(f"{self.channel} takes no further level, but has {self.name!r}")
-
-    @property
-    @override
-    def row(self) -> channels.Channel:
-        return CHANNELS[self.channel]
-
-    @property
-    @override
-    def levels(self) -> dict[str, str]:
-        return {"iid": self.iid, **({_NAMED[self.channel]: self.name} if self.name else {})}
-
-
-@dataclass(frozen=True)
-class CampaignTopic(_Topic):
-    """One topic below ``campaign/``: where its state, its space or its model is kept.
-
-    Raises:
-        TopicError: when the id cannot be a topic level, or the channel is unknown.
-    """
-
-    cid: str
-    channel: CampaignChannel = "state"
-
-    @override
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.channel not in _CAMPAIGN:
-            raise TopicError(f"{self.channel!r} is no channel of a campaign: one of {', '.join(_CAMPAIGN)}")
-
-    @property
-    @override
-    def row(self) -> channels.Channel:
-        return CHANNELS[_CAMPAIGN[self.channel]]
-
-
-@dataclass(frozen=True)
-class ExperimentTopic(_Topic):
-    """Where an experiment's state is kept.
-
-    Raises:
-        TopicError: when the id cannot be a topic level.
-    """
-
-    _key: ClassVar[str] = "experiment"
-    eid: str
-
-
-@dataclass(frozen=True)
-class ProposalTopic(_Topic):
-    """Where a proposal waits for people.
-
-    Raises:
-        TopicError: when the id cannot be a topic level.
-    """
-
-    _key: ClassVar[str] = "proposal"
-    pid: str
-
-
-@dataclass(frozen=True)
-class _PersonTopic(_Topic):
-    user: str
-
-    @override
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_person(self.user)
-
-
-@dataclass(frozen=True)
-class DecisionTopic(_PersonTopic):
-    """Where one person sends a decision about one proposal.
-
-    Raises:
-        TopicError: when the name cannot be a person's or the id cannot be a topic level.
-    """
-
-    _key: ClassVar[str] = "decision"
-    pid: str
-
-
-@dataclass(frozen=True)
-class RequestTopic(_PersonTopic):
-    """Where one person asks for something.
-
-    Raises:
-        TopicError: when the name cannot be a person's or the id cannot be a topic level.
-    """
-
-    _key: ClassVar[str] = "request"
-    rid: str
-
-
-@dataclass(frozen=True)
-class QuestionTopic(_PersonTopic):
-    """Where one person's program asks something that changes nothing.
-
-    Raises:
-        TopicError: when the name cannot be a person's or the id cannot be a topic level.
-    """
-
-    _key: ClassVar[str] = "question"
-    qid: str
-
-
-@dataclass(frozen=True)
-class AnswerTopic(_PersonTopic):
-    """Where one person's question is answered.
-
-    Raises:
-        TopicError: when the name cannot be a person's or the id cannot be a topic level.
-    """
-
-    _key: ClassVar[str] = "answer"
-    qid: str
-
-
-@dataclass(frozen=True)
-class OutcomeTopic(_Topic):
-    """Where people read what became of a proposal.
-
-    Raises:
-        TopicError: when the id cannot be a topic level.
-    """
-
-    _key: ClassVar[str] = "outcome"
-    pid: str
-
-
-@dataclass(frozen=True)
-class AgentTopic(_Topic):
-    """One topic below ``agent/``.
-
-    Raises:
-        TopicError: when the id cannot be a topic level, or the channel is unknown.
-    """
-
-    aid: str
-    channel: AgentChannel
-
-    @override
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.channel not in get_args(AgentChannel):
-            raise TopicError(f"{self.channel!r} is no channel of an agent: one of {', '.join(get_args(AgentChannel))}")
-
-    @property
-    @override
-    def row(self) -> channels.Channel:
-        return CHANNELS[f"agent{self.channel.capitalize()}"]
-
-
-_CAMPAIGN: Mapping[str, str] = MappingProxyType(
-    {"state": "campaign", "space": "campaignSpace", "model": "campaignModel"}
-)
-Topic = (
-    InstrumentTopic | CampaignTopic | ExperimentTopic | ProposalTopic | DecisionTopic | RequestTopic | QuestionTopic
-    | AnswerTopic | OutcomeTopic | AgentTopic
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -268,8 +39,8 @@ class Lab:
     lab: str
 
     def __post_init__(self) -> None:
-        _check("root", self.root)
-        _check("lab", self.lab)
+        check_level("root", self.root)
+        check_level("lab", self.lab)
 
     @property
     def prefix(self) -> str:
@@ -368,7 +139,7 @@ class Lab:
         for name, level in levels.items():
             if name not in row.parameters:
                 raise TopicError(f"{row.address} has no level {name!r}: one of {', '.join(row.parameters)}")
-            _check(name, level)
+            check_level(name, level)
         return f"{self.prefix}/{row.fill(levels)}"
 
     @property
@@ -378,11 +149,11 @@ class Lab:
 
     def commands_of(self, iid: str) -> str:
         """Pattern of all orders to one instrument."""
-        return f"{self.prefix}/instrument/{_check('instrument id', iid)}/cmd/+"
+        return f"{self.prefix}/instrument/{check_level('instrument id', iid)}/cmd/+"
 
     def every(self, channel: Channel) -> str:
         """Pattern of one channel of all instruments."""
-        return f"{self.prefix}/instrument/+/{channel}{'/+' if channel in _NAMED else ''}"
+        return f"{self.prefix}/instrument/+/{channel}{'/+' if channel in NAMED else ''}"
 
     def parse(self, topic: str) -> InstrumentTopic:
         """Take an instrument's topic apart; the inverse of ``str``.
@@ -459,3 +230,23 @@ def check_pattern(pattern: str) -> str:
     if not pattern:
         raise TopicError("a subscription cannot be empty")
     return pattern
+
+
+__all__ = [
+    "CHANNELS",
+    "AgentTopic",
+    "AnswerTopic",
+    "CampaignTopic",
+    "Channel",
+    "DecisionTopic",
+    "ExperimentTopic",
+    "InstrumentTopic",
+    "Lab",
+    "OutcomeTopic",
+    "ProposalTopic",
+    "QuestionTopic",
+    "RequestTopic",
+    "Topic",
+    "check_pattern",
+    "matches",
+]

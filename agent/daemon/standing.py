@@ -9,15 +9,8 @@ from agent import core
 from agent.history import best
 from envs.objective import FLAGSHIP
 from instruments.messages import Quantity
-from instruments.profile.agent_messages import (
-    MAX_PROPERTIES,
-    Best,
-    BudgetLine,
-    CampaignPhase,
-    CampaignState,
-    Counts,
-    Design,
-)
+from instruments.profile.agent_messages import MAX_PROPERTIES, Design
+from instruments.profile.campaign_messages import Best, BudgetLine, CampaignPhase, CampaignState, Counts
 
 MAX_KIND = 58
 """Characters of a kind of instrument that fit into the name of its budget, with ``_hours``."""

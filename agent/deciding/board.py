@@ -11,7 +11,8 @@ from envs.errors import UserError
 from instruments.bus.waiting import Bell
 from instruments.clock import Sleeper
 from instruments.messages import MalformedMessageError, Status
-from instruments.profile.agent_messages import CampaignState, Outcome, Proposal
+from instruments.profile.agent_messages import Outcome, Proposal
+from instruments.profile.campaign_messages import CampaignState
 from instruments.profile.decisions import PublishedProposal
 from instruments.topics import AgentTopic, CampaignTopic, Lab, OutcomeTopic, ProposalTopic
 from instruments.transport import Message, Transport

@@ -24,7 +24,8 @@ from agent.reading.answers import (
 from instruments.bus.waiting import Bell
 from instruments.clock import Sleeper
 from instruments.messages import Description, JobState, MalformedMessageError, Payload, Quantity, Status
-from instruments.profile.agent_messages import AgentEvent, CampaignState
+from instruments.profile.agent_messages import AgentEvent
+from instruments.profile.campaign_messages import CampaignState
 from instruments.topics import Lab
 from instruments.transport import Message, Transport
 

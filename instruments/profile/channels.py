@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from instruments import messages as said
 from instruments.profile import agent_messages as told
+from instruments.profile.campaign_messages import CampaignState
 from instruments.profile.decisions import Decision
 from instruments.profile.experiment_messages import ExperimentState
 from instruments.profile.laboratory import Laboratory
@@ -187,7 +188,7 @@ _ROWS = (
         _EVERYONE,
         1,
         True,
-        told.CampaignState,
+        CampaignState,
         "Where a campaign stands",
         "until the next one",
     ),

@@ -24,10 +24,6 @@ from instruments.profile.agent_messages import (
     THUMBNAIL_LIMIT,
     Acquisition,
     AgentEvent,
-    Best,
-    BudgetLine,
-    CampaignState,
-    Counts,
     Estimate,
     Hazard,
     NearestSample,
@@ -37,6 +33,7 @@ from instruments.profile.agent_messages import (
     Reference,
     Thumbnail,
 )
+from instruments.profile.campaign_messages import Best, BudgetLine, CampaignState, Counts
 from instruments.profile.decisions import Decision, PublishedProposal, proposal_digest
 from instruments.profile.examples import EXAMPLES
 from instruments.profile.requests import FORMS, Request

@@ -12,7 +12,8 @@ from people_bench import AHEAD, LAB, PASSWORD, Bench, lab_now, proposal, words_o
 from agent.deciding import session
 from agent.deciding.letters import TooLateError
 from envs.errors import UserError
-from instruments.profile.agent_messages import CampaignState, Proposal
+from instruments.profile.agent_messages import Proposal
+from instruments.profile.campaign_messages import CampaignState
 from instruments.profile.decisions import Decision, proposal_digest
 
 

@@ -23,7 +23,8 @@ from agent.daemon.shelf import JournalShelf
 from agent.journal import Journal
 from instruments.errors import TransportError
 from instruments.local import LocalBus, LocalTransport
-from instruments.profile.agent_messages import AgentEvent, CampaignState, Outcome
+from instruments.profile.agent_messages import AgentEvent, Outcome
+from instruments.profile.campaign_messages import CampaignState
 from instruments.profile.decisions import PublishedProposal
 from instruments.topics import Lab as Topics
 from instruments.transport import Message

@@ -13,7 +13,8 @@ from agent.reading.bus_view import BusView
 from instruments.address import BrokerAddress
 from instruments.local import LocalBus
 from instruments.messages import Quantity, Status
-from instruments.profile.agent_messages import AgentEvent, Best, BudgetLine, CampaignState, Counts
+from instruments.profile.agent_messages import AgentEvent
+from instruments.profile.campaign_messages import Best, BudgetLine, CampaignState, Counts
 from instruments.topics import Lab
 from instruments.transport import Transport
 

@@ -10,7 +10,8 @@ from agent.identity import check_name
 from envs.errors import UserError
 from instruments.errors import TopicError
 from instruments.messages import Command, Control, Description, JobState, Status, Telemetry
-from instruments.profile.agent_messages import AgentEvent, CampaignState, Outcome, Proposal
+from instruments.profile.agent_messages import AgentEvent, Outcome, Proposal
+from instruments.profile.campaign_messages import CampaignState
 from instruments.profile.channels import PARAMETERS
 from instruments.profile.decisions import Decision
 from instruments.profile.requests import Request

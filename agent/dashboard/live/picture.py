@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Literal
 
 from instruments.messages import Description, JobState, Status
-from instruments.profile.agent_messages import AgentEvent, CampaignState, Outcome, Proposal
+from instruments.profile.agent_messages import AgentEvent, Outcome, Proposal
+from instruments.profile.campaign_messages import CampaignState
 from instruments.profile.decisions import PublishedProposal
 from instruments.profile.experiment_messages import ExperimentState
 from instruments.profile.laboratory import Laboratory
