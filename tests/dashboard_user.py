@@ -29,6 +29,7 @@ from nicegui.functions.notify import notify
 from nicegui.testing import User
 from nicegui.testing.general import nicegui_reset_globals, prepare_simulation
 from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import override
 
 from agent.dashboard.door.visitor import Visitor
 from agent.dashboard.ports import Hall, Live, Voice
@@ -153,6 +154,7 @@ def _errors_told() -> Iterator[list[str]]:
     errors: list[str] = []
 
     class Note(logging.Handler):
+        @override
         def emit(self, record: logging.LogRecord) -> None:
             errors.append(self.format(record))
 
