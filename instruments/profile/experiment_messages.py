@@ -61,8 +61,8 @@ class StepState(Payload):
 
     Attributes:
         step: its name in the recipe.
-        state: ``waiting`` where nothing was ordered yet, ``reading`` while the network reads its image, ``lost`` where
-            nobody knows what became of the order.
+        state: of the order: ``waiting`` where nothing was ordered yet, ``reading`` while the network reads its image,
+            ``lost`` where nobody knows what became of it.
         attempt: which image of the sample it is about, from 0.
         tries: how often the same order was sent before, in vain.
         command: what was ordered.

@@ -90,7 +90,7 @@ class Domain(Payload):
     """Whether a design lies where the models have learned something.
 
     Attributes:
-        verdict: ``inside`` what was measured or trained on, at its ``edge``, or ``outside``.
+        verdict: where it lies: ``inside`` what was measured or trained on, at its ``edge``, or ``outside``.
         score: distance to what is known as a share of where the models stop knowing anything: 0 known, 1 and more not.
         text: the same for people, and what it is by.
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from instruments.messages import PROTO, Name, Number, Payload, Proto, Quantity, Utc
 from instruments.profile.agent_messages import (
@@ -53,6 +53,18 @@ class Question(Payload):
         sha256: of a picture: which.
         edge: of a picture: its longest edge at most, in pixels.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                {
+                    "if": {"properties": {"about": {"const": about}}, "required": ["about"]},
+                    "then": {"required": [field]},
+                }
+                for about, field in (("preview", "proposal"), ("picture", "sha256"))
+            ]
+        }
+    )
 
     proto: Proto = PROTO
     lab: Name

@@ -136,11 +136,22 @@ def _plain(field: dict[str, Any]) -> dict[str, Any]:
     if len(choices) < len(field.get("anyOf", [])):
         rest = {key: value for key, value in field.items() if key not in {"anyOf", "default"}}
         field = {**rest, **(choices[0] if len(choices) == 1 else {"anyOf": choices})}
+    if "prefixItems" in field:
+        field = _even(field)
     if "patternProperties" in field:
         # A draft-7 way to say that the keys which do not fit are refused, and not merely left alone.
         ((pattern, value),) = field.pop("patternProperties").items()
         field |= {"propertyNames": {"pattern": pattern}, "additionalProperties": value}
     return field
+
+
+def _even(field: dict[str, Any]) -> dict[str, Any]:
+    """So many of the same: draft 7 has no word for the items of a tuple one by one."""
+    rest = {key: value for key, value in field.items() if key != "prefixItems"}
+    first, *others = field["prefixItems"]
+    if any(other != first for other in others):
+        raise ValueError("a message's tuples hold so many of the same: what differs has a name of its own")
+    return {**rest, "items": _even(first) if "prefixItems" in first else first}
 
 
 def _signed(claims: str) -> dict[str, Any]:

@@ -14,16 +14,23 @@ from instruments.profile.agent_messages import AgentEvent, Outcome, Proposal
 from instruments.profile.campaign_messages import CampaignState
 from instruments.profile.channels import PARAMETERS
 from instruments.profile.decisions import Decision
+from instruments.profile.experiment_messages import ExperimentState
+from instruments.profile.laboratory import Laboratory
+from instruments.profile.model_messages import CampaignModel, CampaignSpace
+from instruments.profile.questions import Answer, Question
 from instruments.profile.requests import Request
 from instruments.topics import (
     CHANNELS,
     AgentTopic,
+    AnswerTopic,
     CampaignTopic,
     DecisionTopic,
+    ExperimentTopic,
     InstrumentTopic,
     Lab,
     OutcomeTopic,
     ProposalTopic,
+    QuestionTopic,
     RequestTopic,
     Topic,
     check_pattern,
@@ -38,12 +45,15 @@ labs = st.builds(Lab, names, names)
 topics: st.SearchStrategy[Topic] = st.one_of(
     st.builds(InstrumentTopic, labs, names, st.sampled_from(["desc", "status", "ctl"])),
     st.builds(InstrumentTopic, labs, names, st.sampled_from(["telemetry", "cmd", "job"]), names),
-    st.builds(CampaignTopic, labs, names),
+    st.builds(CampaignTopic, labs, names, st.sampled_from(["state", "space", "model"])),
+    st.builds(ExperimentTopic, labs, names),
+    st.builds(QuestionTopic, labs, people, names),
+    st.builds(AnswerTopic, labs, people, names),
     st.builds(ProposalTopic, labs, names),
     st.builds(DecisionTopic, labs, people, names),
     st.builds(RequestTopic, labs, people, names),
     st.builds(OutcomeTopic, labs, names),
-    st.builds(AgentTopic, labs, names, st.sampled_from(["status", "event"])),
+    st.builds(AgentTopic, labs, names, st.sampled_from(["status", "event", "lab"])),
 )
 
 
@@ -85,6 +95,12 @@ TABLE = [
     (LAB.outcome("p"), "outcome/p", "agent", 1, True, Outcome),
     (LAB.agent_status("a"), "agent/a/status", "agent", 1, True, Status),
     (LAB.agent_event("a"), "agent/a/event", "agent", 1, False, AgentEvent),
+    (LAB.campaign_space("c"), "campaign/c/space", "agent", 1, True, CampaignSpace),
+    (LAB.campaign_model("c"), "campaign/c/model", "agent", 1, True, CampaignModel),
+    (LAB.experiment("e"), "experiment/e", "agent", 1, True, ExperimentState),
+    (LAB.question("anna", "q"), "question/anna/q", "person", 1, False, Question),
+    (LAB.answer("anna", "q"), "answer/anna/q", "agent", 1, False, Answer),
+    (LAB.agent_lab("a"), "agent/a/lab", "agent", 1, True, Laboratory),
 ]
 
 
@@ -102,7 +118,8 @@ def test_the_table_is_whole_and_consistent() -> None:
         assert set(row.parameters) <= set(PARAMETERS)
         assert row.identity is None or row.identity in row.parameters
         assert row.writer == "agent" or row.identity is not None, "only agents write where no level names them"
-        assert row.signed == (row.writer == "person")
+        assert row.signed <= (row.writer == "person")
+        assert row.signed or row.writer != "person" or row.key == "question", "unsigned words change nothing"
         assert row.readers
         assert not row.will or row.retain, "a last will that is not retained is missed by whoever comes later"
 
