@@ -95,7 +95,7 @@ class _Desk:
             level = logging.DEBUG if self.failing else logging.WARNING
             _log.log(level, "no %s: %s; tried again in %.0f s and less often then", self.outlet.name, error, wait)
             self.failing = True
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, it is logged whole
             # Whatever is wrong with one message: the others, and the dashboard around them, go on.
             self.bulletin.failed(self.clock.elapsed())
             _log.exception("no %s", self.outlet.name)
