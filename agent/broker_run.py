@@ -20,12 +20,11 @@ from agent.connection import DEFAULT_LAB
 from envs.errors import InstrumentError, UserError
 from instruments.address import PORT, BrokerAddress
 from instruments.broker import BANNER, Kind, LocalBroker, choose_kind, free_port, local_broker, port_is_free
-from instruments.brokers.access import Access, BrokerUser
+from instruments.brokers.access import Access, BrokerUser, Role
 from instruments.brokers.config import TlsListener
 from instruments.brokers.probe import lets_in
 from instruments.brokers.store import BrokerStore, StoredBroker
 from instruments.errors import TopicError
-from instruments.profile.channels import Party
 from instruments.topics import Lab
 
 ROOT, AGENT = "labwright", "agent"
@@ -50,10 +49,14 @@ class Request:
     key: Path | None
     ca: Path | None
     as_json: bool
+    dashboards: tuple[str, ...] = ()
 
-    def users(self) -> list[tuple[Party, str]]:
+    def users(self) -> list[tuple[Role, str]]:
         """Who is asked for."""
-        return [*(("instrument", name) for name in self.instruments), *(("person", name) for name in self.persons)]
+        asked: list[tuple[Role, tuple[str, ...]]] = [
+            ("instrument", self.instruments), ("person", self.persons), ("dashboard", self.dashboards),
+        ]  # fmt: skip
+        return [(role, name) for role, names in asked for name in names]
 
 
 def run_broker(request: Request) -> None:

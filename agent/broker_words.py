@@ -20,6 +20,7 @@ _RIGHTS = {
     "agent": "everything of the laboratory",
     "instrument": "its own topics",
     "person": "watches, and decides as themselves",
+    "dashboard": "watches, and carries what people have signed",
 }
 _ANYWHERE = {"0.0.0.0", "::", "*"}  # noqa: S104 - recognised, not listened on
 
@@ -74,8 +75,9 @@ def _wanted(users: list[dict[str, Any]]) -> list[tuple[str, str]]:
         "watch_url": "The same, in one word",
         "check": "Examine an instrument",
         "simulate": "Simulate a campaign here",
+        "dashboard": "Show it in a browser",
     }
-    by_role = sorted(users, key=lambda user: ["person", "agent", "instrument"].index(user["role"]))
+    by_role = sorted(users, key=lambda user: ["person", "agent", "dashboard", "instrument"].index(user["role"]))
     lines = []
     for key, title in titles.items():
         command = next((user["commands"][key] for user in by_role if key in user["commands"]), None)
@@ -94,6 +96,8 @@ def _commands(user: BrokerUser, address: BrokerAddress, lab: Lab) -> dict[str, s
         "watch": watching(address, lab.everything, with_password=True),
         "watch_url": f"mosquitto_sub -L {watched} -v",
     }
+    if user.role == "dashboard":
+        commands["dashboard"] = f"labwright dashboard --broker {url} {there}"
     if user.role == "agent":
         commands["check"] = f"labwright instrument check IID --broker {url} {there}"
         commands["simulate"] = f"labwright simulate --broker {url} {there}"

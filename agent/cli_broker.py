@@ -61,6 +61,10 @@ def broker(
     person: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A person who may watch and decide; can be given again.")
     ] = None,
+    dashboard: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A dashboard, through which many people watch and decide; likewise."),
+    ] = None,
     remove: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A user who may not connect any more; can be given again.")
     ] = None,
@@ -92,6 +96,7 @@ def broker(
             kind=kind.value if kind else None,
             instruments=tuple(instrument or ()),
             persons=tuple(person or ()),
+            dashboards=tuple(dashboard or ()),
             remove=tuple(remove or ()),
             lab=lab,
             bind=bind,

@@ -23,6 +23,8 @@ from agent.config import (
 )
 from agent.daemon.config_checks import contradictions, of_tables
 from agent.daemon.credentials import credential, database_url
+from agent.daemon.dashboard_section import DashboardSection
+from agent.dashboard.notices.settings import NotifySection
 from agent.rules.recipe_config import RecipeTable
 from envs.errors import ConfigError, UserError
 from envs.objective import FLAGSHIP
@@ -186,6 +188,7 @@ class LabConfig(Section):
     """All of LAB.toml.
 
     Attributes:
+        notify: whom the dashboard tells that something waits.
         limits: what may be ordered at all; see ``agent.rules.limits_config``.
         budgets: of all campaigns together; see ``agent.rules.budgets``.
         hazards: what a proposal warns of; see ``agent.rules.hazards``.
@@ -195,6 +198,8 @@ class LabConfig(Section):
     lab: LabSection
     broker: BrokerSection = BrokerSection()
     http: HttpSection = HttpSection()
+    dashboard: DashboardSection = DashboardSection()
+    notify: NotifySection = NotifySection()
     limits: Table = Field(default_factory=dict)
     budgets: Table = Field(default_factory=dict)
     hazards: Table = Field(default_factory=dict)
@@ -228,6 +233,11 @@ class LabConfig(Section):
     def people(self) -> Path:
         """Directory of the public keys."""
         return self._home / self.lab.people if self.lab.people else self.state / "people"
+
+    @property
+    def identities(self) -> Path | None:
+        """Directory of people's encrypted keys; None for the one of the machine's user."""
+        return self._home / self.dashboard.identities if self.dashboard.identities else None
 
     @property
     def topics(self) -> Lab:
@@ -269,16 +279,29 @@ class LabConfig(Section):
             ConfigError: it is embedded, or anything about it is wrong; the message never holds a password.
             UserError: a file with the password cannot be read.
         """
+        return self._address(self.broker.url, "broker-password", environment)
+
+    def dashboard_address(self, environment: Mapping[str, str] | None = None) -> BrokerAddress:
+        """The configured broker as the mounted dashboard's own user, or as the agent where it has none.
+
+        Raises:
+            ConfigError: anything about it is wrong; the message never holds a password.
+            UserError: a file with the password cannot be read.
+        """
+        user = self.dashboard.broker_user
+        if not user:
+            return self.address(environment)
+        scheme, _, rest = self.broker.url.partition("://")
+        return self._address(f"{scheme}://{user}@{rest.rpartition('@')[2]}", "dashboard-password", environment)
+
+    def _address(self, url: str, name: str, environment: Mapping[str, str] | None) -> BrokerAddress:
         told = self.broker
-        files = {
-            k: self._home / v if v else None for k, v in {"ca": told.ca, "cert": told.cert, "key": told.key}.items()
-        }
-        password = None
-        if "@" in told.url:
-            password = credential("broker-password", self.keys, environment)
+        named = {"ca": told.ca, "cert": told.cert, "key": told.key}
+        files = {k: self._home / v if v else None for k, v in named.items()}
+        password = credential(name, self.keys, environment) if "@" in url else None
         try:
             return BrokerAddress.from_url(
-                told.url, password=password, ca=files["ca"], certificate=files["cert"], key=files["key"]
+                url, password=password, ca=files["ca"], certificate=files["cert"], key=files["key"]
             )
         except ConfigError as error:
             key = "broker.url" if error.key == "broker" else error.key

@@ -7,11 +7,14 @@ from contextlib import contextmanager
 
 from agent.daemon.config import LabConfig
 from agent.deciding.place import RunFile
+from envs.errors import ConfigError
 from instruments.broker import LocalBroker, free_port, local_broker, port_is_free
-from instruments.brokers.access import Access, BrokerUser
+from instruments.brokers.access import Access, BrokerUser, Role
 from instruments.brokers.store import BrokerStore, StoredBroker
 
 DIRECTORY = "broker"
+DASHBOARD = "dashboard"
+"""The mounted dashboard's name at the broker, where the laboratory's file gives it no other."""
 
 
 @contextmanager
@@ -48,6 +51,19 @@ def admit(config: LabConfig, broker: LocalBroker, name: str) -> bool:
     return True
 
 
+def dashboard_user(config: LabConfig) -> str:
+    """Name of the mounted dashboard at a broker of our own.
+
+    Raises:
+        ConfigError: somebody else has it.
+    """
+    name = config.dashboard.broker_user or DASHBOARD
+    if name in {config.lab.agent, *config.broker.instruments, *config.broker.people}:
+        allowed = "a name that neither the agent, nor an instrument, nor a person has"
+        raise ConfigError("dashboard.broker_user", name, allowed, source=config.source)
+    return name
+
+
 def _port(config: LabConfig, known: StoredBroker | None) -> int:
     if config.broker.port:
         return config.broker.port
@@ -57,13 +73,16 @@ def _port(config: LabConfig, known: StoredBroker | None) -> int:
 def _access(config: LabConfig, known: StoredBroker | None) -> Access:
     before = {u.name: u for u in known.access.users} if known else {}
     told = config.broker
-    named = [("agent", config.lab.agent)]
-    named += [("instrument", name) for name in told.instruments] + [("person", name) for name in told.people]
+    named: list[tuple[Role, str]] = [("agent", config.lab.agent)]
+    named += [("instrument", name) for name in told.instruments]
+    named += [("person", name) for name in told.people]
+    if config.dashboard.enabled:
+        named.append(("dashboard", dashboard_user(config)))
     users: list[BrokerUser] = []
     for role, name in named:
         user = before.get(name)
         if user is None or user.role != role:
-            user = BrokerUser.new(name, role)  # type: ignore[arg-type]  # the three parties of the profile
+            user = BrokerUser.new(name, role)
         users.append(user)
     return Access(tuple(users), config.topics)
 

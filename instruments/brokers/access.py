@@ -1,8 +1,8 @@
 """Who may do what at a broker of ours: users with passwords, and the access list that Mosquitto enforces.
 
 Rights follow the profile's table of channels: an instrument writes what is its own to say and reads what is said to it,
-a person reads what people need to know and writes decisions and requests of their own, an agent works in all of its
-lab's tree.
+a person reads what people need to know and writes decisions, requests and questions of their own, a dashboard does the
+same for all people (what it writes counts by their signatures alone), an agent works in all of its lab's tree.
 Nobody does anything else.
 """
 
@@ -19,7 +19,10 @@ from instruments.errors import TopicError
 from instruments.profile.channels import CHANNELS, Identity, Party
 from instruments.topics import DecisionTopic, Lab
 
-_IDENTITY: dict[Party, Identity] = {"agent": "aid", "instrument": "iid", "person": "user"}
+Role = Party | Literal["dashboard"]
+"""Who a user of a broker is: a party of the profile, or a dashboard, through which many people read and write."""
+ROLES: tuple[Role, ...] = (*get_args(Party), "dashboard")
+_IDENTITY: dict[Role, Identity] = {"agent": "aid", "instrument": "iid", "person": "user"}
 
 _ROUNDS = 101
 """Of PBKDF2, as ``mosquitto_passwd`` 2.0 takes: our passwords are random, there is nothing that many rounds protect."""
@@ -34,17 +37,17 @@ class BrokerUser:
     """
 
     name: str
-    role: Party
+    role: Role
     password: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        if self.role not in get_args(Party):
-            raise ConfigError("broker.user.role", self.role, f"one of {', '.join(get_args(Party))}")
+        if self.role not in ROLES:
+            raise ConfigError("broker.user.role", self.role, f"one of {', '.join(ROLES)}")
         if not self.password:
             raise ConfigError("broker.user.password", "", f"a password for {self.name}")
 
     @classmethod
-    def new(cls, name: str, role: Party) -> BrokerUser:
+    def new(cls, name: str, role: Role) -> BrokerUser:
         """A user with a random password of 192 bits."""
         return cls(name, role, secrets.token_urlsafe(24))
 
@@ -90,6 +93,7 @@ class Access:
         agents: tuple[str, ...] = ("agent",),
         instruments: tuple[str, ...] = (),
         persons: tuple[str, ...] = (),
+        dashboards: tuple[str, ...] = (),
     ) -> Access:
         """Users with random passwords.
 
@@ -97,10 +101,11 @@ class Access:
             ConfigError: when two have one name.
             TopicError: when a name cannot be a level of a topic.
         """
-        named: list[tuple[Party, tuple[str, ...]]] = [
+        named: list[tuple[Role, tuple[str, ...]]] = [
             ("agent", agents),
             ("instrument", instruments),
             ("person", persons),
+            ("dashboard", dashboards),
         ]
         return cls(tuple(BrokerUser.new(name, role) for role, names in named for name in names), lab)
 
@@ -140,13 +145,15 @@ class Access:
             return [("readwrite", "#")]
         if user.role == "agent":
             return [("readwrite", self.lab.everything)]
-        level = _IDENTITY[user.role]
+        acts_as: Party = "person" if user.role == "dashboard" else user.role
+        level = _IDENTITY.get(user.role)
+        name = {level: user.name} if level is not None else {}
         rules: list[tuple[Literal["read", "write", "readwrite"], str]] = []
         for key, channel in CHANNELS.items():
-            own = {level: user.name} if level in channel.parameters and user.role == "instrument" else {}
-            if channel.writer == user.role:
-                rules.append(("write", self.lab.pattern(key, **{level: user.name})))
-            if user.role in channel.readers:
+            own = name if level in channel.parameters and (user.role == "instrument" or channel.private) else {}
+            if channel.writer == acts_as:
+                rules.append(("write", self.lab.pattern(key, **name)))
+            if acts_as in channel.readers:
                 rules.append(("read", self.lab.pattern(key, **own)))
         return rules
 

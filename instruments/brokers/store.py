@@ -12,9 +12,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer
 
 from envs.errors import UserError
-from instruments.brokers.access import Access, BrokerUser
+from instruments.brokers.access import Access, BrokerUser, Role
 from instruments.brokers.child import write_files
-from instruments.profile.channels import Party
 from instruments.topics import Lab
 
 FILE, LOCK = "credentials.json", "lock"
@@ -28,7 +27,7 @@ class StoredUser(_Stored):
     """A user; the password stands in the file as it is, and nowhere else."""
 
     name: str
-    role: Party
+    role: Role
     password: SecretStr
 
     @field_serializer("password", when_used="json")
