@@ -10,6 +10,7 @@ from agent import events as ev
 from agent.events.proposals import Terms
 from agent.ledger import tables as t
 from agent.ledger.decision_rows import project_decision
+from agent.ledger.history_rows import project_history
 from agent.ledger.rows import MemoryRows, Rows
 from agent.ledger.sample_rows import project_sample
 
@@ -34,6 +35,7 @@ def project(rows: Rows, entry: Entry) -> None:
     if write is not None:
         write(rows, entry, entry.event)
     project_sample(rows, entry.event, entry.seq, entry.at)
+    project_history(rows, entry.event, entry.seq)
     project_decision(rows, entry.event, entry.seq, entry.at)
 
 

@@ -85,10 +85,23 @@ sample_history = sa.Table(
     _text("sample", key=True), _int("seq", key=True), _text("at"), _text("place"), _text("state"), _text("by"),
     _text("reason"),
 )  # fmt: skip
+experiment_events = sa.Table("experiment_events", metadata, _text("experiment", key=True), _int("seq", key=True))
+"""Which events are about an experiment: its whole history in one query."""
 decisions = sa.Table(
     "decisions", metadata,
     _int("seq", key=True), _text("at"), _text("user"), _text("subject"), _text("what"), _flag("accepted"),
     _text("code"), _text("message"), _text("envelope"),
 )  # fmt: skip
-TABLES = (lab, instruments, campaigns, proposals, experiments, jobs, samples, sample_history, decisions)
+TABLES = (
+    lab,
+    instruments,
+    campaigns,
+    proposals,
+    experiments,
+    jobs,
+    samples,
+    sample_history,
+    experiment_events,
+    decisions,
+)
 """The projections."""

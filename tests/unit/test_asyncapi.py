@@ -227,12 +227,6 @@ COMPARED = (
     "of a histogram ascend",
     "counts those that",
 )
-    "later than created_at",
-    "the uncertainty of",
-    "one edge more",
-    "of a histogram ascend",
-    "counts those that",
-)
 
 
 def _agree(model: type[BaseModel], body: Any) -> None:
