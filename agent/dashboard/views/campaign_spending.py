@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from agent.dashboard.views import words
 from agent.dashboard.views.campaign_curve import in_order
-from instruments.profile.agent_messages import BudgetLine
+from instruments.profile.campaign_messages import BudgetLine
 from instruments.profile.experiment_messages import ExperimentState
 
 EXPERIMENTS = "experiments"
