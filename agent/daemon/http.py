@@ -1,4 +1,4 @@
-"""The daemon's one HTTP port: is it alive, is it ready, its metrics, and the uploads of instruments.
+"""The daemon's one HTTP port: is it alive, is it ready, its metrics, the uploads of instruments, and people's pages.
 
 Health and metrics hold no secrets, and uploads need a ticket; all the same it listens on this machine alone, unless it
 has a certificate or the laboratory's file says plainly that it may do without.
@@ -87,6 +87,7 @@ def daemon_app(
     metrics: Callable[[], bytes],
     uploads: Uploads,
     more: Sequence[BaseRoute] = (),
+    pages: str = "",
 ) -> Starlette:
     """The application; what an earlier crash left half uploaded is removed first.
 
@@ -97,6 +98,7 @@ def daemon_app(
         metrics: in Prometheus's text format.
         uploads: what ``/artefacts`` needs.
         more: further routes, such as a dashboard's mount.
+        pages: where browsers are sent that ask for nothing in particular; empty for nowhere.
 
     Raises:
         StoreError: the store's directory cannot be used.
@@ -109,7 +111,7 @@ def daemon_app(
     endpoint = ArtefactEndpoint(uploads.store, uploads.tickets, admits=uploads.admits, limits=uploads.limits)
     app = Starlette(
         routes=[
-            Route("/", _in_loop(_index(version))),
+            Route("/", _in_loop(_index(version, pages))),
             Route(LINKS["alive"], _in_loop(_health(alive))),
             Route(LINKS["ready"], _in_loop(_health([*alive, *ready]))),
             Route(LINKS["metrics"], _in_loop(_measured(metrics))),
@@ -122,11 +124,19 @@ def daemon_app(
     return app
 
 
-def _index(version: str) -> _Answer:
-    from starlette.responses import JSONResponse
+def _index(version: str, pages: str) -> _Answer:
+    from starlette.responses import JSONResponse, RedirectResponse
 
-    body = {"name": "labwright", "version": version, "links": LINKS}
-    return lambda _request: JSONResponse(body, headers=_FRESH)
+    links = {**LINKS, "dashboard": pages} if pages else LINKS
+    body = {"name": "labwright", "version": version, "links": links}
+
+    def answer(request: Request) -> Response:
+        headers = {**_FRESH, "vary": "accept"}
+        if pages and "text/html" in request.headers.get("accept", ""):
+            return RedirectResponse(pages, headers=headers)
+        return JSONResponse(body, headers=headers)
+
+    return answer
 
 
 def _health(checks: Sequence[Check]) -> _Answer:
@@ -168,8 +178,16 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 
 @contextlib.asynccontextmanager
-async def serve_http(app: Starlette, place: HttpPlace, uploads: Uploads) -> AsyncIterator[ArtefactServer]:
+async def serve_http(
+    app: Starlette, place: HttpPlace, uploads: Uploads, *, websockets: bool = False
+) -> AsyncIterator[ArtefactServer]:
     """Serve the application in the running loop while the context lasts; what it gives issues tickets.
+
+    Args:
+        app: what is served.
+        place: where.
+        uploads: what ``/artefacts`` needs.
+        websockets: whether the application has some.
 
     Raises:
         ConfigError: TLS is missing or cannot be used, or the address cannot be listened on.
@@ -185,5 +203,6 @@ async def serve_http(app: Starlette, place: HttpPlace, uploads: Uploads) -> Asyn
         limits=uploads.limits,
         section="http",
         plain=place.plain,
+        websockets=websockets,
     ) as base:
         yield ArtefactServer(place.public_url.rstrip("/") or base, uploads.store, uploads.tickets)

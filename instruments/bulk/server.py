@@ -45,6 +45,8 @@ PREFIX = "/artefacts"
 _COMMAND = "the artefact endpoint"
 _START_S = 10.0
 _CUT_S = 2.0
+_WORDS_BYTES = 1 << 20
+"""Longest message of a browser."""
 
 
 def artefact_app(
@@ -156,6 +158,7 @@ async def serve_app(
     limits: Limits | None = None,
     section: str = "artefacts",
     plain: bool = False,
+    websockets: bool = False,
 ) -> AsyncIterator[str]:
     """Serve an application as ``serve_artefacts`` does, and give its address without a path.
 
@@ -169,6 +172,7 @@ async def serve_app(
         limits: of clients.
         section: of the configuration, which errors name.
         plain: listen without TLS beyond this machine too: only what somebody asked for in so many words.
+        websockets: whether the application has some, as pages that change by themselves do.
 
     Raises:
         ConfigError: TLS is missing or cannot be used, or the host cannot be listened on.
@@ -177,7 +181,7 @@ async def serve_app(
     """
     limits = limits or Limits()
     _check_tls(host, certificate, key, section, plain=plain)
-    server = _server(app, limits, certificate, key, section)
+    server = _server(app, limits, certificate, key, section, websockets=websockets)
     with _listen(host, port, section) as listening:
         task = asyncio.create_task(server.serve([listening]), name="HTTP server")
         try:
@@ -216,7 +220,9 @@ def _listen(host: str, port: int, section: str) -> Iterator[socket.socket]:
         yield listening
 
 
-def _server(app: ASGIApp, limits: Limits, certificate: Path | None, key: Path | None, section: str) -> Server:
+def _server(
+    app: ASGIApp, limits: Limits, certificate: Path | None, key: Path | None, section: str, *, websockets: bool
+) -> Server:
     try:
         import uvicorn
     except ImportError as error:
@@ -232,7 +238,8 @@ def _server(app: ASGIApp, limits: Limits, certificate: Path | None, key: Path | 
     config = uvicorn.Config(
         app,
         http=_impatient(limits),
-        ws="none",
+        ws="websockets-sansio" if websockets else "none",
+        ws_max_size=_WORDS_BYTES,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -260,6 +267,7 @@ def _impatient(limits: Limits) -> type[H11Protocol]:
         @override
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
             super().connection_made(transport)
+            self._upgraded = False
             self._patience = _Patience(self, limits)
 
         @override
@@ -268,7 +276,14 @@ def _impatient(limits: Limits) -> type[H11Protocol]:
                 super().data_received(data)
             except h11.LocalProtocolError:
                 _log.debug("rubbish came after the end of a connection's last request")
-            self._patience.look()
+            if not self._upgraded:
+                self._patience.look()
+
+        @override
+        def handle_websocket_upgrade(self, event: h11.Request) -> None:
+            self._patience.end()  # from now on the connection is another protocol's, which has pings of its own
+            self._upgraded = True
+            super().handle_websocket_upgrade(event)
 
         @override
         def pause_writing(self) -> None:
