@@ -1,0 +1,246 @@
+"""What the page of the instruments shows: of each its presence, work, queue, readings and limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from agent.dashboard.views import words
+from agent.dashboard.views.instrument_jobs import Book, JobLine, Queued, Work, last_jobs, queue_of, work_of
+from agent.dashboard.views.instrument_limits import CommandLimits, limits_of
+from agent.words import NO_VALUE
+
+if TYPE_CHECKING:
+    from agent.dashboard.live.picture import InstrumentPicture, LabPicture
+    from instruments.messages import Description, Presence
+    from instruments.profile.laboratory import Laboratory
+
+STALE_S = 30.0
+"""Since its status was heard, s: an instrument says it every ten."""
+Tone = Literal["good", "info", "warn", "bad", ""]
+_PRESENCE: dict[Presence, tuple[str, Tone, str]] = {
+    "online": ("Ready", "good", "\N{CHECK MARK}"),
+    "busy": ("Busy", "info", "\N{BLACK RIGHT-POINTING TRIANGLE}"),
+    "error": ("Error", "bad", "!"),
+    "maintenance": ("Out of service", "warn", "\N{WRENCH}"),
+    "offline": ("Offline", "bad", "\N{MULTIPLICATION SIGN}"),
+}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whether an instrument is there.
+
+    Args:
+        word: in a word.
+        tone: of it.
+        sign: beside it, for who sees no colours.
+        text: why, for people; may be empty.
+        stale: whether it was not heard of in time.
+    """
+
+    word: str
+    tone: Tone
+    sign: str
+    text: str = ""
+    stale: bool = False
+
+
+@dataclass(frozen=True)
+class Service:
+    """Whether people have taken an instrument out of service.
+
+    Args:
+        out: whether.
+        text: who, when and why; may be empty.
+    """
+
+    out: bool
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The course of one channel of telemetry.
+
+    Args:
+        channel: its name.
+        title: for people.
+        summary: what it reads; may be empty.
+        value: the present value with its unit.
+        span: lowest and highest with unit, and over how long; empty where there is nothing.
+        age: since the last reading, where that is long; empty otherwise.
+        points: times (s before the last reading, negative) and values.
+    """
+
+    channel: str
+    title: str
+    summary: str
+    value: str
+    span: str
+    age: str
+    points: tuple[tuple[float, float], ...]
+
+    @property
+    def spoken(self) -> str:
+        """All of it in words."""
+        parts = (f"{self.title}: {self.value}", self.age, self.span)
+        return ", ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class InstrumentView:
+    """One instrument.
+
+    Args:
+        iid: its id.
+        identity: kind, serial number and driver, where they are known.
+        standing: whether it is there.
+        service: whether people have taken it out of service.
+        work: what it does now.
+        queue: experiments that wait for it.
+        jobs: the last ones, the newest first.
+        abilities: what it can do, by command.
+        limits: of its orders, by command.
+        notes: limits that only words can say.
+        safety: what it does when nobody answers for it.
+        channels: names of its telemetry.
+    """
+
+    iid: str
+    identity: tuple[str, ...]
+    standing: Standing
+    service: Service
+    work: tuple[Work, ...]
+    queue: tuple[Queued, ...]
+    jobs: tuple[JobLine, ...]
+    abilities: tuple[tuple[str, str], ...]
+    limits: tuple[CommandLimits, ...]
+    notes: tuple[str, ...]
+    safety: str
+    channels: tuple[str, ...]
+
+
+def instruments_view(picture: LabPicture, now: datetime, heard_now_s: float) -> tuple[InstrumentView, ...]:
+    """All instruments, those that need somebody first, then by name.
+
+    Args:
+        picture: all that the broker has said.
+        now: the laboratory's time.
+        heard_now_s: the present on the monotonic clock of ``heard_s``, s.
+    """
+    book = Book.of(picture)
+    known = {*picture.instruments, *(picture.lab.limits if picture.lab else ()), *_in_maintenance(picture.lab)}
+    views = [_instrument(iid, picture, book, now, heard_now_s) for iid in sorted(known)]
+    return tuple(sorted(views, key=lambda view: (view.standing.tone != "bad", view.iid)))
+
+
+def readings_view(instrument: InstrumentPicture, now: datetime) -> tuple[Reading, ...]:
+    """The telemetry of one instrument, in the order of its description.
+
+    Args:
+        instrument: what is known of it.
+        now: the laboratory's time.
+    """
+    described = instrument.description.channels if instrument.description else {}
+    names = [*described, *sorted(set(instrument.telemetry) - set(described))]
+    return tuple(_reading(name, instrument, now) for name in names)
+
+
+def summary_of(views: tuple[InstrumentView, ...]) -> str:
+    """How many there are in which state, in a line."""
+    counts: dict[str, int] = {}
+    for view in views:
+        counts[view.standing.word] = counts.get(view.standing.word, 0) + 1
+    parts = [f"{n} {word.lower()}" for word, n in sorted(counts.items(), key=lambda one: (-one[1], one[0]))]
+    return f"{words.counted(len(views), 'instrument')}: {', '.join(parts)}" if views else ""
+
+
+def _instrument(iid: str, picture: LabPicture, book: Book, now: datetime, heard_now_s: float) -> InstrumentView:
+    instrument = picture.instruments.get(iid)
+    told = instrument.description if instrument else None
+    lab = picture.lab
+    commands, notes = limits_of(told, lab.limits.get(iid) if lab else None)
+    return InstrumentView(
+        iid=iid,
+        identity=_identity(told),
+        standing=_standing(instrument, heard_now_s),
+        service=_service(iid, lab, now),
+        work=work_of(instrument, book, now),
+        queue=queue_of(iid, told, book, now),
+        jobs=last_jobs(instrument, book, now),
+        abilities=tuple((name, command.summary) for name, command in told.commands.items()) if told else (),
+        limits=commands,
+        notes=notes,
+        safety=_safety(told),
+        channels=tuple(told.channels) if told else (),
+    )
+
+
+def _identity(told: Description | None) -> tuple[str, ...]:
+    if told is None:
+        return ("it has not said what it is",)
+    serial = f"serial no. {told.serial}" if told.serial else ""
+    at_once = f"up to {told.max_concurrency} jobs at once" if told.max_concurrency > 1 else ""
+    return tuple(part for part in (words.label(told.kind), serial, told.driver, at_once) if part)
+
+
+def _standing(instrument: InstrumentPicture | None, heard_now_s: float) -> Standing:
+    status = instrument.status if instrument else None
+    if instrument is None or status is None:
+        return Standing("Never heard of", "bad", "?", "It is in the laboratory's limits, but not on the bus.")
+    word, tone, sign = _PRESENCE[status.state]
+    age = heard_now_s - instrument.heard_s if instrument.heard_s is not None else None
+    if status.state != "offline" and age is not None and age > STALE_S:
+        last = f"was {word.lower()}{f' ({status.message})' if status.message else ''}"
+        text = f"Nothing heard for {words.duration(age)}: it {last}."
+        return Standing("Silent", "bad", "?", text, stale=True)
+    return Standing(word, tone, sign, status.message)
+
+
+def _service(iid: str, lab: Laboratory | None, now: datetime) -> Service:
+    entry = lab.maintenance.get(iid) if lab else None
+    if entry is None:
+        return Service(out=False)
+    since = f", {words.moment(entry.since, now)}" if entry.since else ""
+    return Service(True, f"Taken out of service by {entry.by}{since}{f': {entry.reason}' if entry.reason else ''}")
+
+
+def _in_maintenance(lab: Laboratory | None) -> tuple[str, ...]:
+    return tuple(lab.maintenance) if lab else ()
+
+
+def _safety(told: Description | None) -> str:
+    if told is None:
+        return ""
+    if not told.safe_state:
+        return "It neither heats nor moves: nothing has to happen when the agent falls silent."
+    lease = f"for {words.duration(told.lease_s)}" if told.lease_s else "for too long"
+    return f"When the agent is silent {lease}, it goes to its safe state by itself: {told.safe_state}."
+
+
+def _reading(name: str, instrument: InstrumentPicture, now: datetime) -> Reading:
+    told = instrument.description.channels.get(name) if instrument.description else None
+    unit = told.unit if told else "1"
+    readings = instrument.telemetry.get(name)
+    summary = told.summary if told else ""
+    if not readings:
+        return Reading(name, words.title(name), summary, NO_VALUE, "nothing read since this page's start", "", ())
+    last, value = readings[-1]
+    usual = told.period_s if told and told.period_s else 0.0
+    age = (now - last).total_seconds()
+    low, high = min(point[1] for point in readings), max(point[1] for point in readings)
+    length = words.duration((last - readings[0][0]).total_seconds())
+    span = (
+        f"{words.number(low)} to {words.with_unit(words.number(high), unit)} in {length}" if len(readings) > 1 else ""
+    )
+    return Reading(
+        channel=name,
+        title=words.title(name),
+        summary=summary,
+        value=words.with_unit(words.number(value), unit),
+        span=span,
+        age=f"read {words.duration(age)} ago" if age > max(STALE_S, 5.0 * usual) else "",
+        points=tuple(((at - last).total_seconds(), one) for at, one in readings),
+    )
