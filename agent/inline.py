@@ -6,11 +6,17 @@ from pathlib import Path
 
 from agent import events as ev
 from agent.background import in_background
+from agent.cells import conventional_cell
 from agent.imaging import CampaignImageReader
-from agent.minds import PlanAnswer, PlanRequest, Suggestion
+from agent.minds import PlanAnswer, PlanRequest, PreviewAnswer, PreviewRequest, Suggestion
+from agent.plain_effects import domain_of, effect_of, significant
 from agent.planner import Plan, Planner
-from agent.proposal import Proposal
+from agent.proposal import Expectation, Proposal
+from agent.rules.outlook import Outlook
 from envs.crystals import CrystalLibrary
+from envs.design import Design
+from surrogates.composite import MIN_OBSERVATIONS
+from surrogates.observations import Made
 
 
 class InlineMinds:
@@ -47,6 +53,25 @@ class InlineMinds:
         )  # fmt: skip
         return self._answer(plan)
 
+    async def preview(self, campaign: str, request: PreviewRequest) -> PreviewAnswer:
+        """Say what the models expect of some designs."""
+        del campaign
+        return await in_background(self.preview_now, request)
+
+    def preview_now(self, request: PreviewRequest) -> PreviewAnswer:
+        """The same, in this thread.
+
+        Raises:
+            InfeasibleDesignError: a design is not of the space.
+        """
+        expected = self._planner.foresee(request.history, request.designs)
+        if expected:
+            pairs = zip(request.designs, expected, strict=True)
+            return PreviewAnswer(tuple(self._outlook(d, e) for d, e in pairs), self._planner.notes)
+        made = sum(isinstance(o, Made) for o in request.history.values())
+        few = f"the models need {MIN_OBSERVATIONS} finished experiments before they can predict; there are {made}"
+        return PreviewAnswer(tuple(self._outlook(d, None) for d in request.designs), (few,) if request.designs else ())
+
     def _answer(self, plan: Plan) -> PlanAnswer:
         return PlanAnswer(
             tuple(self._suggestion(p) for p in plan.proposals),
@@ -55,15 +80,33 @@ class InlineMinds:
             plan.notes,
             self._model_version,
             self._planner.strategy.value,
+            tuple(effect_of(curve) for curve in plan.effects),
         )
 
     def _suggestion(self, proposal: Proposal) -> Suggestion:
-        design, forecast = proposal.design, proposal.forecast
+        design = proposal.design
         record = ev.DesignRecord(
             crystal=design.crystal, formula=self._library[design.crystal].name, process=dict(design.process)
         )
-        told = ev.ForecastRecord(**vars(forecast)) if forecast else None
-        return Suggestion(record, proposal.pool, proposal.acquisition, told, proposal.nearest)
+        told = self._outlook(design, proposal.expected)
+        return Suggestion(
+            record, proposal.pool, proposal.acquisition, told.forecast, told.nearest, told.effects, told.domain,
+            told.structure, told.distance,
+        )  # fmt: skip
+
+    def _outlook(self, design: Design, expected: Expectation | None) -> Outlook:
+        structure = conventional_cell(self._library[design.crystal]) if design.crystal else None
+        if expected is None:
+            return Outlook(structure=structure)
+        return Outlook(
+            ev.ForecastRecord(**vars(expected.forecast)),
+            tuple(effect_of(curve) for curve in expected.effects),
+            domain_of(expected.standing),
+            structure,
+            expected.nearest,
+            significant(expected.distance),
+            self._model_version,
+        )
 
     async def read_image(
         self, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float, store: Path

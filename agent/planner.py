@@ -8,19 +8,20 @@ from enum import StrEnum
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from agent.acquisition import Models, Scorer, choose_batch
+from agent.expectations import expectations
 from agent.pools import Pool, PoolRequest
 from agent.pools.genetic import GeneticPool
 from agent.pools.library import LibraryPool
 from agent.pools.policy import PolicyPool
 from agent.pools.random import RandomPool
-from agent.proposal import Forecast, Proposal
+from agent.proposal import Expectation, Proposal
 from envs.design import Design
 from envs.space import DesignSpace
-from surrogates.composite import MIN_OBSERVATIONS, CompositeModel, Prediction
+from surrogates.composite import MIN_OBSERVATIONS, CompositeModel
 from surrogates.design_features import DesignFeatures
+from surrogates.factor_effects import FactorCurve, average_effects
 from surrogates.observations import Made, Observation
 from surrogates.process_gp import FeasibilityModel
 
@@ -60,12 +61,14 @@ class Plan:
         candidates: number of candidates that each pool gave.
         checkpoint: state of the learning policy after this round, safetensors; empty when there is none.
         notes: what went worse than it should, in words.
+        effects: of each factor on the objective, averaged over what was made; empty while nothing has been learned.
     """
 
     proposals: tuple[Proposal, ...]
     candidates: Mapping[str, int] = field(default_factory=dict)
     checkpoint: bytes = b""
     notes: tuple[str, ...] = ()
+    effects: tuple[FactorCurve, ...] = ()
 
 
 class Planner:
@@ -85,6 +88,7 @@ class Planner:
         self._strategy = strategy
         self._make_features = features
         self._features: DesignFeatures | None = None
+        self._learned: tuple[tuple[tuple[str, Observation], ...], Models] | None = None
         self._seed = seed
         self._policy = PolicyPool(space, seed=seed) if "ppo" in POOLS_OF[strategy] else None
         available: dict[str, Pool] = {
@@ -100,6 +104,11 @@ class Planner:
     def strategy(self) -> Strategy:
         """How it chooses."""
         return self._strategy
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know about the models that learned last."""
+        return self._learned[1].notes if self._learned else ()
 
     def restore(self, checkpoint: bytes) -> None:
         """Put the learning policy back to where an earlier round left it."""
@@ -141,18 +150,36 @@ class Planner:
             reserved=[d for d, pool in sources.items() if pool == "ppo"],
             n_reserved=round(RESERVED_SHARE * n) if self._policy else 0,
         )
-        designs = [design for design, _ in chosen]
-        prediction, success = models.forecast(designs)
-        nearest = _nearest(models.features, designs, history)
-        proposals = tuple(
-            Proposal(d, sources[d], value, _forecast(prediction, success, i), nearest[i])
-            for i, (d, value) in enumerate(chosen)
-        )
+        expected = expectations(models, self._space, [design for design, _ in chosen], history)
+        proposals = tuple(Proposal(d, sources[d], value, e) for (d, value), e in zip(chosen, expected, strict=True))
         counts = {p.name: sum(s == p.name for s in sources.values()) for p in self._pools}
-        return Plan(proposals, counts, self._checkpoint(), models.notes)
+        effects = average_effects(self._space, models.features, models.outcome, [o.design for o in made])
+        return Plan(proposals, counts, self._checkpoint(), models.notes, effects)
+
+    def foresee(self, history: Mapping[str, Observation], designs: Sequence[Design]) -> list[Expectation]:
+        """What the models say of designs that nobody has proposed; nothing is chosen, drawn or learned by it.
+
+        The models of the last history are kept: while nothing is measured, asking again takes no fitting.
+
+        Args:
+            history: as in ``ask``.
+            designs: of the space.
+
+        Raises:
+            InfeasibleDesignError: one is not of the space.
+        """
+        for design in designs:
+            self._space.check(design)
+        made = [o for o in history.values() if isinstance(o, Made)]
+        if len(made) < MIN_OBSERVATIONS:
+            return []
+        # A plan is made by models fitted for it, so that it does not depend on what was asked before; these are kept.
+        same = self._learned is not None and self._learned[0] == tuple(history.items())
+        models = self._learned[1] if self._learned is not None and same else self._learn(history, made)
+        return expectations(models, self._space, designs, history)
 
     def _learn(self, history: Mapping[str, Observation], made: Sequence[Made]) -> Models:
-        """Fit this round's models; the crystal surrogate is fitted once."""
+        """Fit the models of a history; the crystal surrogate is fitted once."""
         if self._features is None:
             self._features = self._make_features()
         features = self._features
@@ -160,7 +187,9 @@ class Planner:
         rows = features.rows([o.design for o in observed])
         succeeded = torch.tensor([isinstance(o, Made) for o in observed])
         columns, main = features.process_columns, features.homologous_column
-        return Models(features, CompositeModel(features, made), FeasibilityModel(rows, succeeded, columns, main))
+        models = Models(features, CompositeModel(features, made), FeasibilityModel(rows, succeeded, columns, main))
+        self._learned = tuple(history.items()), models
+        return models
 
     def _checkpoint(self) -> bytes:
         return self._policy.checkpoint() if self._policy else b""
@@ -186,21 +215,3 @@ class Planner:
                 if design not in taken:
                     sources.setdefault(design, pool.name)
         return sources
-
-
-def _forecast(prediction: Prediction, success: Tensor, i: int) -> Forecast:
-    return Forecast(
-        median=float(prediction.median[i]),
-        low=float(prediction.low[i]),
-        high=float(prediction.high[i]),
-        porosity=float(prediction.porosity[i]),
-        grain_size=float(prediction.grain_size[i]),
-        feasibility=float(success[i]),
-    )
-
-
-def _nearest(features: DesignFeatures, designs: Sequence[Design], history: Mapping[str, Observation]) -> list[str]:
-    ids = list(history)
-    past = features.rows([history[i].design for i in ids])[:, 3:]
-    closest = torch.cdist(features.rows(designs)[:, 3:], past).argmin(dim=1)
-    return [ids[int(i)] for i in closest]

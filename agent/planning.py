@@ -72,7 +72,7 @@ class Planning:
         kept = self._store.put(answer.checkpoint, "application/safetensors") if answer.checkpoint else ""
         planned = ev.RoundPlanned(
             campaign=campaign.id, round=command.round, candidates=dict(answer.candidates), checkpoint=kept,
-            notes=answer.notes,
+            notes=answer.notes, effects=tuple(effect.model_dump(mode="json") for effect in answer.effects),
         )  # fmt: skip
         made: list[ev.ProposalMade] = []
         refused: list[ev.ProposalRefused] = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from envs.design import Design
+from surrogates.applicability import Standing
+from surrogates.factor_effects import FactorCurve
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,25 @@ class Forecast:
 
 
 @dataclass(frozen=True)
+class Expectation:
+    """What the models know of one design.
+
+    Args:
+        forecast: what they expect of it.
+        nearest: identifier of the finished experiment whose design is most alike.
+        distance: to that one, in the columns of ``DesignFeatures``.
+        effects: of each factor on the objective, the others held.
+        standing: whether they know designs like it.
+    """
+
+    forecast: Forecast
+    nearest: str
+    distance: float
+    effects: tuple[FactorCurve, ...]
+    standing: Standing
+
+
+@dataclass(frozen=True)
 class Proposal:
     """One design to make.
 
@@ -36,12 +57,20 @@ class Proposal:
         design: what to make.
         pool: which source of candidates it came from.
         acquisition: log of the acquisition value at the time of choosing; ``None`` where none was used.
-        forecast: what the models expect; ``None`` while nothing has been measured.
-        nearest: identifier of the finished experiment whose design is most alike, ``""`` when there is none.
+        expected: what the models say of it; ``None`` while nothing has been learned.
     """
 
     design: Design
     pool: str
     acquisition: float | None = None
-    forecast: Forecast | None = None
-    nearest: str = ""
+    expected: Expectation | None = None
+
+    @property
+    def forecast(self) -> Forecast | None:
+        """What the models expect; ``None`` while nothing has been learned."""
+        return self.expected.forecast if self.expected else None
+
+    @property
+    def nearest(self) -> str:
+        """Identifier of the finished experiment whose design is most alike, ``""`` when there is none."""
+        return self.expected.nearest if self.expected else ""

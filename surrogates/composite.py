@@ -135,11 +135,25 @@ class CompositeModel:
             _fit_residual(self.rows, residual, residual_var, features),
         )
         self.measured = hardness
+        self._main = main - columns.start
 
     @property
     def unfitted(self) -> list[str]:
         """Quantities whose model stayed at its priors."""
         return [m.unfitted for m in self.model.models if m.unfitted]
+
+    @property
+    def lengthscales(self) -> Tensor:
+        """Of each process column the shortest lengthscale that any latent has, in the column's own unit."""
+        with torch.no_grad():
+            *curved, residual = self.model.models
+            parts = [m.covar_module.kernels[1].base_kernel for m in curved]
+            parts.append(residual.covar_module.kernels[1].base_kernel)
+            shortest = torch.stack([p.lengthscale.squeeze(0) for p in parts]).amin(dim=0)
+            for m in curved:
+                curve = m.covar_module.kernels[0].base_kernel.lengthscale.squeeze()
+                shortest[self._main] = torch.minimum(shortest[self._main], curve)
+            return shortest
 
     def objective(self, samples: Tensor, X: Tensor) -> Tensor:
         """Monte Carlo objective for BoTorch: ``... x q x 3`` latent samples at ``... x q x d`` rows to ``... x q``."""

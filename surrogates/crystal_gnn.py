@@ -27,6 +27,7 @@ from envs.moduli import Moduli
 from surrogates.gp_fit import fit_exact_gp
 from surrogates.graphs import crystal_batch, crystal_graph
 from surrogates.pretrained import N_COMPONENTS, CrystalEmbedding
+from surrogates.reach import Reach, apart
 
 FloatArray = npt.NDArray[np.float64]
 N_HEADS = 5
@@ -116,6 +117,7 @@ class CrystalSurrogate:
         pooled = self._pool(crystals)
         self._pool_scale = float(np.sqrt(pooled[:, :-1].var(axis=0).sum()))
         features = self.features(crystals)
+        self._trained_on = features
         self._processes = [_fit_process(features, scaled[:, j]) for j in range(2)]
         gp_mean, gp_var = zip(*(_leave_one_out(gp) for gp in self._processes), strict=True)
         head_mean, head_var = self._fit_heads(crystals, scaled)
@@ -141,6 +143,15 @@ class CrystalSurrogate:
         std = np.sqrt(variance) * self._scale * self._std
         correlation = np.array([[1.0, self._correlation], [self._correlation, 1.0]])
         return ModuliPosterior(mean * self._std + self._mean, std[:, :, None] * correlation * std[:, None, :])
+
+    def reach(self, crystals: Sequence[Crystal]) -> tuple[FloatArray, Reach]:
+        """How far crystals are from the labelled ones, and how far those are from each other.
+
+        Distances are between features, over the shorter of both processes' lengthscales; the nearest counts.
+        """
+        scale = min(float(gp.covar_module.base_kernel.lengthscale) for gp in self._processes)
+        known = np.unique(self._trained_on, axis=0) / scale
+        return apart(self.features(crystals) / scale, known), Reach.of(apart(known))
 
     def features(self, crystals: Sequence[Crystal]) -> FloatArray:
         """Pooled description of each crystal on which distances are meaningful, ``n x (2 N_COMPONENTS + 1)``."""

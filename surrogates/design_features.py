@@ -37,6 +37,10 @@ class DesignFeatures:
         surrogate: fitted predictor of K and G.
         labels: moduli known beforehand, by crystal identifier; these crystals keep only the law's own error.
         seed: of the draws that carry the moduli's posterior through the hardness law.
+
+    Attributes:
+        crystal_distance: of each crystal of the space to the nearest labelled one, ``CrystalSurrogate.reach``.
+        crystal_reach: how far labelled ones are from each other.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class DesignFeatures:
         self._space = space
         crystals = list(space.library)
         self.log_hardness, self.log_std = _intrinsic_prior(space, surrogate, labels, seed)
+        self.crystal_distance, self.crystal_reach = surrogate.reach(crystals)
         pooled = surrogate.features(crystals)
         centred = pooled - pooled.mean(axis=0)
         left, singular, _ = np.linalg.svd(centred, full_matrices=False)

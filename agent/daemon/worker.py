@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
-from agent.minds import PlanAnswer, PlanRequest
+from agent.minds import PlanAnswer, PlanRequest, PreviewAnswer, PreviewRequest
 from envs.errors import ConfigError, InstrumentError, JournalError, LabwrightError, UserError
 
 if TYPE_CHECKING:
@@ -80,6 +80,19 @@ class Worker:
         from agent.daemon import worker_side
 
         return await self.run(worker_side.plan, campaign, dict(self._configs[campaign]), request)
+
+    async def preview(self, campaign: str, request: PreviewRequest) -> PreviewAnswer:
+        """What the models expect of some designs; at once where they have learned the same history before.
+
+        Raises:
+            KeyError: no configuration is known of the campaign.
+            ConfigError: its configuration is wrong.
+            UserError: a design is not of its space.
+            WorkerError: the worker cannot answer.
+        """
+        from agent.daemon import worker_side
+
+        return await self.run(worker_side.preview, campaign, dict(self._configs[campaign]), request)
 
     async def read_image(
         self, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float, store: Path

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from agent.daemon.children import die_with_parent
 from agent.daemon.space_facts import RuleTable, SpaceFacts
-from agent.minds import PlanAnswer, PlanRequest
+from agent.minds import PlanAnswer, PlanRequest, PreviewAnswer, PreviewRequest
 from envs.errors import ConfigError, InstrumentError, JournalError, LabwrightError, UserError
 
 if TYPE_CHECKING:
@@ -122,6 +122,22 @@ def plan(campaign: str, config: Mapping[str, Any], request: PlanRequest) -> Plan
     answer = mind.inline.plan_now(request)
     mind.checkpoint = answer.checkpoint or mind.checkpoint
     return answer
+
+
+def preview(campaign: str, config: Mapping[str, Any], request: PreviewRequest) -> PreviewAnswer:
+    """What the models expect of some designs.
+
+    The planner of the campaign stays where it stands: its policy is neither asked nor restored.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+        InfeasibleDesignError: a design is not of the campaign's space.
+    """
+    _compute_in_one_thread()
+    mind = _minds.get(campaign)
+    if mind is None or mind.asked != digest_of(config):
+        mind = _mind(campaign, config, b"")
+    return mind.inline.preview_now(request)
 
 
 def _mind(campaign: str, config: Mapping[str, Any], checkpoint: bytes) -> _Mind:

@@ -41,7 +41,9 @@ class CampaignPhaseChanged(EventModel):
 class RoundPlanned(EventModel):
     """The planner answered: how many candidates each pool gave, and where the learning policy's state is kept.
 
-    ``notes`` say what went worse than it should, such as a model that could not be fitted.
+    ``notes`` say what went worse than it should, such as a model that could not be fitted. ``effects`` are those of
+    each factor on the objective by the models, averaged over what was made, each in the plain form of
+    ``instruments.profile.model_messages.FactorEffect``; events from before there were any hold none.
     """
 
     kind: Literal["round.planned"] = "round.planned"
@@ -50,6 +52,7 @@ class RoundPlanned(EventModel):
     candidates: dict[str, int]
     checkpoint: str = ""
     notes: tuple[str, ...] = ()
+    effects: tuple[dict[str, object], ...] = ()
 
 
 class PlanFailed(EventModel):

@@ -22,8 +22,8 @@ from agent.desk import Desk
 from agent.jobs import Jobs
 from agent.minds import PlanAnswer, PlanRequest, PreviewAnswer, PreviewRequest, Suggestion
 from agent.planning import Offline, Planning
-from agent.runner import Runner
 from agent.rules.outlook import Outlook
+from agent.runner import Runner
 from agent.store import ArtefactStore
 from agent.world import world_of
 from envs.errors import InstrumentError

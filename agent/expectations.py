@@ -1,0 +1,56 @@
+"""What the fitted models know of designs, in the form in which a person can judge them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from agent.acquisition import Models
+from agent.proposal import Expectation, Forecast
+from envs.design import Design
+from envs.space import DesignSpace
+from surrogates.applicability import Applicability
+from surrogates.composite import Prediction
+from surrogates.factor_effects import conditional_effects
+from surrogates.observations import Observation
+
+
+def expectations(
+    models: Models, space: DesignSpace, designs: Sequence[Design], history: Mapping[str, Observation]
+) -> list[Expectation]:
+    """One a design; draws nothing at random, so what is chosen later is the same with it and without.
+
+    Args:
+        models: fitted to the history.
+        space: of the designs.
+        designs: of the space.
+        history: observations by experiment, at least one.
+    """
+    if not designs:
+        return []
+    rows = models.features.rows(designs)
+    prediction, success = models.forecast(designs)
+    ids = list(history)
+    past = models.features.rows([history[i].design for i in ids])[:, 3:]
+    distance, closest = torch.cdist(rows[:, 3:], past).min(dim=1)
+    effects = conditional_effects(space, models.features, models.outcome, designs)
+    standings = Applicability(models.features, models.outcome).judge(rows)
+    return [
+        Expectation(
+            _forecast(prediction, success, i), ids[int(closest[i])], float(distance[i]), effects[i], standings[i]
+        )
+        for i in range(len(designs))
+    ]
+
+
+def _forecast(prediction: Prediction, success: Tensor, i: int) -> Forecast:
+    return Forecast(
+        median=float(prediction.median[i]),
+        low=float(prediction.low[i]),
+        high=float(prediction.high[i]),
+        porosity=float(prediction.porosity[i]),
+        grain_size=float(prediction.grain_size[i]),
+        feasibility=float(success[i]),
+    )
