@@ -215,14 +215,7 @@ class IdentityStore:
         stored = _read(path, _PrivateFile)
         if os.name == "posix" and path.stat().st_mode & 0o077:
             raise UserError(f"{path} can be read by others: run chmod 600 on it, or give the key up")
-        try:
-            plain = jwe.decrypt_compact(stored.jwe, _password_key(password, stored.scrypt), algorithms=_ENCRYPTION)
-            key = OKPKey.import_key(json.loads(plain.plaintext or b""))
-        except (JoseError, ValueError) as error:
-            raise UserError(f"wrong password for {name} (or {path} is damaged)") from error
-        if not key.is_private or key.thumbprint() != person.key.kid:
-            raise UserError(f"{path} does not belong to {self.public_path(name)}: restore both from one backup")
-        return SigningKey(name, person.role, key)
+        return _opened(person, stored, password, private=str(path), public=str(self.public_path(name)))
 
     def person(self, name: str) -> Person:
         """The public part of one identity.
@@ -266,6 +259,35 @@ class IdentityStore:
         return _PrivateFile(name=name, scrypt=scrypt, jwe=token)
 
 
+class KeyPair:
+    """The two files of one identity that somebody has brought along; the private half stays encrypted.
+
+    Args:
+        public: content of ``NAME.public.json``.
+        private: content of ``NAME.private.json``.
+
+    Raises:
+        UserError: they are too long, damaged, not of one name, or the key's cost is beyond what is made here.
+    """
+
+    def __init__(self, public: bytes, private: bytes) -> None:
+        self.person = _parsed(public, Person, f"the {PUBLIC} file")
+        self._stored = _parsed(private, _PrivateFile, f"the {_PRIVATE} file")
+        if self._stored.name != self.person.name:
+            raise UserError(f"the files are of two people: {self.person.name} and {self._stored.name}")
+        if self._stored.scrypt.n > SCRYPT_N:
+            raise UserError(f"the {_PRIVATE} file asks for more memory than any that is made here: it is damaged")
+
+    def open(self, password: str) -> SigningKey:
+        """Decrypt the private half.
+
+        Raises:
+            UserError: the password is wrong, or the files do not belong together.
+        """
+        name = self.person.name
+        return _opened(self.person, self._stored, password, private=f"{name}{_PRIVATE}", public=f"{name}{PUBLIC}")
+
+
 def read_person(path: Path) -> Person:
     """Read a public file.
 
@@ -283,6 +305,17 @@ def default_directory() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("labwright", appauthor=False) / "identities"
+
+
+def _opened(person: Person, stored: _PrivateFile, password: str, *, private: str, public: str) -> SigningKey:
+    try:
+        plain = jwe.decrypt_compact(stored.jwe, _password_key(password, stored.scrypt), algorithms=_ENCRYPTION)
+        key = OKPKey.import_key(json.loads(plain.plaintext or b""))
+    except (JoseError, ValueError) as error:
+        raise UserError(f"wrong password for {person.name} (or {private} is damaged)") from error
+    if not key.is_private or key.thumbprint() != person.key.kid:
+        raise UserError(f"{private} does not belong to {public}: restore both from one backup")
+    return SigningKey(person.name, person.role, key)
 
 
 def _check_password(password: str) -> None:
@@ -317,8 +350,14 @@ def _write_new(path: Path, record: BaseModel) -> None:
 def _read(path: Path, model: type[_Model]) -> _Model:
     try:
         with path.open("rb") as handle:
-            return model.model_validate_json(handle.read(_MAX_FILE))
+            content = handle.read(_MAX_FILE)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    return _parsed(content, model, str(path))
+
+
+def _parsed(content: bytes, model: type[_Model], what: str) -> _Model:
+    try:
+        return model.model_validate_json(content[:_MAX_FILE])
     except ValidationError as error:
-        raise UserError(f"{path} is damaged or no identity: {first_fault(error)}") from error
+        raise UserError(f"{what} is damaged or no identity: {first_fault(error)}") from error

@@ -1,0 +1,167 @@
+"""The dashboard put together: one ASGI application, to be mounted at its prefix or served by itself.
+
+    keys = Keys(directory)
+    dashboard = Dashboard(live=watch, voice=voice, keys=keys)
+    async with dashboard.running():
+        ...  # serve dashboard.asgi
+
+NiceGUI keeps its pages in module globals: one dashboard runs in a process at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import time
+from collections.abc import AsyncIterator, Callable
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+from fastapi import FastAPI
+from nicegui import Client, core, ui
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from agent.dashboard import assets
+from agent.dashboard.door.guard import Guard, inside
+from agent.dashboard.door.headers import NoncedPages
+from agent.dashboard.door.login import Door, DoorParts
+from agent.dashboard.door.sessions import Roster, Sessions
+from agent.dashboard.door.settings import DoorSettings
+from agent.dashboard.door.throttle import Throttle
+from agent.dashboard.pages import lost
+from agent.dashboard.ports import Hall, Live, Voice
+from instruments.clock import Sleeper
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from agent.dashboard.door.keys import Keys
+
+PAGES: Final = ("proposals", "campaign", "experiment", "instruments", "people")
+"""Modules of ``agent.dashboard.pages`` that declare pages; ``lost`` comes last, for what none of them knows."""
+RECONNECT_S: Final = 15.0
+"""How long a page is kept for a browser that has lost its connection, s."""
+SWEEP_S: Final = 60.0
+_HISTORY: Final = 200
+_BINDINGS_S: Final = 0.5
+
+
+class Dashboard:
+    """All pages and the door before them.
+
+    Args:
+        live: the laboratory.
+        voice: what leaves.
+        keys: that can be opened here; the voice's own.
+        settings: of the door.
+        notices: whether browsers may be told that something waits.
+        clock: monotonic time, s.
+        sleeper: waits.
+    """
+
+    def __init__(
+        self,
+        *,
+        live: Live,
+        voice: Voice,
+        keys: Keys,
+        settings: DoorSettings | None = None,
+        notices: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleeper: Sleeper = asyncio.sleep,
+    ) -> None:
+        self.settings = settings or DoorSettings()
+        self._sleeper = sleeper
+        roster = Roster(lambda: live.picture.lab)
+        self.sessions = Sessions(
+            roster, clock, keys.forget, idle_s=self.settings.idle_s, absolute_s=self.settings.absolute_s
+        )
+        self.hall = Hall(live, voice, self.sessions.visitor, self.settings.prefix, notices)
+        parts = DoorParts(
+            keys=keys,
+            sessions=self.sessions,
+            roster=roster,
+            throttle=Throttle(clock),
+            settings=self.settings,
+            lab=lambda: live.name,
+            clock=clock,
+            sleeper=sleeper,
+            version=assets.version(),
+        )
+        pages = NoncedPages(core.app)
+        self._guard = GZipMiddleware(Guard(pages, Door(parts), _Static(), self.sessions, self.settings))
+
+    @property
+    def asgi(self) -> ASGIApp:
+        """The application: mounted at the prefix, or served as it is, when it answers below the prefix all the same."""
+        return self._guard
+
+    @property
+    def mount(self) -> Mount:
+        """A route that has it at its prefix."""
+        return Mount(self.settings.prefix, app=self._guard)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Dashboard]:
+        """Have the pages answer while the context lasts; in the loop that serves them."""
+        host = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        _configure(host, self.hall.live.name)
+        known = set(Client.page_routes)
+        for name in PAGES:
+            module = f"agent.dashboard.pages.{name}"
+            if find_spec(module) is not None:
+                importlib.import_module(module).register(self.hall)
+        lost.register(self.hall)
+        try:
+            async with host.router.lifespan_context(host):
+                sweeping = asyncio.create_task(self._sweep(), name="sweep sessions")
+                try:
+                    yield self
+                finally:
+                    sweeping.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await sweeping
+                    for client in list(Client.instances.values()):
+                        client.delete()
+        finally:
+            for function in set(Client.page_routes) - known:
+                core.app.remove_route(Client.page_routes.pop(function))
+
+    async def _sweep(self) -> None:
+        while True:
+            await self._sleeper(SWEEP_S)
+            self.sessions.sweep()
+
+
+class _Static:
+    """The files of ``static``; not what else is below the prefix."""
+
+    def __init__(self) -> None:
+        self._files = StaticFiles(directory=assets.STATIC)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = inside(scope).removeprefix("/static")
+        await self._files({**scope, "path": path, "root_path": ""}, receive, send)
+
+
+def _configure(host: FastAPI, title: str) -> None:
+    """Set NiceGUI up; a run before this one in the same process leaves nothing behind."""
+    core.app.middleware_stack = None
+    core.app.user_middleware.clear()
+    core.app.config.socket_io_js_transports = ["websocket"]
+    ui.run_with(
+        host,
+        title=title,
+        favicon=assets.STATIC / "icon.svg",
+        dark=None,
+        language="en-US",
+        binding_refresh_interval=_BINDINGS_S,
+        reconnect_timeout=RECONNECT_S,
+        message_history_length=_HISTORY,
+        gzip_middleware_factory=None,
+        tailwind=False,
+        show_welcome_message=False,
+    )
