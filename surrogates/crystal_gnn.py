@@ -149,7 +149,7 @@ class CrystalSurrogate:
 
         Distances are between features, over the shorter of both processes' lengthscales; the nearest counts.
         """
-        scale = min(float(gp.covar_module.base_kernel.lengthscale) for gp in self._processes)
+        scale = min(float(gp.covar_module.base_kernel.lengthscale.detach()) for gp in self._processes)
         known = np.unique(self._trained_on, axis=0) / scale
         return apart(self.features(crystals) / scale, known), Reach.of(apart(known))
 
