@@ -16,6 +16,8 @@ from instruments.messages import Quantity
 from instruments.profile.agent_messages import Estimate
 
 MINUS, DOT, NARROW = "\N{MINUS SIGN}", "\N{MIDDLE DOT}", "\N{NARROW NO-BREAK SPACE}"
+NOTHING = NO_VALUE
+"""Stands where there is no value."""
 Z90 = 1.6448536269514722
 """95% quantile of the standard normal distribution: half the width of a 90% interval, in standard deviations."""
 _COMPOUND = ("compound", "formula", "crystal", "material")

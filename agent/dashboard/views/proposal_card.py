@@ -1,0 +1,231 @@
+"""One proposal as its card and its page show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from agent.dashboard.views import proposal_parts as parts
+from agent.dashboard.views import words
+from agent.dashboard.views.proposal_rights import Quorum, Rights, quorum_of, rights_of
+from instruments.messages import Quantity
+
+if TYPE_CHECKING:
+    from agent.dashboard.door.visitor import Visitor
+    from agent.dashboard.live.picture import LabPicture, Waiting
+    from instruments.profile.agent_messages import Acquisition, Proposal
+    from instruments.profile.decisions import PublishedProposal
+    from instruments.profile.model_messages import Goal, Structure
+
+_POOLS: Mapping[str, str] = {
+    "start": "one of the starting designs, spread over the design space",
+    "ppo": "designed by the reinforcement-learning policy",
+    "genetic": "bred from the best designs so far",
+    "library": "from the library of known compounds",
+    "random": "drawn at random from the design space",
+}
+_ACQUISITIONS: Mapping[str, str] = {
+    "log_expected_improvement": "how much better than the best so far it promises to be, with the chance of failure "
+    "weighed in; logarithm, higher is better",
+    "expected_improvement": "how much better than the best so far it promises to be; higher is better",
+    "upper_confidence_bound": "the best that it may reasonably turn out to be; higher is better",
+    "probability_of_improvement": "the chance that it is better than the best so far",
+}
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why this design before others.
+
+    Args:
+        pool: source of candidates, with what it is.
+        policy: the strategy that chose it.
+        function: name of the acquisition function; empty where none was used.
+        value: of it.
+        meaning: what the value says.
+        rank: the same against what else of the campaign waits, such as ``2nd of 5 that wait``; may be empty.
+        text: the agent's own words.
+    """
+
+    pool: str
+    policy: str
+    function: str
+    value: str
+    meaning: str
+    rank: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ProposalCard:
+    """One proposal, whole.
+
+    Args:
+        id: of it.
+        campaign: that it belongs to.
+        revision: 1 at first.
+        formula: what is made, with subscripts.
+        crystal: its id in its source; empty where the design names none.
+        structure: to be drawn.
+        process: names and values with units.
+        predictions: what the models expect, what the campaign looks for first.
+        feasibility: probability that it can be made at all.
+        why: it was chosen.
+        effects: of factors on the objective, the strongest first.
+        objective: what the effects are of, with its unit.
+        nearest: the most alike sample so far.
+        cost: names and amounts.
+        duration: how long it would take; empty where nobody knows.
+        dangers: the gravest first.
+        limits: its orders against the limits.
+        known: whether the models know designs like it.
+        expiry: how long a decision can wait.
+        created: when this revision was made, in words.
+        quorum: who has approved, and who must.
+        changes: what the last edit changed: name, before, after.
+        rights: what the visitor may do.
+        read: what a signature names.
+        proposal: as it came.
+    """
+
+    id: str
+    campaign: str
+    revision: int
+    formula: str
+    crystal: str
+    structure: Structure | None
+    process: tuple[tuple[str, str], ...]
+    predictions: tuple[parts.Prediction, ...]
+    feasibility: float | None
+    why: Why
+    effects: tuple[parts.Effect, ...]
+    objective: str
+    nearest: parts.Nearest | None
+    cost: tuple[tuple[str, str], ...]
+    duration: str
+    dangers: tuple[parts.Danger, ...]
+    limits: tuple[parts.Limit, ...]
+    known: parts.Known | None
+    expiry: parts.Expiry
+    created: str
+    quorum: Quorum
+    changes: tuple[tuple[str, str, str], ...]
+    rights: Rights
+    read: PublishedProposal
+    proposal: Proposal
+
+
+def card_of(waiting: Waiting, picture: LabPicture, now: datetime, visitor: Visitor, *, stale: str = "") -> ProposalCard:
+    """One proposal as a person sees it.
+
+    Args:
+        waiting: it.
+        picture: the laboratory.
+        now: the laboratory's time.
+        visitor: who looks.
+        stale: why what is shown may be old; empty where it is live.
+    """
+    proposal = waiting.proposal
+    goals = goals_of(picture, proposal.campaign)
+    quorum = quorum_of(proposal, picture)
+    design = proposal.design
+    crystal = design.get("crystal")
+    return ProposalCard(
+        id=proposal.proposal,
+        campaign=proposal.campaign,
+        revision=proposal.revision,
+        formula=words.formula_of(design),
+        crystal=crystal if isinstance(crystal, str) and "formula" in design else "",
+        structure=proposal.structure,
+        process=words.process_of(design),
+        predictions=parts.predictions_of(proposal.prediction, goals, best_of(picture, proposal.campaign)),
+        feasibility=proposal.feasibility,
+        why=_why(proposal, picture),
+        effects=parts.effects_of(proposal.effects, design),
+        objective=words.with_unit(words.label(goals[0].property), goals[0].unit) if goals else "objective",
+        nearest=parts.nearest_of(proposal.nearest, design, _nearest_design(proposal, picture)),
+        cost=costs_of(proposal.cost),
+        duration=words.lasting(proposal.duration) if proposal.duration is not None else "",
+        dangers=parts.dangers_of(proposal.hazards),
+        limits=parts.limits_of(proposal.checks),
+        known=parts.known_of(proposal.domain),
+        expiry=parts.expiry_of(proposal.created_at, proposal.expires_at, now),
+        created=words.moment(proposal.created_at, now),
+        quorum=quorum,
+        changes=changes_of(proposal),
+        rights=rights_of(proposal, quorum, picture, now, visitor.name, visitor.role, stale),
+        read=waiting.published,
+        proposal=proposal,
+    )
+
+
+def goals_of(picture: LabPicture, cid: str) -> tuple[Goal, ...]:
+    """What a campaign looks for; nothing where it has not said so yet."""
+    campaign = picture.campaigns.get(cid)
+    return campaign.space.goals if campaign is not None and campaign.space is not None else ()
+
+
+def best_of(picture: LabPicture, cid: str) -> Mapping[str, Quantity]:
+    """What was measured of a campaign's best sample."""
+    campaign = picture.campaigns.get(cid)
+    best = campaign.state.best if campaign is not None and campaign.state is not None else None
+    return best.found if best is not None else {}
+
+
+def costs_of(cost: Mapping[str, Quantity]) -> tuple[tuple[str, str], ...]:
+    """What something would spend: names without the unit that stands behind the number anyway."""
+    return tuple((_cost_name(name, value.unit), words.quantity(value, 3)) for name, value in cost.items())
+
+
+def _cost_name(name: str, unit: str) -> str:
+    label = words.label(name)
+    return label.removesuffix(" hours") if unit == "h" else label
+
+
+def changes_of(proposal: Proposal) -> tuple[tuple[str, str, str], ...]:
+    """What the last edit changed: name, before, after."""
+    before = {**proposal.design, **proposal.changes}
+    return parts.differences({k: v for k, v in before.items() if k in proposal.design}, proposal.design)
+
+
+def _nearest_design(proposal: Proposal, picture: LabPicture) -> Mapping[str, Quantity | str] | None:
+    if proposal.nearest is None:
+        return None
+    experiment = picture.experiments.get(proposal.nearest.experiment)
+    return None if experiment is None else experiment.design
+
+
+def _why(proposal: Proposal, picture: LabPicture) -> Why:
+    chosen, pool = proposal.acquisition, proposal.proposed_by.pool
+    meaning = _POOLS.get(pool, "")
+    return Why(
+        pool=f"{pool}: {meaning}" if meaning else pool,
+        policy=proposal.proposed_by.policy,
+        function=words.label(chosen.function) if chosen is not None else "",
+        value=words.number(chosen.value, 3) if chosen is not None else "",
+        meaning=_ACQUISITIONS.get(chosen.function, "higher is better") if chosen is not None else "",
+        rank=_rank(proposal, chosen, picture) if chosen is not None else "",
+        text=proposal.rationale,
+    )
+
+
+def _rank(proposal: Proposal, chosen: Acquisition, picture: LabPicture) -> str:
+    others = [
+        other.proposal.acquisition.value
+        for other in picture.proposals.values()
+        if other.proposal.campaign == proposal.campaign
+        and other.proposal.acquisition is not None
+        and other.proposal.acquisition.function == chosen.function
+    ]
+    if len(others) < 2:
+        return ""
+    place = 1 + sum(value > chosen.value for value in others)
+    return f"{ordinal(place)} of the {len(others)} that wait"
+
+
+def ordinal(n: int) -> str:
+    """A place in an order, such as ``2nd``."""
+    ending = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"

@@ -1,0 +1,368 @@
+"""What is said of one design, part by part: in a proposal, and in the preview of a changed one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from agent.dashboard.views import words
+from agent.words import NO_VALUE
+from instruments.messages import Quantity
+from instruments.profile.agent_messages import Check, Estimate, Hazard, NearestSample
+from instruments.profile.model_messages import Domain, FactorEffect, Goal
+
+Tone = Literal["", "good", "warn", "bad", "info"]
+"""How much attention something needs; a word always says the same."""
+URGENT = 0.1
+"""Share of its time that is left when a proposal is about to expire."""
+SOON_S = 3600.0
+"""The same in seconds, for those that wait for days."""
+NEAR_LIMIT = 0.05
+"""A value within this share of its range from a limit is near it."""
+_GRAVITY: Mapping[str, int] = {"danger": 0, "warning": 1, "note": 2}
+_TONES: Mapping[str, Tone] = {"danger": "bad", "warning": "warn", "note": "info"}
+_DOMAINS: Mapping[str, tuple[str, Tone]] = {
+    "inside": ("Inside what the models know", "good"),
+    "edge": ("At the edge of what the models know", "warn"),
+    "outside": ("Outside what the models know", "bad"),
+}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One property that the models expect.
+
+    Args:
+        name: for people.
+        text: the value with its standard deviation and unit.
+        interval: the 90% interval with its unit.
+        value: in the unit.
+        low: 5% quantile.
+        high: 95% quantile.
+        unit: UCUM code.
+        best: the best that was measured so far, in the same unit.
+        gain: the same against the value, in words.
+        scale: least and greatest value of its bar.
+        is_goal: whether the campaign looks for it.
+    """
+
+    name: str
+    text: str
+    interval: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    best: float | None
+    gain: str
+    scale: tuple[float, float]
+    is_goal: bool
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What one factor does to the objective around a design.
+
+    Args:
+        path: in the design.
+        name: for people.
+        share: of the objective's spread over all factors.
+        here: the design's own level, in words.
+        index: of that level among the points; None where it is none of them.
+        best: level at which the models expect most, in words; empty where that is the design's own.
+        effect: its points.
+    """
+
+    path: str
+    name: str
+    share: float
+    here: str
+    index: int | None
+    best: str
+    effect: FactorEffect
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One ordered value against its limits.
+
+    Args:
+        instrument: that it is for.
+        name: command and parameter.
+        value: with its unit.
+        low: smallest allowed; empty where there is none.
+        high: largest allowed, likewise.
+        at: where the value stands between both, 0 to 1; None without both.
+        tone: empty, near a limit, or beyond it.
+        words: the same.
+    """
+
+    instrument: str
+    name: str
+    value: str
+    low: str
+    high: str
+    at: float | None
+    tone: Tone
+    words: str
+
+
+@dataclass(frozen=True)
+class Danger:
+    """What can hurt, for people."""
+
+    code: str
+    severity: str
+    text: str
+    tone: Tone
+
+
+@dataclass(frozen=True)
+class Known:
+    """Whether the models know designs like it.
+
+    Args:
+        title: the verdict in words.
+        text: by what.
+        score: 0 known, 1 and more not.
+        tone: of the verdict.
+    """
+
+    title: str
+    text: str
+    score: float
+    tone: Tone
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The most alike sample so far.
+
+    Args:
+        experiment: its id.
+        found: names and values with uncertainty.
+        distance: in words; empty where it is not known.
+        differs: what is another in it: factor, there, here.
+        is_told: whether the experiment is still told, so that it has a page.
+    """
+
+    experiment: str
+    found: tuple[tuple[str, str], ...]
+    distance: str
+    differs: tuple[tuple[str, str, str], ...]
+    is_told: bool
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """How long a decision can wait.
+
+    Args:
+        at: when it is too late, by the laboratory's time.
+        left_s: until then.
+        share: of the whole time that is left, 0 to 1.
+    """
+
+    at: datetime
+    left_s: float
+    share: float
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is too late."""
+        return self.left_s <= 0.0
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it is about to be."""
+        return self.share < URGENT
+
+    @property
+    def is_soon(self) -> bool:
+        """Whether it is, or will be within the hour."""
+        return self.is_urgent or self.left_s < SOON_S
+
+    @property
+    def words(self) -> str:
+        """How long is left."""
+        return "expired" if self.is_over else f"{words.duration(self.left_s)} left"
+
+    @property
+    def tone(self) -> Tone:
+        """Red where it is about to be too late."""
+        return "bad" if self.is_urgent else "warn" if self.is_soon else ""
+
+
+def expiry_of(created_at: datetime, expires_at: datetime, now: datetime) -> Expiry:
+    """How long a decision can wait, from now on."""
+    left_s = (expires_at - now) / timedelta(seconds=1)
+    whole = max((expires_at - created_at) / timedelta(seconds=1), 1e-9)
+    return Expiry(expires_at, left_s, min(max(left_s / whole, 0.0), 1.0))
+
+
+def predictions_of(
+    estimates: Mapping[str, Estimate], goals: Sequence[Goal], best: Mapping[str, Quantity]
+) -> tuple[Prediction, ...]:
+    """What the models expect, what the campaign looks for first.
+
+    Args:
+        estimates: by property.
+        goals: of the campaign.
+        best: what was measured of its best sample.
+    """
+    wanted = {goal.property: goal for goal in goals}
+    names = [name for name in wanted if name in estimates] + [name for name in estimates if name not in wanted]
+    return tuple(_prediction(name, estimates[name], wanted.get(name), best.get(name)) for name in names)
+
+
+def _prediction(name: str, estimate: Estimate, goal: Goal | None, best: Quantity | None) -> Prediction:
+    low, high = words.bounds(estimate)
+    record = best.value if best is not None and best.unit == estimate.unit and goal is not None else None
+    seen = [low, high, estimate.value, *([record] if record is not None else [])]
+    room = 0.12 * (max(seen) - min(seen)) or 1.0
+    return Prediction(
+        name=words.title(name),
+        text=words.estimated(estimate),
+        interval=words.interval(low, high, estimate.unit),
+        value=estimate.value,
+        low=low,
+        high=high,
+        unit=estimate.unit,
+        best=record,
+        gain="" if record is None or goal is None else _gain(estimate, record, goal),
+        scale=(min(seen) - room, max(seen) + room),
+        is_goal=goal is not None,
+    )
+
+
+def _gain(estimate: Estimate, best: float, goal: Goal) -> str:
+    difference = estimate.value - best
+    better = difference > 0.0 if goal.direction == "maximize" else difference < 0.0
+    size = words.with_unit(words.number(abs(difference), 2), estimate.unit)
+    if abs(difference) < 0.05 * estimate.std:
+        return "as good as the best so far"
+    return f"{size} {'better' if better else 'worse'} than the best so far"
+
+
+def effects_of(effects: Iterable[FactorEffect], design: Mapping[str, Quantity | str]) -> tuple[Effect, ...]:
+    """What each factor does, the strongest first."""
+    ordered = sorted(effects, key=lambda effect: -effect.share)
+    return tuple(_effect(effect, design.get(effect.factor)) for effect in ordered)
+
+
+def _effect(effect: FactorEffect, own: Quantity | str | None) -> Effect:
+    level = own.value if isinstance(own, Quantity) else own
+    levels = [point.at for point in effect.points]
+    index = next((i for i, at in enumerate(levels) if _same(at, level)), None)
+    top = max(range(len(levels)), key=lambda i: effect.points[i].value)
+    return Effect(
+        path=effect.factor,
+        name=words.title(effect.factor),
+        share=effect.share,
+        here=NO_VALUE if level is None else words.plain(level, effect.unit),
+        index=index,
+        best="" if top == index else words.plain(levels[top], effect.unit),
+        effect=effect,
+    )
+
+
+def _same(one: float | str | None, other: float | str | None) -> bool:
+    if isinstance(one, str) or isinstance(other, str) or one is None or other is None:
+        return one == other
+    return abs(one - other) <= 1e-9 * max(abs(one), abs(other), 1.0)
+
+
+def limits_of(checks: Iterable[Check]) -> tuple[Limit, ...]:
+    """Each ordered value against its limits."""
+    return tuple(_limit(check) for check in checks)
+
+
+def _limit(check: Check) -> Limit:
+    unit = check.value.unit if isinstance(check.value, Quantity) else "1"
+    value = check.value.value if isinstance(check.value, Quantity) else None
+    at = None
+    if value is not None and check.low is not None and check.high is not None and check.high > check.low:
+        at = min(max((value - check.low) / (check.high - check.low), 0.0), 1.0)
+    tone, said = _standing(value, check.low, check.high, at)
+    return Limit(
+        instrument=check.instrument,
+        name=f"{words.label(check.command)}: {words.label(check.parameter)}",
+        value=words.quantity(check.value),
+        low="" if check.low is None else words.plain(check.low, unit),
+        high="" if check.high is None else words.plain(check.high, unit),
+        at=at,
+        tone=tone,
+        words=said,
+    )
+
+
+def _standing(value: float | None, low: float | None, high: float | None, at: float | None) -> tuple[Tone, str]:
+    if value is None or (low is None and high is None):
+        return "", "allowed"
+    if (low is not None and value < low) or (high is not None and value > high):
+        return "bad", "beyond the limit"
+    if value == high:
+        return "warn", "at the upper limit"
+    if at is not None and at > 1.0 - NEAR_LIMIT:
+        return "warn", "near the upper limit"
+    if at is not None and 0.0 < at < NEAR_LIMIT:
+        return "warn", "near the lower limit"
+    return "good", "within"
+
+
+def dangers_of(hazards: Iterable[Hazard]) -> tuple[Danger, ...]:
+    """What can hurt, the gravest first."""
+    ordered = sorted(hazards, key=lambda hazard: _GRAVITY[hazard.severity])
+    return tuple(
+        Danger(
+            hazard.code, hazard.severity, hazard.text.replace(" Cel", "\N{NO-BREAK SPACE}°C"), _TONES[hazard.severity]
+        )
+        for hazard in ordered
+    )
+
+
+def known_of(domain: Domain | None) -> Known | None:
+    """Whether the models know designs like it; None where nothing is said."""
+    if domain is None:
+        return None
+    title, tone = _DOMAINS[domain.verdict]
+    return Known(title, domain.text, domain.score, tone)
+
+
+def nearest_of(
+    nearest: NearestSample | None,
+    design: Mapping[str, Quantity | str],
+    other: Mapping[str, Quantity | str] | None,
+) -> Nearest | None:
+    """The most alike sample so far, and what is another in it.
+
+    Args:
+        nearest: as it is told.
+        design: of the proposal.
+        other: the sample's own design; None where its experiment is not told any more.
+    """
+    if nearest is None:
+        return None
+    distance = ""
+    if nearest.distance is not None:
+        distance = "the same design" if nearest.distance == 0.0 else f"{words.number(nearest.distance, 2)} away"
+    return Nearest(
+        experiment=nearest.experiment,
+        found=tuple((words.label(name), words.quantity(value)) for name, value in nearest.found.items()),
+        distance=distance,
+        differs=differences(other, design) if other is not None else (),
+        is_told=other is not None,
+    )
+
+
+def differences(
+    before: Mapping[str, Quantity | str], after: Mapping[str, Quantity | str]
+) -> tuple[tuple[str, str, str], ...]:
+    """What is another in two designs: name, before and after; the formula stands for the crystal where there is one."""
+    return tuple(
+        (words.title(path), words.quantity(before[path]) if path in before else NO_VALUE, words.quantity(value))
+        for path, value in after.items()
+        if before.get(path) != value and not (path == "crystal" and "formula" in after)
+    )

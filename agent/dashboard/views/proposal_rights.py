@@ -1,0 +1,148 @@
+"""What a person may do with a proposal now, and why not: the agent judges all of it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from agent.dashboard.live.picture import LabPicture
+from agent.dashboard.views import words
+from agent.roles import Role, may, may_ask, roles_asking, roles_for
+from instruments.profile.agent_messages import Proposal
+from instruments.profile.decisions import Choice
+
+_OPEN = frozenset({"running", "paused"})
+"""Phases of a campaign of which something can be approved."""
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Why something cannot be done, in words; empty where it can.
+
+    Args:
+        approve: of approving.
+        reject: of rejecting.
+        edit: of editing.
+        withdraw: of taking back.
+        warnings: what to know before approving, where it can be done.
+        is_own: whether this person made the revision.
+    """
+
+    approve: str = ""
+    reject: str = ""
+    edit: str = ""
+    withdraw: str = ""
+    warnings: tuple[str, ...] = ()
+    is_own: bool = False
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether this person's approval is waited for."""
+        return not self.approve and not self.is_own
+
+
+@dataclass(frozen=True)
+class Quorum:
+    """Who has approved, and who must.
+
+    Args:
+        needed: people.
+        votes: who has.
+        edited_by: who made this revision; empty for the first.
+    """
+
+    needed: int
+    votes: tuple[str, ...]
+    edited_by: str = ""
+
+    @property
+    def missing(self) -> int:
+        """People who must still approve."""
+        return max(self.needed - len(self.votes), 0)
+
+    @property
+    def second(self) -> bool:
+        """Whether somebody has approved and somebody else must."""
+        return bool(self.votes) and self.missing > 0
+
+    @property
+    def words(self) -> str:
+        """The same for people."""
+        if self.needed == 1:
+            return "one person decides"
+        if not self.votes:
+            return f"0 of {self.needed}: {_number(self.needed)} people must approve"
+        others = "another person is" if self.missing == 1 else f"{_number(self.missing)} more people are"
+        return f"{len(self.votes)} of {self.needed}: {words.listed(self.votes)} approved; {others} needed"
+
+
+def _number(n: int) -> str:
+    return ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")[n] if n < 10 else str(n)
+
+
+def quorum_of(proposal: Proposal, picture: LabPicture) -> Quorum:
+    """Who has approved a proposal, and who must."""
+    return Quorum(proposal.quorum, picture.votes(proposal.proposal), proposal.edited_by or "")
+
+
+def rights_of(
+    proposal: Proposal, quorum: Quorum, picture: LabPicture, now: datetime, name: str, role: Role, stale: str = ""
+) -> Rights:
+    """What a person may do with a proposal.
+
+    Args:
+        proposal: that waits.
+        quorum: of it.
+        picture: the laboratory.
+        now: the laboratory's time.
+        name: who looks.
+        role: of this moment.
+        stale: why what is shown may be old; empty where it is live.
+    """
+    stopped = stale or _over(proposal, now)
+    approve = stopped or _barred(role, "approve") or _voted(quorum, name) or _campaign(proposal, picture)
+    return Rights(
+        approve=approve,
+        reject=stopped or _barred(role, "reject"),
+        edit=stopped or _barred(role, "edit"),
+        withdraw=stopped or _withdrawing(role),
+        warnings=() if approve else tuple(_warnings(quorum, picture, name)),
+        is_own=quorum.edited_by == name,
+    )
+
+
+def _over(proposal: Proposal, now: datetime) -> str:
+    return "It has expired: it counts as not approved." if now >= proposal.expires_at else ""
+
+
+def _barred(role: Role, choice: Choice) -> str:
+    if may(role, choice):
+        return ""
+    doing = {"approve": "Approving", "reject": "Rejecting", "edit": "Editing"}[choice]
+    return f"{doing} needs the role {roles_for(choice)}; you are {role.value}."
+
+
+def _withdrawing(role: Role) -> str:
+    if may_ask(role, "withdraw"):
+        return ""
+    return f"Taking back needs the role {roles_asking('withdraw')}; you are {role.value}."
+
+
+def _voted(quorum: Quorum, name: str) -> str:
+    return "You approved this revision before: another person is needed." if name in quorum.votes else ""
+
+
+def _campaign(proposal: Proposal, picture: LabPicture) -> str:
+    campaign = picture.campaigns.get(proposal.campaign)
+    if campaign is None or campaign.state is None or campaign.state.phase in _OPEN:
+        return ""
+    return f"The campaign {proposal.campaign} is {campaign.state.phase}: nothing of it is approved now."
+
+
+def _warnings(quorum: Quorum, picture: LabPicture, name: str) -> Iterable[str]:
+    if quorum.edited_by == name:
+        yield "You made this revision: where the laboratory asks for four eyes, another person must approve it."
+    lab = picture.lab
+    if lab is not None and lab.stop is not None:
+        yield f"The laboratory is stopped by {lab.stop.by}: nothing begins before a person clears that."

@@ -1,0 +1,295 @@
+"""What the pages of proposals show, without any page: the list, a card, what a person may do, an edit's difference."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from dashboard_samples import NOW, sample_campaign, sample_laboratory, sample_picture, sample_proposal, waiting
+
+from agent.dashboard.door.visitor import Visitor
+from agent.dashboard.live.picture import LabPicture
+from agent.dashboard.views import proposal_edit as edit
+from agent.dashboard.views import proposal_parts as parts
+from agent.dashboard.views.proposal_card import ProposalCard, card_of, ordinal
+from agent.dashboard.views.proposal_rights import Quorum
+from agent.dashboard.views.proposals import Wish, decided, decided_lately, ids_of, list_of
+from agent.roles import Role
+from instruments.messages import Quantity
+from instruments.profile.agent_messages import Check, Estimate, Hazard
+from instruments.profile.laboratory import Stop
+from instruments.profile.model_messages import Goal
+from instruments.profile.questions import Preview
+
+ANNA = Visitor("anna", Role.APPROVER, "s")
+BEN = Visitor("ben", Role.APPROVER, "s")
+
+
+def flat(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ").replace("\u2212", "-")
+
+
+def card(pid: str = "hard-P001", visitor: Visitor = BEN, picture: LabPicture | None = None) -> ProposalCard:
+    picture = picture or sample_picture()
+    return card_of(picture.proposals[pid], picture, NOW, visitor)
+
+
+def found(picture: LabPicture, wish: Wish, visitor: Visitor = BEN) -> list[str]:
+    return [one.id for one in list_of(picture, NOW, visitor, wish).cards]
+
+
+def test_a_card_says_what_is_made_what_is_expected_and_what_it_costs() -> None:
+    one = card()
+    assert one.formula == "SiC"
+    temperature = one.proposal.design["process.temperature"]
+    assert isinstance(temperature, Quantity)
+    assert ("temperature", f"{temperature.value:g} °C") in [(name, flat(value)) for name, value in one.process]
+    (prediction,) = one.predictions
+    assert prediction.is_goal
+    assert flat(prediction.text).endswith("GPa")
+    assert " to " in prediction.interval
+    assert prediction.best == 31.2
+    assert prediction.scale[0] < prediction.low < prediction.value < prediction.high < prediction.scale[1]
+    assert "worse than the best so far" in prediction.gain
+    assert dict(one.cost) == {"furnace": "5\N{NO-BREAK SPACE}h", "runs": "1"}
+    assert flat(one.duration) == "6 h 36 min"
+    assert one.why.rank == "1st of the 3 that wait"
+    assert flat(one.expiry.words) == "2 h 23 min left"
+
+
+def test_the_unit_and_the_direction_decide_whether_something_is_better() -> None:
+    estimate = {"porosity": Estimate(value=0.02, unit="1", std=0.004)}
+    goal = Goal(property="porosity", unit="1", direction="minimize")
+    (less,) = parts.predictions_of(estimate, (goal,), {"porosity": Quantity(value=0.05, unit="1")})
+    assert less.gain == "0.03 better than the best so far"
+    (other,) = parts.predictions_of(estimate, (goal,), {"porosity": Quantity(value=5.0, unit="%")})
+    assert other.best is None  # another unit is never compared
+    (same,) = parts.predictions_of(estimate, (goal,), {"porosity": Quantity(value=0.0201, unit="1")})
+    assert same.gain == "as good as the best so far"
+
+
+def test_the_nearest_sample_says_what_is_another_in_it() -> None:
+    nearest = card().nearest
+    assert nearest is not None
+    assert nearest.is_told
+    assert nearest.distance == "0.18 away"
+    assert {name for name, _, _ in nearest.differs} >= {"Formula"}
+    picture = sample_picture()
+    del picture.experiments[nearest.experiment]
+    gone = card(picture=picture).nearest
+    assert gone is not None
+    assert not gone.is_told
+    assert gone.differs == ()
+
+
+def test_effects_are_in_order_of_their_share_and_know_where_the_design_is() -> None:
+    effects = card().effects
+    assert [effect.name for effect in effects][:2] == ["Temperature", "Powder size"]
+    assert all(effect.index is not None for effect in effects)
+    assert effects[0].best != effects[0].here
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "words"),
+    [
+        (1550.0, 900.0, 1900.0, "within"),
+        (1890.0, 900.0, 1900.0, "near the upper limit"),
+        (1900.0, 900.0, 1900.0, "at the upper limit"),
+        (1901.0, 900.0, 1900.0, "beyond the limit"),
+        (910.0, 900.0, 1900.0, "near the lower limit"),
+        (5.0, None, None, "allowed"),
+        (60.0, None, 50.0, "beyond the limit"),
+    ],
+)
+def test_a_value_is_held_against_its_limits(value: float, low: float | None, high: float | None, words: str) -> None:
+    check = Check(
+        instrument="furnace-1", command="sinter", parameter="temperature", low=low, high=high,
+        value=Quantity(value=value, unit="Cel"),
+    )  # fmt: skip
+    (limit,) = parts.limits_of([check])
+    assert limit.words == words
+    assert (limit.at is None) == (low is None or high is None)
+
+
+def test_the_gravest_hazard_comes_first() -> None:
+    hazards = [Hazard(code=s, severity=s, text="Above 200 Cel.") for s in ("note", "danger", "warning")]
+    assert [danger.severity for danger in parts.dangers_of(hazards)] == ["danger", "warning", "note"]
+    assert flat(parts.dangers_of(hazards)[0].text) == "Above 200 °C."
+
+
+def test_time_runs_out_in_red_under_a_tenth() -> None:
+    made = NOW - timedelta(hours=10)
+    assert parts.expiry_of(made, NOW + timedelta(hours=10), NOW).tone == ""
+    assert parts.expiry_of(made, NOW + timedelta(hours=1.2), NOW).tone == ""
+    assert parts.expiry_of(made, NOW + timedelta(hours=1.0), NOW).tone == "bad"
+    week = parts.expiry_of(NOW - timedelta(hours=5), NOW + timedelta(minutes=50), NOW)
+    assert (week.tone, week.is_soon) == ("warn", True)
+    over = parts.expiry_of(made, NOW, NOW)
+    assert over.is_over
+    assert over.words == "expired"
+
+
+@pytest.mark.parametrize(
+    ("quorum", "words"),
+    [
+        (Quorum(1, ()), "one person decides"),
+        (Quorum(2, ()), "0 of 2: two people must approve"),
+        (Quorum(2, ("anna",)), "1 of 2: anna approved; another person is needed"),
+        (Quorum(4, ("anna", "ben")), "2 of 4: anna and ben approved; two more people are needed"),
+    ],
+)
+def test_the_quorum_is_said_in_words(quorum: Quorum, words: str) -> None:
+    assert quorum.words == words
+
+
+@pytest.mark.parametrize(
+    ("role", "approve", "reject", "edit", "withdraw"),
+    [
+        (Role.VIEWER, False, False, False, False),
+        (Role.OPERATOR, False, True, False, True),
+        (Role.APPROVER, True, True, True, True),
+        (Role.SAFETY, True, True, True, True),
+        (Role.ADMIN, False, False, False, False),
+    ],
+)
+def test_a_role_allows_what_the_agent_would_count(
+    role: Role, approve: bool, reject: bool, edit: bool, withdraw: bool
+) -> None:
+    rights = card(visitor=Visitor("ole", role, "s")).rights
+    said = (rights.approve, rights.reject, rights.edit, rights.withdraw)
+    assert [not words for words in said] == [approve, reject, edit, withdraw]
+    assert all(role.value in words for words in said if words)
+
+
+def test_who_has_voted_or_edited_or_came_too_late_is_told_so() -> None:
+    picture = sample_picture()
+    voted = card("hard-P002", ANNA, picture)
+    assert "another person is needed" in voted.rights.approve
+    assert not voted.rights.is_mine
+    assert not card("hard-P002", BEN, picture).rights.approve
+
+    picture.campaigns["hard"].state = sample_campaign()  # without any vote for it
+    picture.campaigns["hard"].state = sample_campaign(votes={})
+    own = card("hard-P002", ANNA, picture).rights
+    assert not own.approve
+    assert "four eyes" in own.warnings[0]
+    assert not own.is_mine
+
+    stopped = sample_picture()
+    stopped.campaigns["hard"].state = sample_campaign(phase="stopped")
+    assert "The campaign hard is stopped" in card(picture=stopped).rights.approve
+    assert not card(picture=stopped).rights.reject
+    stopped.campaigns["hard"].state = sample_campaign(phase="paused")
+    stopped.labs["agent-1"] = sample_laboratory(stop=Stop(by="clara"))
+    assert "stopped by clara" in card(picture=stopped).rights.warnings[0]
+
+    late = card_of(picture.proposals["hard-P001"], picture, NOW + timedelta(days=2), BEN)
+    assert "expired" in late.rights.approve
+    stale = card_of(picture.proposals["hard-P001"], picture, NOW, BEN, stale="The broker is not there.")
+    assert stale.rights.approve == stale.rights.reject == "The broker is not there."
+
+
+def test_a_revision_shows_what_it_changed() -> None:
+    changes = {name: (flat(before), flat(after)) for name, before, after in card("hard-P002").changes}
+    assert changes["Temperature"][1] == "1750 °C"
+    assert changes["Hold"][1] == "3 h"
+    assert card("hard-P001").changes == ()
+
+
+def test_the_list_is_filtered_searched_sorted_and_paged() -> None:
+    picture = sample_picture(30)
+    first = list_of(picture, NOW, BEN, Wish())
+    assert (len(first.cards), first.n_found, first.n_pages) == (12, 30, 3)
+    assert [one.expiry.at for one in first.cards] == sorted(one.expiry.at for one in first.cards)
+    assert len(list_of(picture, NOW, BEN, Wish(page=99)).cards) == 6
+    assert first.pools == ("bo", "ppo", "random")
+
+    assert found(picture, Wish(search="p007")) == ["hard-P007"]
+    assert {card_.formula for card_ in list_of(picture, NOW, BEN, Wish(search="TiB₂")).cards} == {"TiB₂"}
+    assert {card_.why.pool.split(":")[0] for card_ in list_of(picture, NOW, BEN, Wish(pool="ppo")).cards} == {"ppo"}
+    assert found(picture, Wish(campaign="other")) == []
+    assert found(picture, Wish(only="second")) == ["hard-P002"]
+    assert first.counts["second"] == 1
+    assert "hard-P002" not in ids_of(picture, NOW, ANNA, Wish(only="mine"))
+    assert len(ids_of(picture, NOW, BEN, Wish(only="mine"))) == 30
+    assert ids_of(picture, NOW, Visitor("vera", Role.VIEWER, "s"), Wish(only="mine")) == ()
+
+    values = [one.predictions[0].value for one in list_of(picture, NOW, BEN, Wish(sort="expected")).cards]
+    assert values == sorted(values, reverse=True)
+    acquired = [one.proposal.acquisition for one in list_of(picture, NOW, BEN, Wish(sort="acquisition")).cards]
+    assert [a.value for a in acquired if a] == sorted((a.value for a in acquired if a), reverse=True)
+
+
+def test_what_expects_nothing_comes_last() -> None:
+    picture = sample_picture(2)
+    bare = sample_proposal(9, prediction={}, acquisition=None)
+    picture.proposals[bare.proposal] = waiting(bare)
+    assert found(picture, Wish(sort="expected"))[-1] == bare.proposal
+    assert found(picture, Wish(sort="acquisition"))[-1] == bare.proposal
+    assert card(bare.proposal, picture=picture).predictions == ()
+
+
+def test_what_was_decided_says_by_whom_and_why() -> None:
+    picture = sample_picture()
+    latest = decided_lately(picture, NOW)
+    assert len(latest) == 2
+    assert latest[0].at >= latest[1].at
+    approved = decided(picture, NOW, "hard-P901")
+    assert approved is not None
+    assert (approved.verdict, approved.by, approved.reason) == ("approved", "anna", "good margin to the melting point")
+    assert decided(picture, NOW, "hard-P001") is None
+
+
+def test_an_edit_offers_the_levels_and_changes_what_was_chosen() -> None:
+    picture = sample_picture()
+    proposal = picture.proposals["hard-P001"].proposal
+    choices = edit.choices_of(proposal, picture)
+    assert [choice.path for choice in choices] == [path for path in proposal.design if path != "formula"]
+    crystal, *_ = choices
+    assert crystal.levels["mp-1145"] == "TiB₂ (mp-1145)"
+    temperature = next(choice for choice in choices if choice.path == "process.temperature")
+    assert flat(temperature.levels[1550.0]) == "1550 °C"
+
+    values: dict[str, edit.Level | None] = {choice.path: choice.now for choice in choices}
+    assert edit.changed(choices, values) == {}
+    values |= {"process.temperature": 1750, "process.hold": None}
+    changes = edit.changed(choices, values)
+    assert changes == {"process.temperature": 1750.0}
+    ((name, before, after),) = edit.rows_of(choices, changes)
+    assert (name, flat(after)) == ("Temperature", "1750 °C")
+    assert before == temperature.shown(temperature.now)
+
+
+def test_without_the_space_a_number_may_be_any_and_what_is_proposed_is_always_there() -> None:
+    picture = sample_picture()
+    proposal = sample_proposal(1, design={"process.hold": Quantity(value=0.7, unit="h"), "formula": "HfB2"})
+    hold, compound = edit.choices_of(proposal, picture)
+    assert 0.7 in hold.levels
+    assert (compound.path, compound.is_free) == ("formula", True)
+    picture.campaigns.clear()
+    assert edit.choices_of(proposal, picture)[0].is_free
+
+
+def test_a_preview_stands_beside_what_was_proposed() -> None:
+    picture = sample_picture()
+    proposal = picture.proposals["hard-P001"].proposal
+    preview = Preview(
+        proposal=proposal.proposal, revision=1, design=proposal.design, refusals=("1950 Cel is above the limit",),
+        prediction={"hardness": Estimate(value=33.0, unit="GPa", std=1.0)}, feasibility=0.5, quorum=2,
+        cost={"furnace_hours": Quantity(value=9.0, unit="h")},
+    )  # fmt: skip
+    seen = edit.foreseen(proposal, preview, picture)
+    rows = {row.name: row for row in seen.rows}
+    assert (rows["Must approve"].before, rows["Must approve"].after) == ("1 person", "2 people")
+    assert (flat(rows["Cost: furnace"].before), flat(rows["Cost: furnace"].after)) == ("5 h", "9 h")
+    assert rows["Can be made"].is_new
+    assert rows["Cost: runs"].after == "–"
+    assert (flat(seen.before[0].text), flat(seen.after[0].text)) == (card().predictions[0].text.replace("\xa0", " "),
+                                                                     "33.0 ± 1.0 GPa")  # fmt: skip
+    assert seen.refusals == ("1950 Cel is above the limit",)
+
+
+def test_places_are_written_as_people_say_them() -> None:
+    assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 102, 112)] == [
+        "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "112th",
+    ]  # fmt: skip
