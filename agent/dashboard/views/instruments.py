@@ -23,7 +23,7 @@ _PRESENCE: dict[Presence, tuple[str, Tone, str]] = {
     "online": ("Ready", "good", "\N{CHECK MARK}"),
     "busy": ("Busy", "info", "\N{BLACK RIGHT-POINTING TRIANGLE}"),
     "error": ("Error", "bad", "!"),
-    "maintenance": ("Out of service", "warn", "\N{WRENCH}"),
+    "maintenance": ("Out of service", "warn", "\N{BLACK SQUARE}"),
     "offline": ("Offline", "bad", "\N{MULTIPLICATION SIGN}"),
 }
 
@@ -123,7 +123,7 @@ class InstrumentView:
 
 
 def instruments_view(picture: LabPicture, now: datetime, heard_now_s: float) -> tuple[InstrumentView, ...]:
-    """All instruments, those that need somebody first, then by name.
+    """All instruments, by name.
 
     Args:
         picture: all that the broker has said.
@@ -132,8 +132,7 @@ def instruments_view(picture: LabPicture, now: datetime, heard_now_s: float) -> 
     """
     book = Book.of(picture)
     known = {*picture.instruments, *(picture.lab.limits if picture.lab else ()), *_in_maintenance(picture.lab)}
-    views = [_instrument(iid, picture, book, now, heard_now_s) for iid in sorted(known)]
-    return tuple(sorted(views, key=lambda view: (view.standing.tone != "bad", view.iid)))
+    return tuple(_instrument(iid, picture, book, now, heard_now_s) for iid in sorted(known))
 
 
 def readings_view(instrument: InstrumentPicture, now: datetime) -> tuple[Reading, ...]:

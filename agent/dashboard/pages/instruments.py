@@ -1,0 +1,121 @@
+"""The page of the instruments: a card each, its readings alive."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from nicegui import ui
+
+from agent.dashboard.pages import instrument_markup as markup
+from agent.dashboard.pages.shell import Frame, frame
+from agent.dashboard.views.instruments import InstrumentView, instruments_view, readings_view, summary_of
+from instruments.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from agent.dashboard.live.picture import Change
+    from agent.dashboard.ports import Hall
+
+TICK_S = 0.5
+"""At most so often the page is brought up to date, s: readings may come a hundred times as often."""
+_SLOW_TICKS = 10
+"""Of these ticks one brings up to date what only the passing of time changes, such as ages."""
+
+
+def register(hall: Hall) -> None:
+    """Declare the page."""
+
+    @ui.page("/instruments")
+    def instruments() -> None:
+        with frame(hall, "Instruments", "instruments") as page:
+            Room(page, SystemClock()).build()
+
+
+class Part:
+    """Some markup of a card, sent to the browser only when it is another."""
+
+    def __init__(self) -> None:
+        self._element = ui.html("", sanitize=False)
+        self._shown = ""
+
+    def show(self, content: str) -> None:
+        """Have this there."""
+        if content != self._shown:
+            self._shown = content
+            self._element.set_content(content)
+
+
+class Card:
+    """One instrument of the page."""
+
+    def __init__(self, room: Room, iid: str) -> None:
+        self.iid, self._room = iid, room
+        name = escape(iid)
+        with ui.element("section").classes("lw-card").props(f'id="{name}" aria-labelledby="name-{name}"'):
+            self._head, self._readings, self._now, self._limits = Part(), Part(), Part(), Part()
+
+    def show(self, view: InstrumentView) -> None:
+        """Bring everything but the readings up to date."""
+        prefix = self._room.page.hall.prefix
+        self._head.show(markup.head(view))
+        self._now.show(markup.now(view, prefix))
+        self._limits.show(markup.limits(view))
+
+    def show_readings(self) -> None:
+        """Bring the readings up to date."""
+        live = self._room.page.hall.live
+        instrument = live.picture.instruments.get(self.iid)
+        self._readings.show(markup.readings(readings_view(instrument, live.now()) if instrument else ()))
+
+
+class Room:
+    """All instruments, as one browser sees them.
+
+    Args:
+        page: what stands around.
+        clock: says how long ago something was heard.
+    """
+
+    def __init__(self, page: Frame, clock: Clock) -> None:
+        self.page, self._clock = page, clock
+        self._cards: dict[str, Card] = {}
+        self._changed = True
+        self._read: set[str] = set()
+        self._ticks = 0
+
+    def build(self) -> None:
+        """Build the page, and have it kept up to date."""
+        ui.add_head_html(f'<link rel="stylesheet" href="{self.page.path("/static/instruments.css")}">')
+        self._summary = Part()
+        self._grid = ui.element("div").classes("inst-grid")
+        self._tick()
+        self.page.follow({"instrument", "telemetry", "experiment", "lab", "link", "agent"}, self._note)
+        ui.timer(TICK_S, self._tick)
+
+    def _note(self, changes: frozenset[Change]) -> None:
+        self._read |= {change.id for change in changes if change.kind == "telemetry"}
+        self._changed = self._changed or any(change.kind != "telemetry" for change in changes)
+
+    def _tick(self) -> None:
+        self._ticks += 1
+        if not self.page.hall.live.freshness().live and self._ticks > 1 and not self._changed:
+            return  # what is old stands still
+        if self._changed or self._ticks % _SLOW_TICKS == 0:
+            self._changed = False
+            self._show_all()
+            self._read |= set(self._cards)
+        for iid in self._read & set(self._cards):
+            self._cards[iid].show_readings()
+        self._read.clear()
+
+    def _show_all(self) -> None:
+        live = self.page.hall.live
+        views = instruments_view(live.picture, live.now(), self._clock.elapsed())
+        if [view.iid for view in views] != list(self._cards):
+            self._grid.clear()
+            with self._grid:
+                self._cards = {view.iid: Card(self, view.iid) for view in views}
+        for view in views:
+            self._cards[view.iid].show(view)
+        empty = '<p class="lw-empty">No instrument has been heard of yet.</p>'
+        self._summary.show(f'<p class="inst-summary">{escape(summary_of(views))}</p>' if views else empty)

@@ -1,0 +1,200 @@
+"""Who decided what and when, and whether the record of it is whole, as the page of the people shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from agent.dashboard.views import words
+from agent.dashboard.views.people import actors, rule_name
+
+if TYPE_CHECKING:
+    from agent.dashboard.live.picture import LabPicture
+    from instruments.profile.agent_messages import Outcome
+    from instruments.profile.laboratory import Laboratory
+    from instruments.profile.questions import Entry, Verification
+
+HASH_DIGITS = 12
+Tone = Literal["good", "warn", "bad", "info", ""]
+_VERDICTS: dict[str, Tone] = {"approved": "good", "rejected": "bad", "edited": "info"}
+
+
+@dataclass(frozen=True)
+class DecisionLine:
+    """What became of one proposal.
+
+    Args:
+        proposal: its id, with the revision where that is not the first.
+        pid: its id.
+        verdict: the end of it.
+        tone: of that.
+        by: who decided; empty where nobody did.
+        at: when, by the laboratory's time.
+        stamp: the same, whole.
+        reason: why; may be empty.
+        experiment: that it became; may be empty.
+        audit: hash of the record's entry.
+    """
+
+    proposal: str
+    pid: str
+    verdict: str
+    tone: Tone
+    by: str
+    at: str
+    stamp: str
+    reason: str
+    experiment: str
+    audit: str
+
+
+@dataclass(frozen=True)
+class EntryLine:
+    """One entry of the record.
+
+    Args:
+        seq: its number.
+        at: when it was written.
+        stamp: the same, whole.
+        kind: what happened, as programs call it.
+        text: the same for people.
+        by: who did it; may be empty.
+        subject: what it is about; may be empty.
+        page: of the dashboard about that; empty where there is none.
+        hash: of the entry.
+        signed: whether it holds a person's signed words.
+    """
+
+    seq: int
+    at: str
+    stamp: str
+    kind: str
+    text: str
+    by: str
+    subject: str
+    page: str
+    hash: str
+    signed: bool
+
+
+@dataclass(frozen=True)
+class RecordView:
+    """How the record stands.
+
+    Args:
+        entries: how many there are, for people.
+        tip: hash of the last one; empty where there is none.
+        word: whether it is whole.
+        tone: of that.
+        text: how that is known, when, and how far.
+    """
+
+    entries: str
+    tip: str
+    word: str
+    tone: Tone
+    text: str
+
+
+def decisions_view(picture: LabPicture, now: datetime, about: str = "") -> tuple[DecisionLine, ...]:
+    """What became of proposals, the latest first.
+
+    Args:
+        picture: all that the broker has said.
+        now: the laboratory's time.
+        about: a person, a rule, a proposal or an experiment, whose decisions alone are wanted; empty for all.
+    """
+    found = [outcome for outcome in picture.outcomes.values() if not about or about in _names(outcome)]
+    found.sort(key=lambda outcome: (outcome.ts, outcome.proposal), reverse=True)
+    return tuple(_decision(outcome, now) for outcome in found)
+
+
+def entries_view(entries: Iterable[Entry], picture: LabPicture, now: datetime) -> tuple[EntryLine, ...]:
+    """Entries of the record as they came.
+
+    Args:
+        entries: of an answer.
+        picture: all that the broker has said: what it knows of has a page.
+        now: the laboratory's time.
+    """
+    return tuple(
+        EntryLine(
+            seq=entry.seq,
+            at=words.clock(entry.at, now),
+            stamp=words.stamp(entry.at),
+            kind=entry.kind,
+            text=entry.text,
+            by=words.listed([rule_name(name) for name in entry.by.split(",") if name]),
+            subject=entry.subject,
+            page=page_of(entry.subject, picture),
+            hash=entry.hash,
+            signed=entry.signed,
+        )
+        for entry in entries
+    )
+
+
+def page_of(subject: str, picture: LabPicture) -> str:
+    """The page about something, such as ``/experiments/e-7``; empty where there is none."""
+    for page, known in (
+        ("experiments", picture.experiments),
+        ("proposals", {**picture.proposals, **picture.outcomes}),
+        ("campaigns", picture.campaigns),
+    ):
+        if subject in known:
+            return f"/{page}/{subject}"
+    return f"/instruments#{subject}" if subject in picture.instruments else ""
+
+
+def record_view(lab: Laboratory | None, now: datetime) -> RecordView:
+    """How the record stands, as the agent says.
+
+    Args:
+        lab: as it is told.
+        now: the laboratory's time.
+    """
+    if lab is None:
+        return RecordView("", "", "Not known", "", "The agent has not spoken of its record yet.")
+    record = lab.record
+    when = f"at {words.moment(record.verified_at, now)}" if record.verified_at else "at the agent's start"
+    known: dict[bool | None, tuple[str, Tone, str]] = {
+        None: ("Not checked yet", "warn", "Nobody has read it since the agent began."),
+        True: ("Whole", "good", f"Read and checked {when}, up to entry {words.grouped(str(record.verified_to))}."),
+        False: ("Damaged", "bad", f"Read {when}, and found not to be whole."),
+    }
+    word, tone, text = known[record.whole]
+    entries = words.grouped(str(record.entries))
+    return RecordView(entries, record.tip or "", word, tone, f"{text} {record.text}".strip())
+
+
+def verification_view(found: Verification) -> tuple[str, Tone, tuple[str, ...]]:
+    """What reading the whole record gave: in a line, its tone, and what is wrong."""
+    entries = words.counted(found.entries, "entry", "entries")
+    signatures = words.counted(found.signatures, "signature")
+    read = f"{entries} read, {signatures} judged again, in {words.duration(found.took_s)}"
+    if found.whole:
+        return f"The whole chain holds: {read}.", "good", found.faults
+    return f"The record is not whole: {read}.", "bad", found.faults or ("The agent does not say where.",)
+
+
+def _names(outcome: Outcome) -> frozenset[str]:
+    rules = {name.removeprefix("policy:") for name in outcome.by}
+    return frozenset({*outcome.by, *rules, outcome.proposal, outcome.experiment or ""}) - {""}
+
+
+def _decision(outcome: Outcome, now: datetime) -> DecisionLine:
+    revision = f", revision {outcome.revision}" if outcome.revision > 1 else ""
+    return DecisionLine(
+        proposal=f"{outcome.proposal}{revision}",
+        pid=outcome.proposal,
+        verdict=outcome.verdict,
+        tone=_VERDICTS.get(outcome.verdict, ""),
+        by=actors(outcome.by) if outcome.by else "",
+        at=words.clock(outcome.ts, now),
+        stamp=words.stamp(outcome.ts),
+        reason=outcome.reason,
+        experiment=outcome.experiment or "",
+        audit=outcome.audit,
+    )
