@@ -13,6 +13,8 @@ from agent.daemon import logs
 from agent.daemon.answer_words import in_words
 from agent.desk import Desk
 from agent.envelopes import Reason
+from agent.rules.outlook import Outlook
+from envs.design import Design
 from envs.errors import JournalError
 from instruments.errors import SetAsideError
 from instruments.profile.agent_messages import Reference
@@ -29,6 +31,9 @@ Seen = Callable[[str, str], bool]
 """Whether a message counted before, by its source and id."""
 BodyOf = Callable[[str], str]
 """The body of a proposal as it was published; empty when there is none of that id."""
+
+Known = Callable[[str], Mapping[Design, Outlook]]
+"""What the models said lately of designs of a proposal's campaign, as far as it still holds."""
 
 REMEMBERED = 10_000
 """Marks of what this process has acknowledged."""
@@ -50,6 +55,7 @@ class Ears:
         answer: tells people.
         on_reload: called when a person asked for the files to be read again; who did is in ``asked``.
         seen: whether the record holds the mark of a message: what counted is answered again, and not judged again.
+        known: what people were shown before they signed: an edit becomes a revision that says the same.
 
     Attributes:
         asked: who waits for the outcome of a reload, and what they asked it in.
@@ -65,6 +71,7 @@ class Ears:
         answer: Answer,
         on_reload: Callable[[], None],
         seen: Seen = lambda _source, _id: False,
+        known: Known = lambda _pid: {},
     ) -> None:
         self.asked: list[tuple[str, Reference]] = []
         self._desk = desk
@@ -74,6 +81,7 @@ class Ears:
         self._answer = answer
         self._on_reload = on_reload
         self._seen = seen
+        self._known = known
         self._heard: dict[str, None] = {}
 
     async def listen(self, transport: Transport) -> None:
@@ -88,7 +96,7 @@ class Ears:
         user, pid = topic.levels["user"], topic.levels["pid"]
 
         def arrived() -> core.DecisionArrived:
-            return core.DecisionArrived(user, pid, token, self._wall(), self._body_of(pid))
+            return core.DecisionArrived(user, pid, token, self._wall(), self._body_of(pid), self._known(pid))
 
         # Marked by its own bytes and where they came: on another proposal, or in another's name, it is a replay.
         await self._hear("decision", request_id(token), arrived, mark="/".join((request_id(token), user, pid)))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 from agent.daemon import logs
 from agent.daemon.bus import Bus, at_the_bus
@@ -18,6 +19,7 @@ from agent.daemon.health import Check, well
 from agent.daemon.house import House, Launch, open_house, tickets_secret
 from agent.daemon.http import Uploads, daemon_app, place_of, serve_http
 from agent.daemon.office import Office
+from agent.daemon.question_room import room_of
 from agent.daemon.reload import Reload
 from agent.daemon.signals import Signals
 from agent.daemon.systemd import Notifier
@@ -45,18 +47,21 @@ async def run_lab(launch: Launch) -> int:
         )  # fmt: skip
         place = place_of(house.config)
         async with serve_http(app, place, uploads) as server, at_the_bus(house, server) as bus:
-            office = Office(house, bus, on_reload=lambda: _soon(signals.reload))
+            room = room_of(house, bus.transport)
+            office = Office(house, bus, on_reload=lambda: _soon(signals.reload), known=room.previews.known)
             signals.on_reload(_reloading(Reload(house, office), notifier))
             desk.office = office
             try:
                 _log.info("connecting", broker=bus.address.place)
                 async with notifier.waiting(f"waits for the broker at {bus.address.place}"):
+                    await room.questions.listen(bus.transport)
                     await office.open()
                 # What is there now stays: going through it again and again would keep people's decisions waiting.
                 gc.freeze()
                 gc.enable()
                 signals.up()
-                await _work(house, bus, office, signals, notifier, base=server.base)
+                beside = [room.questions.run()]
+                await _work(house, bus, office, signals, notifier, beside, base=server.base)
             finally:
                 await bus.client.close()
     return signals.exit_code
@@ -102,8 +107,11 @@ def _reloading(reload: Reload, notifier: Notifier) -> Callable[[], Awaitable[Non
     return reloaded
 
 
-async def _work(house: House, bus: Bus, office: Office, signals: Signals, notifier: Notifier, *, base: str) -> None:
-    works = office.run()
+async def _work(
+    house: House, bus: Bus, office: Office, signals: Signals, notifier: Notifier,
+    beside: Sequence[Coroutine[Any, Any, None]], *, base: str,
+) -> None:  # fmt: skip
+    works = [*office.run(), *beside]
     if bus.virtual is not None:
         works.append(_given_up(bus))
     tasks = [asyncio.create_task(work, name=f"office {n}") for n, work in enumerate(works)]

@@ -15,19 +15,23 @@ from agent import events as ev
 from agent.crash_points import reached
 from agent.daemon import logs
 from agent.daemon.beat import Beat
+from agent.daemon.board_shelf import BoardShelf
+from agent.daemon.boards import Boards
 from agent.daemon.bus import Bus
 from agent.daemon.conduct import Patient
 from agent.daemon.config import CampaignEntry
 from agent.daemon.embedded import admit
 from agent.daemon.health import Check
-from agent.daemon.hear import Ears
+from agent.daemon.hear import Ears, Known
 from agent.daemon.house import MEGABYTE, House
 from agent.daemon.lab_terms import LabTerms
+from agent.daemon.laboratory_told import About
 from agent.daemon.publish import Mouth
 from agent.daemon.recall import Recall
 from agent.daemon.reconcile import Reconcile
 from agent.daemon.rules_of import changed
 from agent.daemon.signals import Signals
+from agent.daemon.space_facts import SpaceFacts
 from agent.daemon.systemd import Notifier
 from agent.daemon.telling import told
 from agent.identity import Person
@@ -56,21 +60,27 @@ class Office:
         bus: the way to instruments and people.
         on_reload: called when a person asks for the files to be read again.
         sleeper: waits, in real time.
+        known: what people were shown of designs before they edit a proposal.
     """
 
-    def __init__(self, house: House, bus: Bus, *, on_reload: Callable[[], None], sleeper: Any = asyncio.sleep) -> None:
+    def __init__(
+        self, house: House, bus: Bus, *, on_reload: Callable[[], None], sleeper: Any = asyncio.sleep,
+        known: Known = lambda _pid: {},
+    ) -> None:  # fmt: skip
         self._house = house
         self._bus = bus
         desk, clock = house.desk, house.clock
+        self.boards = _boards(house, bus)
+        desk.observe(self.boards.note)
         self.mouth = Mouth(
             desk, house.record, house.shelf, bus.transport, house.config.topics, agent=house.config.lab.agent,
-            boot=house.boot, clock=clock, sleeper=sleeper,
+            boot=house.boot, clock=clock, sleeper=sleeper, aside=self.boards,
         )  # fmt: skip
         desk.observe(self.mouth.note)
         desk.observe(_logged)
         self.ears = Ears(
             desk, house.config.topics, body_of=house.shelf.body, wall=lambda: datetime.now(UTC),
-            answer=self.mouth.answer, on_reload=on_reload, seen=house.journal.seen,
+            answer=self.mouth.answer, on_reload=on_reload, seen=house.journal.seen, known=known,
         )  # fmt: skip
         jobs = self._jobs = Jobs(
             bus.client, store=house.store, sources=bus.sources, clock=clock, strict=False,
@@ -228,6 +238,7 @@ class Office:
     async def _announce(self) -> None:
         mode, stopped = self._house.launch.mode, self._house.desk.state.stopped
         words = f"{mode}; stopped: {stopped}" if stopped else mode
+        self.boards.look()
         await self._bus.client.announce(f"{words}; reconciling" if self.reconcile.left else words)
 
     def _look(self) -> None:
@@ -308,6 +319,21 @@ class Office:
 
 def _bytes(megabytes: float) -> int:
     return int(megabytes * MEGABYTE)
+
+
+def _boards(house: House, bus: Bus) -> Boards:
+    about = About(house.config.lab.agent, house.boot, f"labwright {version('labwright')}", house.clock.speed)
+
+    def campaign(cid: str) -> tuple[Objective, SpaceFacts] | None:
+        # Asked anew each time: a reload may bring campaigns.
+        entry = next((entry for entry in house.config.campaign if entry.id == cid), None)
+        facts = house.facts.get(cid)
+        return (Objective.from_dict(entry.objective), facts) if entry and facts else None
+
+    return Boards(
+        house.desk, BoardShelf(house.journal), bus.transport, house.config.topics, about=about, clock=house.clock,
+        wall=lambda: datetime.now(UTC), campaign=campaign,
+    )  # fmt: skip
 
 
 def _logged(event: ev.Event, state: core.LabState, *, replayed: bool) -> None:
