@@ -2,13 +2,13 @@
 
 An entry names what has to be told, not the words: they are made of the record when they are sent. Saying the same thing
 twice changes nothing, so entries are taken out in batches, after the bus has them. What is only said again, because a
-broker may have lost it, comes after all that is new.
+broker may have lost it, comes after all that is new; and so does what stands on the boards.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Protocol
@@ -55,6 +55,27 @@ class Shelf(Protocol):
         ...
 
 
+class Aside(Protocol):
+    """What is said when nobody waits for anything else."""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether something has changed that is not said yet."""
+        ...
+
+    def on_due(self, ring: Callable[[], None]) -> None:
+        """Have a function called when something becomes due."""
+        ...
+
+    def everything(self) -> None:
+        """Say all of it again."""
+        ...
+
+    async def say_next(self, *, again: bool = True) -> bool:
+        """Say one thing, what is new first; returns whether there was any."""
+        ...
+
+
 class Mouth:
     """Publishes.
 
@@ -68,6 +89,7 @@ class Mouth:
         boot: of this run.
         clock: the laboratory's time.
         sleeper: waits, in real time.
+        aside: said when nothing else waits; nothing where it is None.
     """
 
     def __init__(
@@ -82,6 +104,7 @@ class Mouth:
         boot: str,
         clock: Clock,
         sleeper: Sleeper,
+        aside: Aside | None = None,
     ) -> None:
         self._desk = desk
         self._journal = journal
@@ -104,6 +127,9 @@ class Mouth:
         self._turn = asyncio.Lock()
         self._bell = asyncio.Event()
         self._seq = 0
+        self._aside = aside
+        if aside is not None:
+            aside.on_due(self._bell.set)
         desk.on_change(self._take)
 
     @property
@@ -147,6 +173,8 @@ class Mouth:
         again += [Effect("outcome", p) for p in newest]
         self._past = list(decided[KEPT_OUTCOMES:])
         self._again = dict.fromkeys(again)
+        if self._aside is not None:
+            self._aside.everything()
         self._bell.set()
 
     async def run(self) -> None:
@@ -157,6 +185,7 @@ class Mouth:
             try:
                 await self.drain()
                 await self._repeat()
+                await self._say_aside(again=True)
             except (InstrumentError, JournalError) as error:
                 _log.warning("not told yet", reason=str(error), waiting=self.waiting)
                 await self._sleeper(PAUSE_S)
@@ -171,6 +200,7 @@ class Mouth:
         """
         async with self._turn:
             await self._drain()
+            await self._say_aside(again=False)
 
     async def _drain(self) -> None:
         while self._events:
@@ -226,7 +256,7 @@ class Mouth:
     async def _repeat(self) -> None:
         """Say again what is to be said again, until there is something new."""
         while self._again or self._past:
-            if self._events or self._due:
+            if self._events or self._due or (self._aside is not None and self._aside.fresh):
                 self._bell.set()
                 return
             if not self._again:
@@ -242,6 +272,13 @@ class Mouth:
                 self._again[effect] = None
                 raise
         self._ahead = {}
+
+    async def _say_aside(self, *, again: bool) -> None:
+        """Say what stands on the boards, until there is something that people wait for."""
+        while self._aside is not None and await self._aside.say_next(again=again):
+            if self._events or self._due:
+                self._bell.set()
+                return
 
     def _look_ahead(self, effect: Effect) -> None:
         """Read what comes next in one query, unless what was read last has it and still holds."""

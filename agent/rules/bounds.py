@@ -137,9 +137,9 @@ class Combination:
         if not counts:
             return ""
         if self.parameter not in parameters:
-            return f"{self.parameter} is not given, but {self._words} needs it within limits"
+            return f"{self.parameter} is not given, but {self.words} needs it within limits"
         refused = self.bound.refusal(self.parameter, parameters[self.parameter])
-        return f"{refused}, which holds for {self._words}" if refused else ""
+        return f"{refused}, which holds for {self.words}" if refused else ""
 
     def _counts(self, value: Value) -> bool:
         if isinstance(value, str) or self.options:
@@ -150,7 +150,8 @@ class Combination:
         return not (number <= self.above or number >= self.below)
 
     @property
-    def _words(self) -> str:
+    def words(self) -> str:
+        """When the rule counts, for people."""
         if self.options:
             return f"{self.when} of {' or '.join(self.options)}"
         above = f" above {self.above:.10g} {self.unit}" if math.isfinite(self.above) else ""

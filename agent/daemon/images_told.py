@@ -1,0 +1,57 @@
+"""The images of an experiment and what the network read in them, as the bus retains them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent import events as ev
+from agent.daemon.steps_told import LINE, READ, TEXT, Happened
+from instruments.messages import Quantity
+from instruments.profile.experiment_messages import MAX_STEPS, ImageState
+
+
+def images_of(history: Sequence[Happened]) -> tuple[ImageState, ...]:
+    """Images in the order in which they were taken; one of which nothing is read yet has no verdict.
+
+    Args:
+        history: all that happened to the experiment.
+    """
+    images: list[ImageState] = []
+    for one in history:
+        event = one.event
+        if isinstance(event, ev.StepEnded) and event.then == READ and event.reads in event.artefacts:
+            taken = event.artefacts[event.reads]
+            images.append(_image(event.attempt, taken))
+        elif isinstance(event, ev.ImageRead):
+            waits = [n for n, image in enumerate(images) if image.accepted is None]
+            read = _read(event)
+            if waits and images[waits[-1]].image == event.image.sha256:
+                images[waits[-1]] = read
+            else:
+                images.append(read)
+    return tuple(images[-MAX_STEPS:])
+
+
+def _image(attempt: int, record: ev.ArtefactRecord) -> ImageState:
+    return ImageState(
+        attempt=attempt, image=record.sha256, media_type=record.media_type[:LINE], bytes=max(record.bytes, 0)
+    )  # fmt: skip
+
+
+def _read(event: ev.ImageRead) -> ImageState:
+    return _image(event.attempt, event.image).model_copy(
+        update={
+            "overlay": event.overlay.sha256 if event.overlay else None,
+            "accepted": event.accepted,
+            "reason": event.reason[:TEXT],
+            "pixel_size": Quantity(value=event.pixel_size, unit="um") if event.pixel_size > 0.0 else None,
+            "scale_source": event.scale_source[:LINE],
+            "n_grains": max(event.n_grains, 0),
+            "grain_size": _quantity(event.grain_size, "um"),
+            "porosity": _quantity(event.porosity, "1"),
+        }
+    )
+
+
+def _quantity(reading: ev.Reading | None, unit: str) -> Quantity | None:
+    return None if reading is None else Quantity(value=reading[0], unit=unit, std=reading[1] or None)
