@@ -14,7 +14,7 @@ from envs.space import DesignSpace
 from surrogates.applicability import Applicability
 from surrogates.composite import Prediction
 from surrogates.factor_effects import conditional_effects
-from surrogates.observations import Observation
+from surrogates.observations import Made, Observation
 
 
 def expectations(
@@ -37,12 +37,24 @@ def expectations(
     distance, closest = torch.cdist(rows[:, 3:], past).min(dim=1)
     effects = conditional_effects(space, models.features, models.outcome, designs)
     standings = Applicability(models.features, models.outcome).judge(rows)
+    nearest = [ids[int(i)] for i in closest]
     return [
         Expectation(
-            _forecast(prediction, success, i), ids[int(closest[i])], float(distance[i]), effects[i], standings[i]
+            _forecast(prediction, success, i), eid, float(distance[i]), _found(history[eid]), effects[i], standings[i]
         )
-        for i in range(len(designs))
+        for i, eid in enumerate(nearest)
     ]
+
+
+def _found(observation: Observation) -> dict[str, tuple[float, float]]:
+    if not isinstance(observation, Made):
+        return {}
+    readings = {
+        "hardness": observation.hardness,
+        "porosity": observation.porosity,
+        "grain_size": observation.grain_size,
+    }
+    return {name: (reading.value, reading.std) for name, reading in readings.items()}
 
 
 def _forecast(prediction: Prediction, success: Tensor, i: int) -> Forecast:

@@ -106,6 +106,7 @@ class InlineMinds:
             expected.nearest,
             significant(expected.distance),
             self._model_version,
+            expected.found,
         )
 
     async def read_image(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from envs.design import Design
@@ -38,6 +39,7 @@ class Expectation:
         forecast: what they expect of it.
         nearest: identifier of the finished experiment whose design is most alike.
         distance: to that one, in the columns of ``DesignFeatures``.
+        found: what that one gave, value and standard uncertainty by property; empty where it failed.
         effects: of each factor on the objective, the others held.
         standing: whether they know designs like it.
     """
@@ -45,6 +47,7 @@ class Expectation:
     forecast: Forecast
     nearest: str
     distance: float
+    found: Mapping[str, tuple[float, float]]
     effects: tuple[FactorCurve, ...]
     standing: Standing
 

@@ -15,6 +15,7 @@ from agent.core.proposing import LIMITS, closed, queued, stale
 from agent.core.state import LabRules, LabState, ProposalState
 from agent.identity import People
 from agent.roles import may
+from agent.rules.checks import checks_of
 from agent.rules.limits import refusals_of
 from agent.rules.terms import apply_changes, revised
 from envs.design import Design
@@ -196,4 +197,5 @@ def _new_terms(
         message.body, design, decision.changes, by=decision.user, comment=decision.comment, now=now,
         factors=own.factors, crystals=own.crystals, policy=own.policy, costs=own.costs,
         recipe_hash=own.recipe.digest(design, own.factors), limits_version=rules.limits.version, hazards=own.hazards,
+        outlook=message.previews.get(design), checks=checks_of(rules.limits, own.recipe, design, own.factors),
     )  # fmt: skip

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from agent import events as ev
 from agent.desk import Desk
 from agent.minds import PlanAnswer, Suggestion
+from agent.rules.checks import checks_of
+from agent.rules.costs import Costs
 from agent.rules.limits import refusals_of
 from agent.rules.terms import nearest_sample, published, terms_of
 from envs.design import Design
@@ -51,8 +53,11 @@ class LabTerms:
             cost=cost,
             forecast=suggestion.forecast,
             acquisition=suggestion.acquisition,
-            nearest=nearest_sample(suggestion.nearest, self._found(suggestion.nearest)),
+            nearest=nearest_sample(suggestion.nearest, self._found(suggestion.nearest), distance=suggestion.distance),
             hazards=own.hazards(design),
+            outlook=suggestion.outlook(answer.model_version),
+            duration=own.costs.duration(design) if isinstance(own.costs, Costs) else None,
+            checks=checks_of(self._desk.rules.limits, own.recipe, design, own.factors),
         )
         return terms_of(message)
 

@@ -89,6 +89,25 @@ class Costs:
             total |= {name: total.get(name, 0.0) + value for name, value in found.items()}
         return total
 
+    def duration(self, design: Design) -> float | None:
+        """Hours from the first order to the last answer, the instruments free and nothing tried twice.
+
+        Each step takes the hours of its own kind of instrument. None where nobody has said how long one of them takes.
+
+        Raises:
+            UserError: a formula has no value for this design.
+        """
+        total = 0.0
+        for step in self.steps:
+            try:
+                hours = step.of(design.process, self.durations).get(f"{step.kind}{HOURS}")
+            except FormulaError as error:
+                raise UserError(f"how long the step {step.step} takes cannot be estimated: {error}") from error
+            if hours is None:
+                return None
+            total += hours
+        return total if self.steps else None
+
     @property
     def names(self) -> tuple[str, ...]:
         """Costs that an estimate may have."""

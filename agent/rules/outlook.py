@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from agent.events.base import Reading
 from agent.events.proposals import ForecastRecord
+from envs.objective import FLAGSHIP, Objective
 from instruments.profile.model_messages import Domain, FactorEffect, Structure
 
 
@@ -23,8 +26,10 @@ class Outlook:
         domain: whether the models know designs like it.
         structure: of its crystal; None where there is none, or it has too many atoms to be drawn.
         nearest: the finished experiment whose design is most alike; empty where there is none.
-        distance: to that one, in the measure that ``surrogates.applicability`` describes.
+        distance: to that one, in the columns that the models see.
         model_version: of the models.
+        found: what the nearest one gave, by property; what the models learned of it.
+        objective: what the forecast is of.
     """
 
     forecast: ForecastRecord | None = None
@@ -34,3 +39,5 @@ class Outlook:
     nearest: str = ""
     distance: float | None = None
     model_version: str = "none"
+    found: Mapping[str, Reading] = field(default_factory=dict)
+    objective: Objective = FLAGSHIP

@@ -19,8 +19,10 @@ from pydantic import ValidationError
 from agent.events.base import Reading
 from agent.events.proposals import ForecastRecord, Terms
 from agent.rules.budgets import cost_unit
+from agent.rules.costs import Costs
+from agent.rules.outlook import Outlook
 from agent.rules.policy import Policy
-from agent.rules.words import edit_words, rationale
+from agent.rules.words import edit_words, foreseen, rationale
 from envs.design import Design, FactorValue
 from envs.errors import ConfigError, JournalError, UserError
 from envs.factors import Factor, as_float
@@ -29,6 +31,7 @@ from instruments.messages import Quantity
 from instruments.profile.agent_messages import (
     MAX_PROPERTIES,
     Acquisition,
+    Check,
     Estimate,
     Hazard,
     NearestSample,
@@ -58,7 +61,8 @@ def published(
     objective: Objective, strategy: str, pool: str, now: datetime, expires_at: datetime, quorum: int, recipe_hash: str,
     limits_version: str, model_version: str, cost: Mapping[str, float], forecast: ForecastRecord | None = None,
     acquisition: float | None = None, nearest: NearestSample | None = None, hazards: Sequence[Hazard] = (),
-    cost_units: Mapping[str, str] | None = None,
+    cost_units: Mapping[str, str] | None = None, outlook: Outlook | None = None, duration: float | None = None,
+    checks: Sequence[Check] = (),
 ) -> Proposal:  # fmt: skip
     """The first revision of a proposal, as it is published.
 
@@ -84,6 +88,9 @@ def published(
         nearest: the most alike sample, of ``nearest_sample``.
         hazards: what can hurt, of ``Hazards.of``.
         cost_units: UCUM codes by name of a cost; ``h`` of hours and 1 where it says nothing.
+        outlook: gives structure, effects and domain.
+        duration: hours from the first order to the last.
+        checks: its orders against the limits, of ``checks_of``.
 
     Raises:
         UserError: something of it cannot be published, such as a factor whose name is no path.
@@ -98,7 +105,7 @@ def published(
             quorum=quorum,
             design=design_of(design, formula, factors),
             prediction={objective.name: _estimate(forecast, objective)} if forecast else {},
-            feasibility=min(max(forecast.feasibility, 0.0), 1.0) if forecast else None,
+            feasibility=_chance(forecast),
             acquisition=None if acquisition is None else Acquisition(function=ACQUISITION, value=acquisition),
             proposed_by=Proposer(policy=strategy, pool=pool),
             rationale=rationale(objective, forecast, pool, acquisition, nearest)[:RATIONALE],
@@ -108,6 +115,11 @@ def published(
             model_version=model_version,
             recipe_hash=recipe_hash,
             limits_version=limits_version,
+            structure=outlook.structure if outlook else None,
+            duration=_hours(duration),
+            effects=outlook.effects if outlook else (),
+            domain=outlook.domain if outlook else None,
+            checks=tuple(checks),
         )
 
 
@@ -143,8 +155,13 @@ def revised(
     recipe_hash: str,
     limits_version: str,
     hazards: Callable[[Design], Sequence[Hazard]] | None = None,
+    outlook: Outlook | None = None,
+    checks: Sequence[Check] = (),
 ) -> Terms:
     """The terms of a person's edit: the next revision, with nothing in it that was said of the design before.
+
+    It says who made it and what was there before. What the models expect of the new design is in it where somebody had
+    asked them. The crystal's structure stays where the crystal does.
 
     Args:
         body: of the revision that was edited, as it was published.
@@ -160,6 +177,8 @@ def revised(
         recipe_hash: ``Recipe.digest`` of the new design.
         limits_version: of the limits that the new design was checked against.
         hazards: of a design; without it those of the revision before stay, and the rationale says so.
+        outlook: what the models say of the new design; None where nobody asked.
+        checks: the new design's orders against the limits, of ``checks_of``.
 
     Raises:
         JournalError: the body is no proposal.
@@ -167,42 +186,60 @@ def revised(
     """
     old = _parsed(body)
     with _publishable(old.proposal):
-        return terms_of(_next_revision(
-            old, design, changes, by, comment, now, factors, crystals, policy, costs(design), recipe_hash,
-            limits_version, hazards,
-        ))  # fmt: skip
+        described = design_of(design, crystals.get(design.crystal, str(old.design.get(FORMULA, ""))), factors)
+        cost = costs(design)
+        fields: dict[str, Any] = {
+            **{name: getattr(old, name) for name in type(old).model_fields},
+            "revision": old.revision + 1,
+            "created_at": now,
+            "expires_at": policy.expires_at(now),
+            "quorum": policy.quorum(design, cost),
+            "design": described,
+            "acquisition": None,
+            "cost": _costs(cost, {name: quantity.unit for name, quantity in old.cost.items()}),
+            "duration": _hours(costs.duration(design) if isinstance(costs, Costs) else None),
+            "hazards": old.hazards if hazards is None else tuple(hazards(design)),
+            "recipe_hash": recipe_hash,
+            "limits_version": limits_version,
+            "checks": tuple(checks),
+            "edited_by": by,
+            "changes": {p: old.design[p] for p in old.design if old.design[p] != described.get(p)},
+            **_said_anew(old, described, outlook or Outlook(model_version=old.model_version)),
+        }
+        words = _edit_rationale(old, described, changes, by, comment, outlook, no_hazards=hazards is None)
+        return terms_of(Proposal(**{**fields, "rationale": words[:RATIONALE]}))
 
 
-def _next_revision(
-    old: Proposal, design: Design, changes: Changes, by: str, comment: str, now: datetime, factors: Sequence[Factor],
-    crystals: Mapping[str, str], policy: Policy, cost: Mapping[str, float], recipe_hash: str, limits_version: str,
-    hazards: Callable[[Design], Sequence[Hazard]] | None,
-) -> Proposal:  # fmt: skip
-    units = {name: quantity.unit for name, quantity in old.cost.items()}
-    described = design_of(design, crystals.get(design.crystal, str(old.design.get(FORMULA, ""))), factors)
-    words = edit_words(by, old.design, described, changes, comment)
-    if hazards is None and old.hazards:
-        words += " The hazards are those that were found for the design before."
-    if old.rationale:
-        words += f" Before the change it said: {old.rationale}"
-    fields: dict[str, Any] = {
-        **{name: getattr(old, name) for name in type(old).model_fields},
-        "revision": old.revision + 1,
-        "created_at": now,
-        "expires_at": policy.expires_at(now),
-        "quorum": policy.quorum(design, cost),
-        "design": described,
-        "prediction": {},
-        "feasibility": None,
-        "acquisition": None,
-        "nearest": None,
-        "rationale": words[:RATIONALE],
-        "cost": _costs(cost, units),
-        "hazards": old.hazards if hazards is None else tuple(hazards(design)),
-        "recipe_hash": recipe_hash,
-        "limits_version": limits_version,
+def _said_anew(old: Proposal, described: Mapping[str, Quantity | str], outlook: Outlook) -> dict[str, Any]:
+    """What the models say of an edited design; what was said of the design before is gone."""
+    forecast, objective = outlook.forecast, outlook.objective
+    same_crystal = old.design.get(CRYSTAL) == described.get(CRYSTAL)
+    return {
+        "prediction": {objective.name: _estimate(forecast, objective)} if forecast else {},
+        "feasibility": _chance(forecast),
+        "nearest": _nearest(outlook),
+        "model_version": outlook.model_version if forecast else old.model_version,
+        "structure": outlook.structure or (old.structure if same_crystal else None),
+        "effects": outlook.effects,
+        "domain": outlook.domain,
     }
-    return Proposal(**fields)
+
+
+def _edit_rationale(
+    old: Proposal, described: Mapping[str, Quantity | str], changes: Changes, by: str, comment: str,
+    outlook: Outlook | None, *, no_hazards: bool,
+) -> str:  # fmt: skip
+    said = ""
+    if outlook is not None and outlook.forecast is not None:
+        said = foreseen(outlook.objective, outlook.forecast, _nearest(outlook))
+    words = edit_words(by, old.design, described, changes, comment, said)
+    if no_hazards and old.hazards:
+        words += " The hazards are those that were found for the design before."
+    return f"{words} Before the change it said: {old.rationale}" if old.rationale else words
+
+
+def _nearest(outlook: Outlook) -> NearestSample | None:
+    return nearest_sample(outlook.nearest, outlook.found, distance=outlook.distance)
 
 
 def apply_changes(design: Design, changes: Changes, factors: Sequence[Factor], crystals: Mapping[str, str]) -> Design:
@@ -299,6 +336,14 @@ def _estimate(forecast: ForecastRecord, objective: Objective) -> Estimate:
     return Estimate(
         value=forecast.median, unit=objective.unit, std=spread, low=forecast.low, high=forecast.high
     )  # fmt: skip
+
+
+def _chance(forecast: ForecastRecord | None) -> float | None:
+    return min(max(forecast.feasibility, 0.0), 1.0) if forecast else None
+
+
+def _hours(duration: float | None) -> Quantity | None:
+    return None if duration is None else Quantity(value=float(f"{duration:.6g}"), unit="h")
 
 
 def _costs(cost: Mapping[str, float], units: Mapping[str, str]) -> dict[str, Quantity]:

@@ -25,16 +25,34 @@ def rationale(
     return " ".join(s for s in sentences if s)
 
 
-def edit_words(by: str, before: Plain, after: Plain, changes: Mapping[str, object], comment: str) -> str:
-    """What a person changed, and what that makes void."""
+def edit_words(
+    by: str, before: Plain, after: Plain, changes: Mapping[str, object], comment: str, foreseen: str = ""
+) -> str:
+    """What a person changed, and what that makes void.
+
+    Args:
+        by: who.
+        before: the design before.
+        after: the design after.
+        changes: as the person wrote them.
+        comment: why.
+        foreseen: what the models say of the design after, of ``foreseen``; empty where nobody asked them.
+    """
     paths = [p for p in after if before.get(p) != after[p] and p != "formula"]
     parts = [f"{p} from {_shown(before[p])} to {_shown(after[p])}" if p in before else f"{p} to {_shown(after[p])}"
              for p in paths] or [f"{p} to {v}" for p, v in changes.items()]  # fmt: skip
     why = f" ({comment.strip()})" if comment.strip() else ""
+    if foreseen:
+        return f"{by} changed {', '.join(parts)}{why}. {foreseen}"
     return (
         f"{by} changed {', '.join(parts)}{why}. What the models expected and the nearest sample were for the design "
         "before, and are left out."
     )
+
+
+def foreseen(objective: Objective, forecast: ForecastRecord, nearest: NearestSample | None) -> str:
+    """What the models say of an edited design, as they said it before the edit was signed."""
+    return f"Asked before the change was signed: {_expected(objective, forecast)} {_alike(nearest)}".strip()
 
 
 def _expected(objective: Objective, forecast: ForecastRecord | None) -> str:
