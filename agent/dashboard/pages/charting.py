@@ -1,0 +1,35 @@
+"""Charts on a page: drawn as SVG, so that the page's colours are theirs, and changed in place."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from agent.dashboard.drawing.charts import Options
+from agent.dashboard.ports import Hall
+
+
+def styled(hall: Hall, *sheets: str) -> None:
+    """Have the page bear further style sheets of ``static/``."""
+    for sheet in sheets:
+        ui.add_head_html(f'<link rel="stylesheet" href="{hall.prefix}/static/{sheet}">')
+
+
+def chart(options: Options, size: str = "") -> ui.echart:
+    """A chart; ``size`` is ``low`` or ``small`` where it is not as high as others."""
+    drawn = ui.echart(options, renderer="svg").classes(f"lw-chart {size}")
+    return drawn.props(f'role="img" aria-label="{_plain(options["aria"]["label"]["description"])}"')
+
+
+def redraw(drawn: ui.echart, options: Options) -> None:
+    """Have a chart show something else; nothing is sent where nothing changed."""
+    if drawn.options == options:
+        return
+    drawn.options.clear()
+    drawn.options.update(options)
+    drawn.props(f'aria-label="{_plain(options["aria"]["label"]["description"])}"')
+    drawn.update()
+
+
+def _plain(text: str) -> str:
+    # NiceGUI reads props as a list of words: what would end one is left out.
+    return text.replace("\\", " ").replace('"', "'").replace("\n", " ")
