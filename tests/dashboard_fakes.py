@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from agent.dashboard.live.freshness import Freshness
 from agent.dashboard.live.picture import Change, LabPicture
 from agent.deciding.sending import Answer as Counted
+from envs.errors import UserError
 from instruments.profile.questions import Answer, Topic
 
 if TYPE_CHECKING:
@@ -143,8 +144,9 @@ class FakeVoice:
 
     def _answer(self, about: Topic, visitor: Visitor, said: Mapping[str, Any]) -> Answer:
         self._note(about, visitor, said)
-        refusal = Answer(question="q", about=about, ts=datetime(2026, 6, 1, 12, tzinfo=UTC), refused="not asked for")
-        return self.answers.get(about, refusal)
+        if about not in self.answers:
+            raise UserError(f"the test holds no answer to a question about {about}")
+        return self.answers[about]
 
     def _note(self, name: str, visitor: Visitor, said: Mapping[str, Any]) -> None:
         self.calls.append(Call(name, visitor, said))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,7 +15,7 @@ from instruments.messages import MalformedMessageError
 from instruments.profile.agent_messages import AgentEvent, Outcome
 from instruments.profile.requests import request_id
 from instruments.topics import DecisionTopic, Lab, RequestTopic
-from instruments.transport import Message, Transport
+from instruments.transport import Handler, Message, Transport
 
 ANSWER_S = 10.0
 """How long an agent may take to say what came of it."""
@@ -58,13 +60,10 @@ async def send(
         sleeper: waits.
     """
     hearing = _Hearing(topic, token, sleeper)
-    lab = topic.lab
-    await transport.subscribe(lab.pattern("agentEvent"), hearing.note_event)
-    if isinstance(topic, DecisionTopic):
-        await transport.subscribe(lab.outcome(topic.pid), hearing.note_outcome)
-    await transport.publish(str(topic), token.encode())
-    if await hearing.bell.until(lambda: bool(hearing.answer or hearing.aside), within_s):
-        await hearing.bell.until(lambda: hearing.answer is not None, GRACE_S)
+    async with hearing.on(transport):
+        await transport.publish(str(topic), token.encode())
+        if await hearing.bell.until(lambda: bool(hearing.answer or hearing.aside), within_s):
+            await hearing.bell.until(lambda: hearing.answer is not None, GRACE_S)
     return replace(hearing.answer or hearing.aside or Answer("unknown"), kind=topic.row.key, id=request_id(token))
 
 
@@ -73,8 +72,23 @@ class _Hearing:
         self.answer: Answer | None = None
         self.aside: Answer | None = None
         self.bell = Bell(sleeper)
-        self._user = topic.user
+        self._topic = topic
         self._kind, self._id = topic.row.key, request_id(token)
+
+    @asynccontextmanager
+    async def on(self, transport: Transport) -> AsyncIterator[None]:
+        """Listen while the context lasts: the connection may be one that many others use, too."""
+        lab = self._topic.lab
+        wanted: list[tuple[str, Handler]] = [(lab.pattern("agentEvent"), self.note_event)]
+        if isinstance(self._topic, DecisionTopic):
+            wanted.append((lab.outcome(self._topic.pid), self.note_outcome))
+        try:
+            for pattern, handler in wanted:
+                await transport.subscribe(pattern, handler)
+            yield
+        finally:
+            for pattern, handler in wanted:
+                await transport.unsubscribe(pattern, handler)
 
     async def note_event(self, message: Message) -> None:
         try:
@@ -100,7 +114,7 @@ class _Hearing:
         # The event says more and comes with it: the outcome alone counts where the event was lost.
         by = ", ".join(outcome.by) or "nobody"
         text = f"{outcome.proposal} was {outcome.verdict} by {by}"
-        self.aside = Answer("counted" if self._user in outcome.by else "unknown", text)
+        self.aside = Answer("counted" if self._topic.user in outcome.by else "unknown", text)
         self.bell.ring()
 
 

@@ -75,8 +75,8 @@ class PatientTransport:
         for pattern, handler in wanted:
             await inner.subscribe(pattern, handler)
         await inner.connect()
-        for pattern, handler in self._wanted[len(wanted) :]:
-            await inner.subscribe(pattern, handler)  # somebody asked for it meanwhile
+        for entry in [entry for entry in self._wanted if entry not in wanted]:
+            await inner.subscribe(*entry)  # somebody asked for it meanwhile
 
     async def close(self) -> None:
         """Take leave; may be called twice."""

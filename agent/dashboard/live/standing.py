@@ -57,8 +57,7 @@ def judge(picture: LabPicture, link: Link, now_s: float) -> Freshness:
     if not states:
         return Freshness("no-agent", "No agent was ever at this broker: is this the laboratory's name?", age)
     if states == {"offline"}:
-        at = max(status.ts for status in picture.agents.values())
-        words = f"The agent is gone, since {at:%Y-%m-%d %H:%M:%S} UTC of the laboratory's time: nothing is decided now."
+        words = "The agent is gone: nothing that is decided now counts before it is back."
         return Freshness("agent-gone", words, age)
     if age is not None and age <= STALE_S:
         return Freshness("live", age_s=age)
