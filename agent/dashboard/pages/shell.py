@@ -1,4 +1,4 @@
-"""What all pages have around them: header, navigation, the banner that says when values are old."""
+"""What all pages have around them: header, navigation, the stop, the banner that says when values are old."""
 
 from __future__ import annotations
 
@@ -6,14 +6,27 @@ import inspect
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
+from http import HTTPStatus
+from typing import Final
 
 from nicegui import background_tasks, ui
+from starlette.exceptions import HTTPException
 
+from agent.dashboard import assets
+from agent.dashboard.door.login import theme_of
 from agent.dashboard.door.visitor import Visitor
 from agent.dashboard.live.picture import Change, Kind
+from agent.dashboard.pages.surroundings import Surroundings
 from agent.dashboard.ports import Hall
 
 Refresh = Callable[[frozenset[Change]], Awaitable[None] | None]
+
+TICK_S: Final = 2.0
+"""How often a page asks whether what it shows is still how things stand, s."""
+TICKS_A_SESSION: Final = 10
+"""Ticks between two looks at whether its session is still there."""
+_KINDS: Final[frozenset[Kind]] = frozenset({"proposal", "lab", "link", "agent"})
 
 
 @dataclass(frozen=True)
@@ -50,12 +63,12 @@ class Frame:
 
         def changed(changes: frozenset[Change]) -> None:
             mine = frozenset(change for change in changes if change.kind in kinds)
-            if not mine:
+            if not mine or client.is_deleted:
                 return
             with client:
                 result = refresh(mine)
                 if inspect.isawaitable(result):
-                    background_tasks.create(result)
+                    background_tasks.create(result, name="refresh of a page", context=client)
 
         context = self.hall.live.listening(changed)
         context.__enter__()
@@ -66,20 +79,43 @@ class Frame:
 def frame(hall: Hall, title: str, active: str) -> Iterator[Frame]:
     """Build a page's surroundings; what is built in the context stands in the page's middle.
 
+    All style sheets of ``static`` are there. Where the session has ended since the request came, the browser is led
+    to the login and the context is not entered.
+
     Args:
         hall: what the page is given.
-        title: of the page.
+        title: of the page, as plain text.
         active: the entry of the navigation that it belongs to: ``proposals``, ``campaigns``, ``experiments``,
             ``instruments`` or ``people``.
+
+    Raises:
+        HTTPException: that leads to the login, where the session is over.
     """
     request = ui.context.client.request
-    session = getattr(request.state, "session", "") if request is not None else ""
-    visitor = hall.visitor(session)
+    visitor = hall.visitor(getattr(request.state, "session", ""))
     if visitor is None:
-        ui.navigate.to(f"{hall.prefix}/login")
-        return
-    del active
-    ui.page_title(title)
-    with ui.element("main").classes("lw-page"):
-        ui.html(f"<h1 class='lw-h1'>{title}</h1>", sanitize=False)
-        yield Frame(hall, visitor)
+        raise HTTPException(HTTPStatus.SEE_OTHER, headers={"location": f"{hall.prefix}/login"})
+    page = Frame(hall, visitor)
+    ui.add_head_html(assets.style_links(hall.prefix))
+    around = Surroundings(page, title, active, theme_of(request.scope))
+    with around.main:
+        ui.html(escape(title), sanitize=False, tag="h1").classes("lw-h1")
+        yield page
+    page.follow(_KINDS, lambda _changes: around.refresh())
+    _watch(page, around)
+
+
+def _watch(page: Frame, around: Surroundings) -> None:
+    """Look again now and then: that nothing is heard any more is itself no message."""
+    ticks = 0
+
+    def tick() -> None:
+        nonlocal ticks
+        ticks += 1
+        around.refresh()
+        if ticks % TICKS_A_SESSION == 0:
+            visitor = page.still_in()
+            if visitor is not None:
+                around.greet(visitor)
+
+    ui.timer(TICK_S, tick, immediate=False)
