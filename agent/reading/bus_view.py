@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from agent.reading.answers import (
     CampaignAnswer,
     InstrumentAnswer,
     LabAnswer,
+    StopAnswer,
     WaitingAnswer,
     age_words,
     ago,
@@ -26,7 +28,8 @@ from instruments.clock import Sleeper
 from instruments.messages import Description, JobState, MalformedMessageError, Payload, Quantity, Status
 from instruments.profile.agent_messages import AgentEvent
 from instruments.profile.campaign_messages import CampaignState
-from instruments.topics import Lab
+from instruments.profile.laboratory import Laboratory
+from instruments.topics import AgentTopic, InstrumentTopic, Lab
 from instruments.transport import Message, Transport
 
 _Said = TypeVar("_Said", bound=Payload)
@@ -63,13 +66,17 @@ class BusView:
             TransportError: the broker refuses.
         """
         board = await read_board(self._transport, self._place.topics, sleeper=self._sleeper)
+        kept = await self._kept()
+        told = _laboratory(kept, self._place.topics)
+        stop = _stop(told)
         return LabAnswer(
             source=self._place.address.url,
             lab=self._place.topics.lab,
-            agent=_agent(board, self._now()),
+            agent=_agent(board, self._now(), told),
+            stop=stop,
             campaigns=tuple(_campaign(c, self._now()) for _, c in sorted(board.campaigns.items())),
-            instruments=await self.instruments(),
-            waiting=tuple(_waiting(board, self._now())),
+            instruments=self._instruments(kept, told),
+            waiting=(*_held(stop), *_waiting(board, self._now())),
         )
 
     async def instruments(self) -> tuple[InstrumentAnswer, ...]:
@@ -78,9 +85,20 @@ class BusView:
         Raises:
             TransportError: the broker refuses.
         """
+        kept = await self._kept()
+        return self._instruments(kept, _laboratory(kept, self._place.topics))
+
+    def _instruments(self, kept: _Kept, told: Laboratory | None) -> tuple[InstrumentAnswer, ...]:
+        topics, out = self._place.topics, _out_of_service(told)
+        iids = {t.iid for t in map(topics.read, kept.payloads) if isinstance(t, InstrumentTopic)}
+        heard = {iid: _instrument(iid, kept, topics, self._now()) for iid in iids}
+        return tuple(_both(iid, out.get(iid), heard.get(iid)) for iid in sorted(heard | out))
+
+    async def _kept(self) -> _Kept:
+        """What is retained of instruments, and of the laboratory as a whole."""
         kept = _Kept()
         topics = self._place.topics
-        patterns = [topics.every("status"), topics.every("desc"), topics.every("job")]
+        patterns = [topics.every("status"), topics.every("desc"), topics.every("job"), topics.pattern("agentLab")]
         for pattern in patterns:
             await self._transport.subscribe(pattern, kept.note)
         count = -1
@@ -89,8 +107,7 @@ class BusView:
             await self._sleeper(QUIET_S)
         for pattern in patterns:
             await self._transport.unsubscribe(pattern, kept.note)
-        iids = sorted({topics.parse(topic).iid for topic in kept.payloads})
-        return tuple(_instrument(iid, kept, topics, self._now()) for iid in iids)
+        return kept
 
     async def events(self) -> AsyncIterator[AgentEvent]:
         """What happens at the agents from now on, for ever.
@@ -116,7 +133,7 @@ class BusView:
 
 
 class _Kept:
-    """Retained messages of instruments, by topic."""
+    """Retained messages of instruments and agents, by topic."""
 
     def __init__(self) -> None:
         self.n = 0
@@ -137,10 +154,48 @@ class _Kept:
             return None
 
 
+def _laboratory(kept: _Kept, topics: Lab) -> Laboratory | None:
+    """What the agent that spoke last says of the laboratory as a whole."""
+    said = [kept.read(Laboratory, t) for t in kept.payloads if isinstance(topics.read(t), AgentTopic)]
+    return max(filter(None, said), key=lambda one: one.wall, default=None)
+
+
+def _stop(told: Laboratory | None) -> StopAnswer | None:
+    if told is None or told.stop is None:
+        return None
+    return StopAnswer(told.stop.by, told.stop.reason, told.stop.at.isoformat() if told.stop.at else "")
+
+
+def _held(stop: StopAnswer | None) -> Iterable[WaitingAnswer]:
+    if stop is not None:
+        text = f"the laboratory is stopped: {stop.reason} ({stop.by})"
+        yield WaitingAnswer("stop", "lab", text, "labwright clear", stop.at)
+
+
+def _out_of_service(told: Laboratory | None) -> dict[str, InstrumentAnswer]:
+    """What people said of instruments, as the agent tells it."""
+    out: dict[str, InstrumentAnswer] = {}
+    for iid, one in told.maintenance.items() if told else ():
+        since = f", since {one.since.isoformat()}" if one.since else ""
+        out[iid] = InstrumentAnswer(iid, "maintenance", maintenance=f"{one.reason} ({one.by}{since})".lstrip())
+    return out
+
+
+def _both(iid: str, said: InstrumentAnswer | None, heard: InstrumentAnswer | None) -> InstrumentAnswer:
+    """People's word on an instrument with its own."""
+    if heard is None:
+        return said or InstrumentAnswer(iid)
+    return heard if said is None else replace(heard, state=said.state, maintenance=said.maintenance)
+
+
+def _open_jobs(iid: str, kept: _Kept, topics: Lab) -> int:
+    states = [kept.read(JobState, t) for t in kept.payloads if t.startswith(topics.job(iid, "x")[:-1])]
+    return sum(state is not None and not state.terminal for state in states)
+
+
 def _instrument(iid: str, kept: _Kept, topics: Lab, now: datetime) -> InstrumentAnswer:
     status, description = kept.read(Status, topics.status(iid)), kept.read(Description, topics.desc(iid))
-    states = [kept.read(JobState, t) for t in kept.payloads if t.startswith(topics.job(iid, "x")[:-1])]
-    open_jobs = sum(state is not None and not state.terminal for state in states)
+    open_jobs = _open_jobs(iid, kept, topics)
     kind = description.kind if description else ""
     if status is None:
         return InstrumentAnswer(iid, "unknown", kind, "it has said nothing that can be read", open_jobs)
@@ -153,7 +208,12 @@ def _instrument(iid: str, kept: _Kept, topics: Lab, now: datetime) -> Instrument
     return InstrumentAnswer(iid, state, kind, message, open_jobs, heard=status.ts.isoformat(), age_s=age)
 
 
-def _agent(board: Board, now: datetime) -> AgentAnswer:
+def _agent(board: Board, now: datetime, told: Laboratory | None) -> AgentAnswer:
+    answer = _presence(board, now)
+    return answer if told is None else replace(answer, mode=told.mode, software=told.software)
+
+
+def _presence(board: Board, now: datetime) -> AgentAnswer:
     if not board.agents:
         return AgentAnswer(evidence="no agent ever said anything here")
     name, status = max(board.agents.items(), key=lambda one: (one[1].state != "offline", one[1].ts))
