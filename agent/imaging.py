@@ -15,6 +15,7 @@ from agent.store import ArtefactStore
 from envs.errors import UserError
 from surrogates.micrograph_io import Micrograph, read_micrograph
 from surrogates.micrograph_reader import Estimate, MicrographReader, overlay
+from surrogates.stereology import diameter_histogram
 
 
 class CampaignImageReader:
@@ -63,6 +64,7 @@ class CampaignImageReader:
             porosity=_pair(reading.porosity),
             n_grains=reading.n_grains,
             overlay=ev.ArtefactRecord(sha256=digest, media_type="image/png", bytes=len(drawn)),
+            diameters=_histogram(reading.diameters),
         )
 
 
@@ -94,6 +96,13 @@ def _unreadable(
         n_grains=0,
         overlay=None,
     )
+
+
+def _histogram(diameters: npt.NDArray[np.float64]) -> ev.HistogramRecord | None:
+    if not len(diameters):
+        return None
+    edges, counts = diameter_histogram(diameters)
+    return ev.HistogramRecord(edges=edges, counts=counts)
 
 
 def _pair(estimate: Estimate) -> ev.Reading | None:

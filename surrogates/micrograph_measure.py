@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,7 @@ class Segmentation:
         n_grains: grains seen, those cut by the frame counted half (ASTM E112, planimetric procedure).
         doubt: mean of 4 p (1 - p) of the boundary map over the found boundaries, 0 certain to 1 undecided.
         pore_doubt: share of the field where the network is undecided about a pore, mean of 4 p (1 - p).
+        diameters: equivalent circular diameter of each grain that the frame does not cut.
     """
 
     labels: Labels
@@ -47,6 +48,7 @@ class Segmentation:
     n_grains: int
     doubt: float
     pore_doubt: float
+    diameters: Floats = field(default_factory=lambda: np.empty(0))
 
 
 def measure(maps: Maps) -> Segmentation:
@@ -56,6 +58,7 @@ def measure(maps: Maps) -> Segmentation:
     labels = _grains(edge, pores)
     boundaries = boundary_mask(labels)
     diameters, weights = equivalent_diameters(labels)
+    whole = diameters
     if len(diameters) == 0:
         diameters, weights = np.array([np.sqrt(4.0 * np.count_nonzero(labels) / np.pi)]), np.ones(1)
     mean = float((diameters * weights).sum() / weights.sum())
@@ -72,6 +75,7 @@ def measure(maps: Maps) -> Segmentation:
         n_grains=round(inside + 0.5 * max(total - inside, 0)),
         doubt=float((4.0 * on_boundary * (1.0 - on_boundary)).mean()) if len(on_boundary) else 1.0,
         pore_doubt=float((4.0 * pore * (1.0 - pore)).mean()),
+        diameters=whole,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -71,6 +71,7 @@ class MicrographReading:
         n_grains: grains counted.
         boundary_mask: bool, shape (H, W).
         pore_mask: bool, shape (H, W).
+        diameters: of each grain that the frame does not cut, in the unit of ``grain_size`` and with its correction.
     """
 
     accepted: bool
@@ -84,6 +85,7 @@ class MicrographReading:
     n_grains: int
     boundary_mask: Mask
     pore_mask: Mask
+    diameters: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
 
 class MicrographReader:
@@ -161,6 +163,7 @@ class MicrographReader:
             n_grains=seen.n_grains,
             boundary_mask=seen.boundaries,
             pore_mask=seen.pores,
+            diameters=seen.diameters * (grain_size.value / seen.diameter) if seen.diameter > 0.0 else seen.diameters,
         )
 
 
@@ -176,6 +179,7 @@ def seen_in(network: MicrographNet, image: npt.NDArray[np.float32]) -> Segmentat
     return replace(
         again,
         diameter=again.diameter / factor,
+        diameters=again.diameters / factor,
         intercept=again.intercept / factor,
         pores=pores,
         boundaries=boundaries,

@@ -8,6 +8,7 @@ from scipy import ndimage
 
 Labels = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
+FEWEST_BINS, MOST_BINS = 16, 24
 
 
 def boundary_mask(labels: Labels) -> Mask:
@@ -54,6 +55,24 @@ def equivalent_diameters(labels: Labels) -> tuple[npt.NDArray[np.float64], npt.N
         diameters.append(float(np.sqrt(4.0 * areas[label] / np.pi)))
         weights.append(height * width / max(free, 1))
     return np.array(diameters), np.array(weights)
+
+
+def diameter_histogram(diameters: npt.NDArray[np.float64]) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    """How often each diameter was found: edges of bins of one width from 0, and the count in each.
+
+    The width is that of Freedman and Diaconis (Z. Wahrscheinlichkeitstheorie 57, 453, 1981), kept between 16 and 24
+    bins. Bins are linear: sections of equiaxed grains are spread by a factor of a few about their mean, and on a
+    logarithmic scale specks would be drawn out, and the large grains that people look for pressed together.
+
+    Args:
+        diameters: at least one, positive; the edges have their unit.
+    """
+    top = float(diameters.max())
+    first, third = np.quantile(diameters, [0.25, 0.75])
+    width = 2.0 * float(third - first) / len(diameters) ** (1.0 / 3.0)
+    n = int(np.clip(np.ceil(top / width) if width > 0.0 else FEWEST_BINS, FEWEST_BINS, MOST_BINS))
+    counts, edges = np.histogram(diameters, bins=n, range=(0.0, top))
+    return tuple(float(f"{edge:.6g}") for edge in edges), tuple(int(count) for count in counts)
 
 
 def mean_diameter(labels: Labels) -> float:

@@ -145,11 +145,21 @@ class Reconciled(EventModel):
     reason: str
 
 
+class HistogramRecord(EventModel):
+    """How often sizes were found, in bins that follow each other: one edge more than counts; ``unit`` is UCUM."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    unit: str = "um"
+
+
 class ImageRead(EventModel):
     """The CNN's reading of a micrograph, or its refusal.
 
     ``scale_source`` says where the pixel size came from: the file's metadata, or what had been ordered. ``then`` is the
     next step: the one that took the image where it is refused; ``kept`` what the recipe takes from the reading.
+    ``diameters`` counts the grains that the frame does not cut by their equivalent circular diameter; None where there
+    is none, and in events from before it was told.
     """
 
     kind: Literal["image.read"] = "image.read"
@@ -166,6 +176,7 @@ class ImageRead(EventModel):
     porosity: Reading | None
     n_grains: int
     overlay: ArtefactRecord | None
+    diameters: HistogramRecord | None = None
     then: str = ""
     kept: Stored = Field(default_factory=dict)
 
