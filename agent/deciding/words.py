@@ -11,13 +11,16 @@ from rich.console import Console
 from rich.text import Text
 
 from agent.deciding.board import Board
-from agent.deciding.design import brief_process, compound_of, shown, with_unit
+from agent.deciding.design import brief_process, compound_of, short, shown, with_unit
 from agent.sheet import Sheet
 from agent.words import NO_VALUE, chemical
 from instruments.messages import Quantity
 from instruments.profile.agent_messages import Estimate, Proposal
 from instruments.profile.legibility import printable
+from instruments.profile.model_messages import FactorEffect
 
+LEAST_SHARE = 0.01
+"""Of the spread over all factors: a factor below it is not told."""
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 
 
@@ -73,13 +76,22 @@ def show(proposal: Proposal, board: Board, console: Console) -> None:
     if proposal.feasibility is not None:
         expected["can be made"] = f"{proposal.feasibility:.0%}"
     _pairs(console, "expect", expected)
+    if proposal.domain is not None:
+        _pairs(console, "known", {proposal.domain.verdict: proposal.domain.text})
+    _pairs(console, "matters", {e.factor.removeprefix("process."): _effect(e, proposal) for e in _main(proposal)})
     if proposal.rationale:
         _pairs(console, "why", {"": proposal.rationale})
     _pairs(console, "chosen by", _chosen(proposal))
     if proposal.nearest is not None:
         _pairs(console, "most alike", _nearest(proposal))
     _pairs(console, "costs", {name: cost_of(value) for name, value in proposal.cost.items()})
+    if proposal.duration is not None:
+        _pairs(console, "takes", {"": cost_of(proposal.duration)})
     _pairs(console, "hazards", {f"{h.severity} {h.code}": h.text for h in proposal.hazards})
+    _pairs(console, "limits", _checked(proposal))
+    if proposal.edited_by:
+        before = {short(path): shown(value) for path, value in proposal.changes.items()}
+        _pairs(console, "edited by", {proposal.edited_by: "", **{f"{name} was": was for name, was in before.items()}})
     needs = f"{proposal.quorum} to approve; so far: {', '.join(votes) or 'nobody'}"
     _pairs(console, "people", {"": needs})
     expires = f"{_stamp(proposal.expires_at)} (in {left(proposal.expires_at, board.now)} of the laboratory's time)"
@@ -138,6 +150,37 @@ def _chosen(proposal: Proposal) -> dict[str, str]:
     if proposal.acquisition is not None:
         found[proposal.acquisition.function] = f"{proposal.acquisition.value:.4g}"
     return found
+
+
+def _main(proposal: Proposal) -> list[FactorEffect]:
+    """The factors that matter most for the objective around this design, the first one first."""
+    return sorted((e for e in proposal.effects if e.share >= LEAST_SHARE), key=lambda e: -e.share)
+
+
+def _effect(effect: FactorEffect, proposal: Proposal) -> str:
+    """Where the models see the least and the most of the objective along a factor."""
+    unit = next((value.unit for value in proposal.prediction.values()), "1")
+    least, most = min(effect.points, key=lambda p: p.value), max(effect.points, key=lambda p: p.value)
+    ends = (f"{with_unit(f'{p.value:.3g}', unit)} at {_level(p.at, effect.unit)}" for p in (least, most))
+    return f"{effect.share:.0%} of what the process can change: from {' to '.join(ends)}"
+
+
+def _level(at: float | str, unit: str) -> str:
+    return at if isinstance(at, str) else with_unit(f"{at:g}", unit)
+
+
+def _checked(proposal: Proposal) -> dict[str, str]:
+    """Each value of the orders with its bounds; those without any are not told."""
+    told: dict[str, str] = {}
+    for check in proposal.checks:
+        if check.low is None and check.high is None:
+            continue
+        bounds = [f"at least {check.low:g}"] if check.low is not None else []
+        bounds += [f"at most {check.high:g}"] if check.high is not None else []
+        both = check.low is not None and check.high is not None
+        allowed = f"{check.low:g} to {check.high:g}" if both else bounds[0]
+        told[f"{check.instrument} {check.command} {check.parameter}"] = f"{shown(check.value)} (allowed {allowed})"
+    return told
 
 
 def _nearest(proposal: Proposal) -> dict[str, str]:
