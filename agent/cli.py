@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from agent.cli_broker import broker_app
+from agent.cli_dashboard import dashboard_app
 from agent.cli_instrument import instrument_app
 from agent.cli_lab import lab_app
 from agent.cli_people import people_app
@@ -34,6 +35,7 @@ app.add_typer(people_app)
 app.add_typer(run_app)
 app.add_typer(lab_app)
 app.add_typer(broker_app)
+app.add_typer(dashboard_app)
 app.add_typer(instrument_app, name="instrument")
 
 INTERRUPTED = 130

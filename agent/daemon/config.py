@@ -355,6 +355,7 @@ def virtual_config(
     speed: float = VIRTUAL_SPEED,
     http_port: int = 0,
     policy: Mapping[str, Any] | None = None,
+    identities: Path | None = None,
 ) -> LabConfig:
     """The laboratory of ``labwright run --virtual``: an embedded broker, and the virtual instruments.
 
@@ -366,6 +367,7 @@ def virtual_config(
         speed: seconds of lab time in a second.
         http_port: a free one for 0.
         policy: who approves; people do where it says nothing.
+        identities: directory of the keys that its dashboard opens; the machine user's own where it is None.
 
     Raises:
         ConfigError: a name or a campaign is wrong.
@@ -377,6 +379,7 @@ def virtual_config(
         "lab": {"name": "virtual", "state": str(state.absolute()), "speed": speed},
         "broker": {"embedded": True, "instruments": list(VIRTUAL_INSTRUMENTS), "people": list(people)},
         "http": {"port": http_port},
+        "dashboard": {"identities": str(identities.absolute()) if identities else ""},
         "policy": dict(policy or {}),
         "campaign": tables,
     }

@@ -14,6 +14,8 @@ class DashboardSection(Section):
 
     Attributes:
         enabled: whether there are any.
+        behind_proxy: whether a proxy stands before the HTTP port that sets X-Forwarded-For and X-Forwarded-Proto itself:
+            they are believed then, and else ignored.
         identities: directory of people's encrypted private keys, below the one of LAB.toml; empty for the one of the
             machine's user, which ``labwright identity`` uses.
         session_idle_min: minutes without a sign of life after which a person has to log in again.
@@ -23,6 +25,7 @@ class DashboardSection(Section):
     """
 
     enabled: bool = True
+    behind_proxy: bool = False
     identities: str = ""
     session_idle_min: Annotated[float, Field(ge=1.0, le=24.0 * 60.0)] = 30.0
     session_max_h: Annotated[float, Field(ge=0.1, le=24.0 * 7.0)] = 12.0

@@ -19,14 +19,19 @@ from agent.daemon.health import Check, well
 from agent.daemon.house import House, Launch, open_house, tickets_secret
 from agent.daemon.http import Uploads, daemon_app, place_of, serve_http
 from agent.daemon.office import Office
+from agent.daemon.pages import keep_pages
+from agent.daemon.porch import PREFIX, Porch
 from agent.daemon.question_room import room_of
 from agent.daemon.reload import Reload
 from agent.daemon.signals import Signals
 from agent.daemon.systemd import Notifier
+from instruments.bulk.endpoint import Limits
 from instruments.bulk.tickets import Tickets
 from instruments.clock import SystemClock
 
 _log = logs.get("daemon")
+CONNECTIONS = 1024
+"""At a time: fifty browsers have a socket and a handful of others each, instruments one."""
 
 
 async def run_lab(launch: Launch) -> int:
@@ -38,15 +43,18 @@ async def run_lab(launch: Launch) -> int:
     notifier = Notifier.from_environment()
     async with Signals(starting=True) as signals, open_house(launch, notifier) as house:
         desk = Doors()
-        uploads = Uploads(
-            house.store, Tickets(tickets_secret(house.config), SystemClock()), lambda job: job in house.desk.state.jobs
-        )
+        tickets = Tickets(tickets_secret(house.config), SystemClock())
+        limits = Limits(connections=CONNECTIONS)
+        uploads = Uploads(house.store, tickets, lambda job: job in house.desk.state.jobs, limits)
+        porch = Porch() if house.config.dashboard.enabled else None
         app = daemon_app(
             version=version("labwright"), alive=desk.alive(), ready=desk.ready(), metrics=house.metrics.render,
-            uploads=uploads,
+            uploads=uploads, more=porch.routes() if porch else (), pages=f"{PREFIX}/" if porch else "",
         )  # fmt: skip
         place = place_of(house.config)
-        async with serve_http(app, place, uploads) as server, at_the_bus(house, server) as bus:
+        async with (
+            serve_http(app, place, uploads, websockets=porch is not None) as server, at_the_bus(house, server) as bus,
+        ):  # fmt: skip
             room = room_of(house, bus.transport)
             office = Office(house, bus, on_reload=lambda: _soon(signals.reload), known=room.previews.known)
             signals.on_reload(_reloading(Reload(house, office), notifier))
@@ -60,9 +68,10 @@ async def run_lab(launch: Launch) -> int:
                 gc.freeze()
                 gc.enable()
                 signals.up()
-                beside = [room.questions.run()]
+                beside = [room.questions.run(), *([keep_pages(house, bus, porch)] if porch else [])]
                 await _work(house, bus, office, signals, notifier, beside, base=server.base)
             finally:
+                await room.check.close()
                 await bus.client.close()
     return signals.exit_code
 
@@ -142,6 +151,7 @@ def introduction(house: House, bus: Bus, base: str) -> str:
     config, state = house.config, house.config.state
     lines = [
         f"{house.launch.mode}: lab {config.lab.name}, {len(config.campaign)} campaigns, broker {bus.address.place}",
+        *([f"dashboard: {base}{PREFIX}/"] if config.dashboard.enabled else []),
         f"health and metrics: {base}/healthz, {base}/metrics",
         f"record: {house.journal.name if config.lab.database else state}   log: {state / 'logs' / 'agent.jsonl'}",
     ]

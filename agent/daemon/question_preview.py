@@ -26,7 +26,7 @@ from surrogates.observations import Observation
 _log = logs.get("preview")
 KEPT = 64
 """Outlooks that are kept for the edits that may follow."""
-PATIENCE_S = 45.0
+PATIENCE_S = 100.0
 """How long the models may take, which may be planning at that moment; the rest of the answer goes out without them."""
 MAX_REFUSALS, MAX_NOTES, MAX_TEXT = 32, 16, 2000
 History = Mapping[str, Observation]

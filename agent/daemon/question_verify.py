@@ -26,6 +26,8 @@ from envs.errors import LabwrightError, UserError
 from instruments.profile.questions import Question, Verification
 
 MODULE = "agent.daemon.question_verify"
+PATIENCE_S = 15.0
+"""How long whoever asks waits; the record is read on all the same, and the finding kept for who asks again."""
 LONGEST_S = 3600.0
 """A record of years is read in less."""
 NICENESS = 10
@@ -39,29 +41,53 @@ class RecordCheck:
         read: reads it and judges.
         tip: hash of the record's last entry at this moment.
         wall: the machine's own time.
+        patience_s: how long whoever asks waits, s.
 
     Attributes:
         found: what was found last; None where nobody has looked.
         at: when.
     """
 
-    def __init__(self, read: Reader, *, tip: Callable[[], str], wall: Callable[[], datetime]) -> None:
+    def __init__(
+        self, read: Reader, *, tip: Callable[[], str], wall: Callable[[], datetime], patience_s: float = PATIENCE_S
+    ) -> None:
         self.found: Verification | None = None
         self.at: datetime | None = None
         self._read = read
         self._tip = tip
         self._wall = wall
+        self._patience_s = patience_s
+        self._reading: asyncio.Task[None] | None = None
 
     async def answer(self, _question: Question) -> Mapping[str, Any]:
         """What was found.
 
         Raises:
+            UserError: it is still being read.
             LabwrightError: the record could not be read at all.
         """
-        if self.found is None or not self.found.whole or self.found.tip != self._tip():
-            self.found = await self._read()
-            self.at = self._wall()
+        if self._reading is None and not self._still_holds():
+            self._reading = asyncio.create_task(self._look(), name="reads the record")
+        if self._reading is not None:
+            done, _ = await asyncio.wait([self._reading], timeout=self._patience_s)
+            if not done:
+                raise UserError("the whole record is being read, which takes a while: ask again in a minute")
+            ended, self._reading = self._reading, None
+            ended.result()
         return {"verification": self.found}
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+    def _still_holds(self) -> bool:
+        return self.found is not None and self.found.whole and self.found.tip == self._tip()
+
+    async def _look(self) -> None:
+        self.found = await self._read()
+        self.at = self._wall()
 
 
 async def read_apart(place: Path | str, people: Path) -> Verification:
@@ -83,7 +109,9 @@ async def read_apart(place: Path | str, people: Path) -> Verification:
         async with asyncio.timeout(LONGEST_S):
             said, _ = await process.communicate(json.dumps(orders).encode())
     except TimeoutError as error:
-        raise UserError(f"the record was not read within {LONGEST_S / 3600.0:.0f} h: see labwright audit verify") from error
+        raise UserError(
+            f"the record was not read within {LONGEST_S / 3600.0:.0f} h: see labwright audit verify"
+        ) from error
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
@@ -91,7 +119,9 @@ async def read_apart(place: Path | str, people: Path) -> Verification:
     try:
         return Verification.model_validate_json(said)
     except ValueError as error:
-        raise UserError("the record could not be read by the process that was to: see labwright audit verify") from error
+        raise UserError(
+            "the record could not be read by the process that was to: see labwright audit verify"
+        ) from error
 
 
 _HERE = str(Path(__file__).resolve().parents[2])

@@ -138,6 +138,7 @@ def _virtual(request: Request) -> LabConfig:
         speed=request.speed,
         http_port=request.http_port,
         policy=_policy(request),
+        identities=request.identities,
     )
 
 

@@ -1,4 +1,4 @@
-"""Questions on the bus: answered one after the other, refused in words where there are too many, and never in the way."""
+"""Questions on the bus: answered one by one, refused in words where there are too many, and never in the way."""
 
 from __future__ import annotations
 
