@@ -246,7 +246,9 @@ class Fold:
         for status in self.picture.agents.values():
             age = None if status.state == "offline" else self.time.age(status.ts)
             if age is not None and age <= STALE_S:
-                self.picture.heard_s = max(self.picture.heard_s or 0.0, self._clock.elapsed() - age)
+                heard_s, known_s = self._clock.elapsed() - age, self.picture.heard_s
+                self.picture.heard_s = heard_s if known_s is None else max(heard_s, known_s)
+                self.time.heard(status.ts, ago_s=age)
         self._instruments.vouch()
 
 

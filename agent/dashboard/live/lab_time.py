@@ -29,9 +29,16 @@ class LabTime:
         self._base: tuple[datetime, float] | None = None
         self._lab: Laboratory | None = None
 
-    def heard(self, at: datetime) -> None:
-        """An agent has just said what time it is."""
-        self._base = at, self._clock.elapsed()
+    def heard(self, at: datetime, *, ago_s: float = 0.0) -> None:
+        """An agent has said what time it is.
+
+        Args:
+            at: what it said.
+            ago_s: how many real seconds ago.
+        """
+        moment_s = self._clock.elapsed() - ago_s
+        if self._base is None or moment_s >= self._base[1]:
+            self._base = at, moment_s
 
     def learned(self, lab: Laboratory, *, kept: bool) -> None:
         """How the laboratory's time runs.

@@ -1,0 +1,434 @@
+"""The dashboard's picture of a laboratory: what a broker says, in whatever order, and how far it can be relied on."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from dashboard_samples import (
+    AGENT,
+    CAMPAIGN,
+    LAB,
+    NOW,
+    sample_campaign,
+    sample_events,
+    sample_experiment,
+    sample_instruments,
+    sample_laboratory,
+    sample_model,
+    sample_outcome,
+    sample_proposal,
+    sample_revision,
+    sample_space,
+    sample_status,
+)
+from quick_time import START, LoopClock, in_a_moment
+
+from agent.dashboard.live.fold import MOST
+from agent.dashboard.live.picture import MAX_JOBS, MAX_READINGS, Change
+from agent.dashboard.live.watch import Watch
+from instruments.local import LocalBus, LocalTransport
+from instruments.messages import JobState, Payload, Telemetry
+from instruments.topics import Lab
+
+TOPICS = Lab("labwright", LAB)
+FURNACE = "furnace-1"
+
+
+class Bench:
+    """A broker, a watch at it, and what the watch told."""
+
+    def __init__(self) -> None:
+        self.bus = LocalBus()
+        self.transport: LocalTransport = self.bus.transport()
+        self.watch = Watch(self.transport, TOPICS, clock=LoopClock())
+        self.told: list[tuple[float, frozenset[Change]]] = []
+
+    def keep(self, topic: str, message: Payload | bytes) -> None:
+        """Publish with the retained flag."""
+        self.bus.route(topic, message if isinstance(message, bytes) else message.to_bytes(), retain=True)
+
+    def say(self, topic: str, message: Payload) -> None:
+        self.bus.route(topic, message.to_bytes(), retain=False)
+
+    def sign_of_life(self, seq: int = 500, **changes: Any) -> None:
+        self.keep(TOPICS.agent_status(AGENT), sample_status(seq=seq, **changes))
+
+    def fill(self) -> None:
+        """What a broker keeps of a laboratory at work."""
+        self.sign_of_life()
+        self.keep(TOPICS.agent_lab(AGENT), sample_laboratory())
+        for i in (1, 2, 3):
+            self.keep(TOPICS.proposal(f"{CAMPAIGN}-P{i:03d}"), sample_proposal(i))
+            self.keep(TOPICS.experiment(f"{CAMPAIGN}-E{i:03d}"), sample_experiment(i))
+        self.keep(TOPICS.outcome(f"{CAMPAIGN}-P901"), sample_outcome(901))
+        self.keep(TOPICS.campaign_state(CAMPAIGN), sample_campaign())
+        self.keep(TOPICS.campaign_space(CAMPAIGN), sample_space())
+        self.keep(TOPICS.campaign_model(CAMPAIGN), sample_model())
+        furnace = sample_instruments()[FURNACE]
+        assert furnace.description
+        assert furnace.status
+        self.keep(TOPICS.desc(FURNACE), furnace.description)
+        self.keep(TOPICS.status(FURNACE), furnace.status)
+        for job in furnace.jobs.values():
+            self.keep(TOPICS.job(FURNACE, job.job), job)
+
+    @property
+    def standing(self) -> str:
+        return self.watch.freshness().standing
+
+
+@asynccontextmanager
+async def watching(bench: Bench) -> AsyncIterator[None]:
+    def note(changes: frozenset[Change]) -> None:
+        bench.told.append((asyncio.get_running_loop().time(), changes))
+
+    async with bench.watch.running():
+        with bench.watch.listening(note):
+            await asyncio.sleep(0.01)
+            yield
+
+
+def during(act: Callable[[Bench], Awaitable[None]], *, full: bool = True) -> Bench:
+    """Run a test while a watch is at a broker that keeps much, or nothing."""
+
+    async def run() -> Bench:
+        bench = Bench()
+        if full:
+            bench.fill()
+        async with watching(bench):
+            await act(bench)
+        return bench
+
+    return in_a_moment(run())
+
+
+def test_all_that_is_kept_is_in_the_picture() -> None:
+    async def act(bench: Bench) -> None:
+        picture = bench.watch.picture
+        assert [one.proposal for one in picture.proposals.values()] == [sample_proposal(i) for i in (1, 2, 3)]
+        assert picture.proposals["hard-P001"].published == sample_proposal(1).published
+        assert list(picture.experiments) == ["hard-E001", "hard-E002", "hard-E003"]
+        campaign = picture.campaigns[CAMPAIGN]
+        assert (campaign.state, campaign.space, campaign.model) == (sample_campaign(), sample_space(), sample_model())
+        assert picture.lab == sample_laboratory()
+        assert picture.outcomes["hard-P901"] == sample_outcome(901)
+        assert picture.votes("hard-P002") == ("anna",)
+        furnace = picture.instruments[FURNACE]
+        assert furnace.description == sample_instruments()[FURNACE].description
+        assert [job.state for job in furnace.jobs.values()] == ["succeeded", "running"]
+        assert not picture.unreadable
+        assert bench.watch.name == LAB
+
+    during(act)
+
+
+def test_what_is_closed_or_changed_is_so_in_the_picture() -> None:
+    async def act(bench: Bench) -> None:
+        bench.keep(TOPICS.proposal("hard-P001"), b"")
+        bench.keep(TOPICS.proposal("hard-P002"), sample_revision(2))
+        bench.keep(TOPICS.experiment("hard-E001"), b"")
+        await asyncio.sleep(0.3)
+        assert list(bench.watch.picture.proposals) == ["hard-P002", "hard-P003"]
+        assert bench.watch.picture.proposals["hard-P002"].published == sample_revision(2).published
+        assert list(bench.watch.picture.experiments) == ["hard-E002", "hard-E003"]
+        told = frozenset().union(*(changes for _, changes in bench.told))
+        assert {
+            Change("proposal", "hard-P001"),
+            Change("proposal", "hard-P002"),
+            Change("experiment", "hard-E001"),
+        } <= told
+        assert Change("proposal", "hard-P003") not in [one for _, changes in bench.told[1:] for one in changes]
+
+    during(act)
+
+
+def test_an_older_message_that_comes_late_changes_nothing() -> None:
+    async def act(bench: Bench) -> None:
+        new = sample_experiment(1, "running", seq=900)
+        for message in (
+            new,
+            sample_experiment(1, "queued", seq=899),
+            sample_experiment(1, "queued", boot_id="018", seq=999),
+        ):
+            bench.say(TOPICS.experiment("hard-E001"), message)
+        bench.say(TOPICS.campaign_state(CAMPAIGN), sample_campaign(phase="paused", seq=119))
+        bench.keep(TOPICS.proposal("hard-P002"), sample_revision(2))
+        bench.say(TOPICS.proposal("hard-P002"), sample_proposal(2))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+        picture = bench.watch.picture
+        state = picture.campaigns[CAMPAIGN].state
+        assert picture.experiments["hard-E001"] == new
+        assert state is not None
+        assert state.phase == "running"
+        assert picture.proposals["hard-P002"].proposal.revision == 2
+
+    during(act)
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "words"),
+    [
+        (TOPICS.proposal("hard-P001"), b"{", "not a valid Proposal"),
+        (TOPICS.proposal("hard-P001"), sample_proposal(2).to_bytes(), "there is hard-P002"),
+        (TOPICS.proposal("hard-P001"), sample_proposal(1, lab="hall-4").to_bytes(), "hall-4"),
+        (TOPICS.experiment("hard-E001"), sample_experiment(2).to_bytes(), "hard-E002"),
+        (TOPICS.campaign_state(CAMPAIGN), sample_campaign("soft").to_bytes(), "soft"),
+        (TOPICS.agent_lab(AGENT), sample_laboratory(lab="hall-4").to_bytes(), "hall-4"),
+        (TOPICS.desc(FURNACE), b"[]", "not a valid Description"),
+        (TOPICS.status(FURNACE), b"\xff", "not a valid Status"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_noted_and_nothing_old_stands_in_its_place(
+    topic: str, payload: bytes, words: str
+) -> None:
+    async def act(bench: Bench) -> None:
+        before = bench.watch.picture.unreadable.copy()
+        bench.keep(topic, payload)
+        await asyncio.sleep(0.3)
+        picture = bench.watch.picture
+        assert before == {}
+        assert words in picture.unreadable[topic]
+        gone = {
+            "proposal": "hard-P001" not in picture.proposals,
+            "experiment": "hard-E001" not in picture.experiments,
+            "campaign": picture.campaigns[CAMPAIGN].state is None,
+            "agent": picture.lab is None,
+            "instrument": not (picture.instruments[FURNACE].description and picture.instruments[FURNACE].status),
+        }
+        assert gone[topic.split("/")[3]]
+        bench.fill()
+        await asyncio.sleep(0.3)
+        assert not picture.unreadable
+
+    during(act)
+
+
+def test_a_flood_of_what_nobody_knows_fills_no_memory() -> None:
+    async def act(bench: Bench) -> None:
+        for i in range(MOST["outcome"] + 150):
+            body = sample_outcome(1, proposal=f"X{i}").to_bytes()
+            bench.bus.route(TOPICS.outcome(f"X{i}"), body, retain=False)
+            bench.bus.route(f"{TOPICS.prefix}/campaign/c/state/{i}", b"x", retain=False)
+        for n in range(MAX_JOBS + 20):
+            state = JobState(job=f"j{n}", boot_id="b", seq=n, state="running", ts=NOW + timedelta(seconds=n))
+            bench.say(TOPICS.job(FURNACE, state.job), state)
+        for n in range(MAX_READINGS + 20):
+            bench.say(TOPICS.telemetry(FURNACE, "temperature"), Telemetry(ts=NOW, value=n, unit="Cel", seq=n))
+        await asyncio.sleep(3)
+        picture = bench.watch.picture
+        assert len(picture.outcomes) == MOST["outcome"]
+        assert 0 < len(picture.unreadable) <= 100
+        assert list(picture.instruments[FURNACE].jobs)[-1] == f"j{MAX_JOBS + 19}"
+        assert len(picture.instruments[FURNACE].jobs) == MAX_JOBS
+        readings = picture.instruments[FURNACE].telemetry["temperature"]
+        assert (len(readings), readings[-1]) == (MAX_READINGS, (NOW, MAX_READINGS + 19.0))
+
+    during(act)
+
+
+def test_events_come_once_and_in_order() -> None:
+    async def act(bench: Bench) -> None:
+        for event in sample_events(5):
+            bench.say(TOPICS.agent_event(AGENT), event)
+            bench.say(TOPICS.agent_event(AGENT), event)
+        await asyncio.sleep(0.01)
+        assert list(bench.watch.picture.events) == list(sample_events(5))
+
+    during(act)
+
+
+# ---- Who is told, and when
+
+
+def test_the_first_change_is_told_at_once_and_a_flood_four_times_a_second() -> None:
+    async def act(bench: Bench) -> None:
+        await asyncio.sleep(5)
+        bench.told.clear()
+        begun = asyncio.get_running_loop().time()
+        for n in range(500):
+            bench.say(TOPICS.telemetry(FURNACE, "temperature"), Telemetry(ts=NOW, value=n, unit="Cel", seq=n))
+            await asyncio.sleep(0.01)
+        times = [at - begun for at, _ in bench.told]
+        assert times[0] < 0.01
+        assert len(times) <= 4 * 5 + 2
+        assert all(after - before >= 0.2499 for before, after in itertools.pairwise(times))
+        assert bench.told[1][1] == {Change("telemetry", FURNACE)}
+
+    during(act)
+
+
+def test_a_listener_that_fails_keeps_no_other_from_knowing(caplog: pytest.LogCaptureFixture) -> None:
+    async def act(bench: Bench) -> None:
+        def fails(_changes: frozenset[Change]) -> None:
+            raise ValueError("a page is gone")
+
+        heard: list[frozenset[Change]] = []
+        with bench.watch.listening(fails), bench.watch.listening(heard.append):
+            bench.keep(TOPICS.proposal("hard-P001"), b"")
+            await asyncio.sleep(0.5)
+        assert any(Change("proposal", "hard-P001") in changes for changes in heard)
+        n = len(heard)
+        bench.keep(TOPICS.proposal("hard-P002"), b"")
+        await asyncio.sleep(0.5)
+        assert len(heard) == n
+
+    during(act)
+    assert "a page is gone" in caplog.text
+
+
+def test_signs_of_life_alone_are_no_news() -> None:
+    async def act(bench: Bench) -> None:
+        await asyncio.sleep(1)
+        bench.sign_of_life(501)
+        await asyncio.sleep(1)
+        bench.told.clear()
+        for n in range(502, 512):
+            bench.sign_of_life(n)
+            bench.keep(TOPICS.status(FURNACE), sample_status("busy", seq=n, message="hard-E011"))
+            await asyncio.sleep(2)
+        assert bench.told == []
+
+    during(act)
+
+
+# ---- How far it can be relied on
+
+
+def test_with_an_agent_that_speaks_it_is_live() -> None:
+    async def act(bench: Bench) -> None:
+        assert bench.standing == "connecting"  # what was kept is old: it is of NOW, months from this machine's time
+        bench.sign_of_life(501)
+        await asyncio.sleep(0.01)
+        assert bench.watch.freshness().live
+        await asyncio.sleep(29)
+        assert bench.watch.freshness().live
+        assert bench.watch.freshness().age_s == pytest.approx(29, abs=0.1)
+        await asyncio.sleep(2)
+        assert bench.standing == "agent-silent"
+        assert any(Change("link") in changes for _, changes in bench.told[-1:])
+        assert "31 s" in bench.watch.freshness().words
+
+    during(act)
+
+
+def test_a_kept_presence_counts_where_it_is_young_by_the_laboratorys_own_time() -> None:
+    """A virtual laboratory is far ahead; what it says of the machine's time tells how old its words are."""
+
+    async def act(bench: Bench, ago_s: float) -> None:
+        wall = START - timedelta(seconds=ago_s)
+        bench.keep(TOPICS.agent_lab(AGENT), sample_laboratory(wall=wall - timedelta(seconds=100), speed=600))
+        bench.sign_of_life(400, ts=NOW + timedelta(seconds=100 * 600))
+        async with watching(bench):
+            fresh = bench.watch.freshness()
+            assert fresh.standing == ("live" if ago_s < 30 else "connecting")
+            if fresh.live:
+                assert fresh.age_s == pytest.approx(ago_s, abs=0.1)
+                expected = NOW + timedelta(seconds=(100 + ago_s) * 600)
+                assert abs(bench.watch.now() - expected) < timedelta(seconds=60)
+            await asyncio.sleep(16)
+            assert bench.standing == ("live" if ago_s < 10 else "agent-silent")
+
+    for ago_s in (4.0, 26.0, 60.0):
+
+        async def run(ago_s: float = ago_s) -> None:
+            await act(Bench(), ago_s)
+
+        in_a_moment(run())
+
+
+def test_an_agent_that_took_leave_or_was_cut_off_is_gone() -> None:
+    async def act(bench: Bench) -> None:
+        bench.sign_of_life(501)
+        await asyncio.sleep(0.01)
+        assert bench.watch.freshness().live
+        bench.sign_of_life(1, state="offline")  # a last will is as old as the connection
+        await asyncio.sleep(0.01)
+        assert bench.standing == "agent-gone"
+        bench.sign_of_life(1, boot_id="019e82ff-6c00-7000-8000-0000000000a1")
+        await asyncio.sleep(0.01)
+        assert bench.watch.freshness().live
+
+    during(act)
+
+
+def test_without_any_agent() -> None:
+    async def act(bench: Bench) -> None:
+        assert bench.standing == "connecting"
+        await asyncio.sleep(3.1)
+        assert bench.standing == "no-agent"
+
+    during(act, full=False)
+
+
+def test_a_lost_broker_makes_all_stale_at_once_and_what_vanished_meanwhile_is_gone() -> None:
+    async def act(bench: Bench) -> None:
+        bench.sign_of_life(501)
+        await asyncio.sleep(1)
+        assert bench.watch.freshness().live
+        bench.told.clear()
+        await bench.transport.drop()
+        assert bench.standing == "broker-lost"
+        assert "since 12:00:01 UTC" in bench.watch.freshness().words
+        await asyncio.sleep(0.3)
+        assert bench.told[0][1] == {Change("link")}
+        await asyncio.sleep(60)
+        bench.keep(TOPICS.proposal("hard-P001"), b"")
+        bench.keep(TOPICS.experiment("hard-E002"), b"")
+        bench.keep(TOPICS.proposal("hard-P004"), sample_proposal(4))
+        bench.keep(TOPICS.campaign_state(CAMPAIGN), sample_campaign(phase="paused", seq=3, boot_id="001"))
+        await bench.transport.reconnect()
+        await asyncio.sleep(0.5)
+        assert bench.standing == "connecting"
+        await asyncio.sleep(1)
+        assert bench.standing == "connecting"  # the agent was not heard since
+        bench.sign_of_life(502)
+        await asyncio.sleep(0.3)
+        assert bench.watch.freshness().live
+        picture = bench.watch.picture
+        assert sorted(picture.proposals) == ["hard-P002", "hard-P003", "hard-P004"]
+        assert sorted(picture.experiments) == ["hard-E001", "hard-E003"]
+        state = picture.campaigns[CAMPAIGN].state
+        assert state is not None
+        assert state.phase == "paused"  # what the broker keeps is how it is, whoever counted it how
+        assert picture.instruments[FURNACE].description
+
+    during(act)
+
+
+def test_a_loss_that_nobody_saw_takes_nothing_away_that_is_still_there() -> None:
+    async def act(bench: Bench) -> None:
+        await asyncio.sleep(60)
+        await bench.transport.drop()
+        await bench.transport.reconnect()
+        bench.keep(TOPICS.proposal("hard-P001"), b"")
+        await asyncio.sleep(3)
+        assert sorted(bench.watch.picture.proposals) == ["hard-P002", "hard-P003"]
+        assert len(bench.watch.picture.experiments) == 3
+
+    during(act)
+
+
+def test_the_laboratorys_time_goes_on_at_its_speed_and_not_without_an_agent() -> None:
+    async def act(bench: Bench) -> None:
+        bench.say(TOPICS.agent_lab(AGENT), sample_laboratory(seq=8, speed=600))
+        await asyncio.sleep(0)
+        await asyncio.sleep(2)
+        assert bench.watch.now() - NOW == pytest.approx(timedelta(seconds=1200), abs=timedelta(seconds=1))
+        await asyncio.sleep(500)
+        assert bench.watch.now() - NOW == pytest.approx(timedelta(seconds=30 * 600), abs=timedelta(seconds=1))
+
+    during(act)
+
+
+def test_before_anything_is_heard_the_time_is_the_machines() -> None:
+    async def act(bench: Bench) -> None:
+        assert bench.watch.now() == LoopClock().now()
+
+    during(act, full=False)
