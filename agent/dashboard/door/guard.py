@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from html import escape
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
 from agent.dashboard.door.headers import FRESH, LASTING, PLAIN_POLICY, page_policy, stamp
 from agent.dashboard.door.sessions import Sessions
@@ -93,11 +94,22 @@ class Guard:
     async def _stranger(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         if scope["method"] in _SAFE and not path.startswith((ASSETS, SOCKET)):
             query = scope.get("query_string", b"").decode("latin-1")
-            wanted = quote(f"{self._settings.prefix}{path}{'?' if query else ''}{query}", safe="/")
-            response = RedirectResponse(f"{self._settings.path('/login')}?next={wanted}", HTTPStatus.SEE_OTHER)
-            await _answer(response, scope, receive, send)
+            wanted = f"{self._settings.prefix}{path}{'?' if query else ''}{query}"
+            await _answer(self._to_login(scope, wanted), scope, receive, send)
             return
         await _answer(PlainTextResponse("log in first", HTTPStatus.UNAUTHORIZED), scope, receive, send)
+
+    def _to_login(self, scope: Scope, wanted: str) -> Response:
+        """The way to the login, or once more to the same page, where a link of another site led to it.
+
+        A browser then leaves the cookie out (SameSite=Strict) though there may be a session; coming from here it does
+        not. That a link in an e-mail works is all this is for.
+        """
+        if Headers(scope=scope).get("sec-fetch-site") in {"cross-site", "same-site"} and not session_of(scope):
+            again = f'<meta http-equiv="refresh" content="0;url={escape(self._settings.own(wanted))}">'
+            return HTMLResponse(f'<!doctype html><html lang="en"><title>One moment</title>{again}</html>')
+        target = f"{self._settings.path('/login')}?next={quote(wanted, safe='/')}"
+        return RedirectResponse(target, HTTPStatus.SEE_OTHER)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send, refusal: str) -> None:
         session = session_of(scope)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -97,7 +96,7 @@ class Door:
         await response(scope, receive, send)
 
     def _show(self, request: Request) -> Response:
-        wanted = self._own(request.query_params.get("next", ""))
+        wanted = self._parts.settings.own(request.query_params.get("next", ""))
         if self._parts.sessions.visitor(session_of(request.scope)) is not None:
             return RedirectResponse(wanted, HTTPStatus.SEE_OTHER)
         note = "" if self._parts.roster.known else NO_LAB
@@ -158,7 +157,7 @@ class Door:
         session = parts.sessions.begin(key.name, key.kid)
         if form.pair is not None:
             parts.keys.bring(session, form.pair)
-        response = RedirectResponse(self._own(form.next), HTTPStatus.SEE_OTHER)
+        response = RedirectResponse(self._parts.settings.own(form.next), HTTPStatus.SEE_OTHER)
         secure = request.url.scheme == "https"
         lasts_s = int(parts.settings.absolute_s)
         response.headers.append("set-cookie", parts.settings.cookie(COOKIE, session, secure=secure, lasts_s=lasts_s))
@@ -191,7 +190,7 @@ class Door:
         shown = LoginForm(
             lab=parts.lab(),
             token=parts.tokens.of(browser),
-            next=self._own(form.next),
+            next=self._parts.settings.own(form.next),
             name=form.name,
             trouble=trouble,
             note=note,
@@ -204,17 +203,6 @@ class Door:
         response.headers.append("set-cookie", parts.settings.cookie(BEFORE, browser, secure=secure, lasts_s=_BEFORE_S))
         return response
 
-    def _own(self, wanted: str) -> str:
-        """Where to go after the login: a page of the dashboard, whatever was asked for."""
-        settings = self._parts.settings
-        home = settings.path("/")
-        split = urlsplit(wanted) if _is_plain(wanted) else urlsplit("")
-        mine = split.path == settings.prefix or split.path.startswith(home)
-        door = split.path in {settings.path("/login"), settings.path("/logout")}
-        if split.scheme or split.netloc or not mine or door or ".." in split.path.split("/"):
-            return home
-        return wanted
-
     def _address(self, request: Request) -> str:
         forwarded = request.headers.get("x-forwarded-for", "") if self._parts.settings.proxied else ""
         last = forwarded.rsplit(",", 1)[-1].strip()
@@ -225,11 +213,6 @@ def theme_of(scope: Scope) -> Theme:
     """What a browser shows: as it was switched, or else as its system has it."""
     said = cookie_of(scope, THEME)
     return "light" if said == "light" else "dark" if said == "dark" else "auto"
-
-
-def _is_plain(path: str) -> bool:
-    """Whether a path is one for all browsers: they read a backslash as a slash, and pass over control characters."""
-    return path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
 
 
 def _sentence(error: Exception) -> str:

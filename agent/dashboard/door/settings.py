@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from agent.dashboard.door.sessions import ABSOLUTE_S, IDLE_S
 from envs.errors import ConfigError
@@ -50,6 +51,16 @@ class DoorSettings:
         """Address of a page, such as ``/login``."""
         return f"{self.prefix}{page}"
 
+    def own(self, wanted: str) -> str:
+        """Where to lead a browser that wants to go somewhere: a page of the dashboard, whatever was asked for."""
+        home = self.path("/")
+        split = urlsplit(wanted) if _is_plain(wanted) else urlsplit("")
+        mine = split.path == self.prefix or split.path.startswith(home)
+        door = split.path in {self.path("/login"), self.path("/logout")}
+        if split.scheme or split.netloc or not mine or door or ".." in split.path.split("/"):
+            return home
+        return wanted
+
     @property
     def cookie_path(self) -> str:
         """Path of all cookies."""
@@ -72,3 +83,8 @@ class DoorSettings:
         elif lasts_s is not None:
             parts.append(f"Max-Age={lasts_s}")
         return "; ".join(parts)
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path is one for all browsers: they read a backslash as a slash, and pass over control characters."""
+    return path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()

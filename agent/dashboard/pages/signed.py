@@ -31,6 +31,7 @@ Action = Callable[[str, str], "Awaitable[Counted]"]
 Said = Callable[["Counted"], None]
 
 MAX_COMMENT: Final = 2000
+_OPENINGS: Final = frozenset({"the", "there", "wrong", "nobody", "no", "nothing", "too", "it", "this", "a", "an"})
 _SILENT: Final = "Nobody answered. It is not known whether this counted: it may still. Look again in a minute."
 
 
@@ -102,7 +103,8 @@ class _Signing:
         self._busy = False
         self._done = False
         self.dialog = ui.dialog().props(f'aria-label="{escape(wording.title)}"').mark("signed-dialog")
-        with self.dialog, ui.element("div").classes("lw-signed lw-card"):
+        with self.dialog, ui.element("form").classes("lw-signed lw-card") as form:
+            form.on("submit", js_handler="(e) => e.preventDefault()")
             ui.html(self._head(), sanitize=False)
             self._comment = self._comment_field()
             self._password = self._password_field()
@@ -123,6 +125,7 @@ class _Signing:
         return (
             f"<h2 class='lw-signed-title'>{escape(wording.title)}</h2><p>{escape(wording.words)}</p>{wording.markup}"
             f"<p class='lw-meta'>Signed as <strong>{escape(me)}</strong>, and kept in the laboratory's record.</p>"
+            f"<input type='text' autocomplete='username' value='{escape(me)}' aria-hidden='true' tabindex='-1' hidden>"
         )
 
     def _comment_field(self) -> ui.textarea | None:
@@ -173,16 +176,16 @@ class _Signing:
     def _tell(self, answer: Counted) -> None:
         if answer.verdict == "counted":
             self._done = True
-            self._say("good", f"It counted. {_sentence(answer.text)}")
+            self._say("good", f"It counted: {answer.text}" if answer.text else "It counted.")
             self._send.set_visibility(False)
             self._password.set_visibility(False)
             if self._comment is not None:
                 self._comment.set_visibility(False)
             self._close.set_text("Close")
         elif answer.verdict == "refused":
-            self._say("bad", f"It was refused. {_sentence(answer.text)}")
+            self._say("bad", f"It was refused: {answer.text}" if answer.text else "It was refused.")
         else:
-            self._say("warn", _sentence(answer.text) or _SILENT)
+            self._say("warn", answer.text or _SILENT)
         if self._said is not None:
             self._said(answer)
 
@@ -200,7 +203,7 @@ class _Signing:
 
 
 def _sentence(text: str) -> str:
-    text = text.strip()
-    if not text:
-        return ""
-    return f"{text[:1].upper()}{text[1:]}{'' if text[-1] in '.!?' else '.'}"
+    """An error's words as a sentence; an id or a name at its beginning stays as it is."""
+    first = text.strip().partition(" ")[0]
+    begun = f"{first.capitalize()}{text.strip()[len(first) :]}" if first in _OPENINGS else text.strip()
+    return f"{begun}{'' if begun[-1:] in {'.', '!', '?'} else '.'}"

@@ -9,6 +9,7 @@ from nicegui import ui
 from agent.dashboard.door.login_page import Theme
 from agent.dashboard.door.settings import THEME
 from agent.dashboard.pages import shell_markup as markup
+from agent.dashboard.pages.notices_button import notices_button
 from agent.dashboard.pages.signed import confirm_signed
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Surroundings:
     def _tools(self) -> None:
         with ui.element("div").classes("lw-tools"):
             self._person = ui.html("", sanitize=False).classes("lw-person")
+            notices_button(self._page.hall)
             self._switch = ui.button(on_click=self.switch, color=None).props("flat dense no-caps").classes("lw-theme")
             self._switch.mark("theme")
             self._show_theme()
@@ -123,8 +125,8 @@ class Surroundings:
             page,
             title="Stop the laboratory?",
             words=(
-                "Nothing further is begun, in any campaign, until a person clears the stop. What runs now is asked to "
-                "end safely. This is a request over the network: in danger use the emergency stop at the instrument."
+                "Jobs that run are cancelled, and nothing further is begun in any campaign until a person clears the "
+                "stop. This is a request over the network: in danger use the emergency stop at the instrument."
             ),
             action=stop,
             button="Stop the laboratory",
