@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import islice
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 

@@ -61,7 +61,8 @@ class Pictures:
             JournalError: the record or the file cannot be read.
         """
         key = (str(question.sha256), question.edge)
-        found = self._kept.pop(key, None) or await asyncio.to_thread(self._made, *key)
+        kept = self._kept.pop(key, None)
+        found = kept if kept is not None else await asyncio.to_thread(self._made, *key)
         self._kept[key] = found
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
@@ -101,9 +102,7 @@ def shown(file: Any, sha256: str, edge: int) -> Picture:
     what = f"the file {sha256[:12]}..."
     try:
         with Pillow.open(file, formats=FORMATS) as opened:
-            width, height = opened.size
-            if width * height > MAX_PIXELS:
-                raise UserError(f"{what} has {width} x {height} pixels: too many to be shown")
+            width, height = _checked(opened.size, what)
             opened.draft("RGB" if opened.mode != "L" else "L", (edge, edge))  # a large JPEG is decoded small at once
             small = _small(opened, edge)
     except LabwrightError:
@@ -112,6 +111,12 @@ def shown(file: Any, sha256: str, edge: int) -> Picture:
     except Exception as error:
         raise UserError(f"{what} is no picture that can be shown (PNG, TIFF, JPEG): {error}") from error
     return Picture(sha256=sha256, thumbnail=_fitted(small), width=width, height=height)
+
+
+def _checked(size: tuple[int, int], what: str) -> tuple[int, int]:
+    if size[0] * size[1] > MAX_PIXELS:
+        raise UserError(f"{what} has {size[0]} x {size[1]} pixels: too many to be shown")
+    return size
 
 
 def _small(opened: Image, edge: int) -> Image:

@@ -7,12 +7,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from agent import core
 from agent.core.state import CampaignRules, ProposalState
 from agent.daemon import logs
 from agent.desk import Desk
 from agent.history import observations
 from agent.minds import Minds, PreviewRequest
+from agent.rules.checks import checks_of
 from agent.rules.limits import refusals_of
 from agent.rules.outlook import Outlook
 from agent.rules.terms import apply_changes, revised
@@ -79,8 +79,10 @@ class Previews:
             design = apply_changes(design, question.changes, own.factors, own.crystals)
         outside = tuple(own.admits(design))
         against = (*outside, *refusals_of(self._desk.rules.limits, own.recipe, design, own.factors))
+        outlook: Outlook | None = None
+        notes: Sequence[str]
         if outside:
-            outlook, notes = None, ("the models are not asked about what is outside the design space",)
+            notes = ("the models are not asked about what is outside the design space",)
         else:
             outlook, notes = await self._outlook(proposal.campaign, design)
         proposal, own = self._waiting(pid)  # the models take their time, and people decide meanwhile
@@ -131,13 +133,10 @@ class Previews:
             self._body_of(proposal.id), design, question.changes, by="preview", comment="", now=self._clock.now(),
             factors=own.factors, crystals=own.crystals, policy=own.policy, costs=own.costs,
             recipe_hash=own.recipe.digest(design, own.factors), limits_version=self._desk.rules.limits.version,
-            hazards=own.hazards, **_more(outlook),
+            hazards=own.hazards, outlook=outlook,
+            checks=checks_of(self._desk.rules.limits, own.recipe, design, own.factors),
         )  # fmt: skip
         return Proposal.model_validate_json(terms.body, extra="ignore")
-
-
-def _more(outlook: Outlook | None) -> dict[str, Any]:
-    return {"outlook": outlook}
 
 
 def _preview(seen: Proposal, proposal: ProposalState, against: Sequence[str], notes: Sequence[str]) -> Preview:

@@ -107,7 +107,9 @@ def _(event: ev.VoteCast) -> str:
 @_of(ev.ProposalRevised)
 def _(event: ev.ProposalRevised) -> str:
     changes = ", ".join(f"{path} = {_value(value)}" for path, value in event.changes.items())
-    return f"{event.by} edited {event.proposal}, now revision {event.terms.revision}: {changes}{_because(event.comment)}"
+    return (
+        f"{event.by} edited {event.proposal}, now revision {event.terms.revision}: {changes}{_because(event.comment)}"
+    )
 
 
 def _value(value: float | str) -> str:

@@ -207,9 +207,12 @@ def test_rubbish_is_passed_over_and_what_follows_is_answered(payload: bytes) -> 
 
 def test_a_question_that_is_nearly_one_is_told_what_is_wrong() -> None:
     async def scene(room: Room) -> None:
-        for qid, fields in {
-            "q1": {"about": "audit", "limit": 1000}, "q2": {"about": "picture"}, "q3": {"about": "preview", "proposal": 7},
-        }.items():  # fmt: skip
+        nearly: dict[str, dict[str, Any]] = {
+            "q1": {"about": "audit", "limit": 1000},
+            "q2": {"about": "picture"},
+            "q3": {"about": "preview", "proposal": 7},
+        }
+        for qid, fields in nearly.items():
             body = json.dumps({"proto": "1.0", "lab": "hall", "question": qid, **fields})
             room.bus.route(TOPICS.question("anna", qid), body.encode(), retain=False)
         said = {a.question: a.refused for a in await room.answered(3)}
