@@ -41,8 +41,8 @@ WHEELS: dict[Steer, Wheel] = {
         "Pause",
         frozenset({"running"}),
         "Pause this campaign?",
-        "No further experiment of it begins. Those under way go on to their end, and proposals can still be decided. "
-        "It goes on when somebody resumes it.",
+        "No further experiment of it begins until somebody resumes it. Those under way go on to their end, and "
+        "proposals can still be decided.",
         "optional",
     ),
     "resume": Wheel(
@@ -56,9 +56,10 @@ WHEELS: dict[Steer, Wheel] = {
         "Stop",
         frozenset({"draft", "running", "paused"}),
         "Stop this campaign?",
-        "No further order of it is sent. The stop latches: the campaign stays stopped, also after a restart, until a "
-        "named person resumes it. An order that an instrument has already is cancelled where the instrument can do "
-        "that. A stop over the network is a request, and no emergency stop: use the instrument's own switch in danger.",
+        "No further experiment of it begins: those that have not begun are given up, and its proposals are withdrawn. "
+        "What has begun goes on to its end. The stop latches: the campaign stays stopped, after a restart too, until "
+        "a named person resumes it. To stop what instruments do now, use the laboratory's stop; in danger, the "
+        "instrument's own switch.",
         "required",
     ),
 }

@@ -1,0 +1,180 @@
+"""The page of an experiment: how far it is, what was measured and seen, where all that is from."""
+
+from __future__ import annotations
+
+from html import escape
+
+from nicegui import ui
+
+from agent.dashboard.drawing.charts_experiment import telemetry
+from agent.dashboard.live.picture import Change, Kind
+from agent.dashboard.pages import experiment_markup as markup
+from agent.dashboard.pages import experiment_table
+from agent.dashboard.pages.charting import chart, redraw, styled
+from agent.dashboard.pages.experiment_actions import Hands
+from agent.dashboard.pages.experiment_audit import Audit
+from agent.dashboard.pages.experiment_images import Images
+from agent.dashboard.pages.shell import Frame, frame
+from agent.dashboard.ports import Hall
+from agent.dashboard.views import words
+from agent.dashboard.views.experiment import ExperimentView, experiment_view
+from agent.dashboard.views.experiment_steps import Channel, channels_of
+
+CLOCK_S = 5.0
+"""How often what depends on the time alone is written anew."""
+_KINDS: tuple[Kind, ...] = ("experiment", "instrument", "telemetry", "link", "agent", "lab")
+
+
+def register(hall: Hall) -> None:
+    """Declare ``/experiments`` and ``/experiments/{eid}``."""
+    experiment_table.register(hall)
+
+    @ui.page("/experiments/{eid}")
+    def experiment(eid: str) -> None:
+        with frame(hall, f"Experiment {eid}", "experiments") as page:
+            styled(hall, "charts.css", "experiment.css")
+            _Experiment(page, eid)
+
+
+class _Experiment:
+    """One browser's page of one experiment."""
+
+    def __init__(self, page: Frame, eid: str) -> None:
+        self.page, self.hall, self.eid = page, page.hall, eid
+        self.built = False
+        self.body = ui.element("div").style("width:100%")
+        view = self.view()
+        with self.body:
+            if view is None:
+                ui.html(
+                    f"<p class='lw-empty'>No experiment {escape(eid)} is known here (any more).</p>", sanitize=False
+                )
+            else:
+                self.build(view)
+        page.follow(_KINDS, self.refresh)
+        ui.timer(CLOCK_S, self.tick)
+
+    def view(self) -> ExperimentView | None:
+        live = self.hall.live
+        return experiment_view(live.picture, self.eid, live.now())
+
+    def refresh(self, changes: frozenset[Change]) -> None:
+        if not self.concerns(changes):
+            return
+        view = self.view()
+        if view is None:
+            return
+        if not self.built:
+            self.body.clear()
+            with self.body:
+                self.build(view)
+        else:
+            self.update(view)
+
+    def concerns(self, changes: frozenset[Change]) -> bool:
+        """Whether anything that changed is on this page: other experiments' news are not."""
+        one = self.hall.live.picture.experiments.get(self.eid)
+        mine = {step.instrument for step in one.steps} if one is not None else set()
+        for change in changes:
+            if change.kind == "experiment" and change.id != self.eid:
+                continue
+            if change.kind in {"instrument", "telemetry"} and change.id.partition("/")[0] not in mine:
+                continue
+            return True
+        return False
+
+    def tick(self) -> None:
+        """Let "so far" go on, while what is shown is how things stand."""
+        if not self.built or not self.hall.live.freshness().live:
+            return
+        view = self.view()
+        if view is not None:
+            self.update_texts(view)
+
+    def build(self, view: ExperimentView) -> None:
+        self.built = True
+        with ui.element("section").classes("lw-card").style("margin-bottom:var(--lw-gap)"):
+            self.top = ui.html("", sanitize=False)
+            self.hands = Hands(self.page, self.eid)
+        with ui.element("div").classes("lw-columns"):
+            with ui.element("div"):
+                self.recipe = self.card("Recipe")
+                self.readings = Readings()
+            with ui.element("div"):
+                self.result = self.card("Measured against predicted")
+                with ui.element("section").classes("lw-card") as self.corrected:
+                    ui.html("<div class='lw-card-head'><h2>Corrections</h2></div>", sanitize=False)
+                    self.changes = ui.html("", sanitize=False)
+                self.images = Images(self.page)
+                self.origin = self.card("Where this is from")
+        with ui.element("section").classes("lw-card").style("margin-top:var(--lw-gap)"):
+            Audit(self.page, self.eid)
+        self.update(view)
+
+    def card(self, title: str) -> ui.html:
+        with ui.element("section").classes("lw-card"):
+            ui.html(f"<div class='lw-card-head'><h2>{title}</h2></div>", sanitize=False)
+            return ui.html("", sanitize=False)
+
+    def update(self, view: ExperimentView) -> None:
+        self.update_texts(view)
+        self.hands.update(view)
+        self.images.show(view.images)
+        one = self.hall.live.picture.experiments.get(self.eid)
+        if one is not None:
+            self.readings.show(channels_of(self.hall.live.picture, one))
+
+    def update_texts(self, view: ExperimentView) -> None:
+        root, now = self.hall.prefix, self.hall.live.now()
+        texts = {
+            self.top: markup.summary(view, root),
+            self.recipe: markup.steps(view.steps),
+            self.result: markup.measured(view.measured),
+            self.changes: markup.changes(view.changes, now),
+            self.origin: markup.provenance(view, root),
+        }
+        for part, text in texts.items():
+            if part.content != text:
+                part.content = text
+        self.corrected.set_visibility(bool(view.changes))
+
+
+class Readings:
+    """What the instrument at work tells, a chart for each of its channels."""
+
+    def __init__(self) -> None:
+        self.card = ui.element("section").classes("lw-card")
+        self.card.set_visibility(False)
+        with self.card:
+            self.head = ui.html("", sanitize=False)
+            self.place = ui.element("div")
+        self.drawn: dict[str, ui.echart] = {}
+        self.last: dict[str, ui.html] = {}
+
+    def show(self, channels: tuple[Channel, ...]) -> None:
+        """Show readings; charts are built anew only where the channels are others."""
+        self.card.set_visibility(bool(channels))
+        names = [f"{one.instrument}/{one.name}" for one in channels]
+        if names != list(self.drawn):
+            self.place.clear()
+            self.drawn, self.last = {}, {}
+            with self.place:
+                for name, one in zip(names, channels, strict=True):
+                    self.last[name] = ui.html("", sanitize=False)
+                    self.drawn[name] = chart(_options(one), "low")
+        for name, one in zip(names, channels, strict=True):
+            redraw(self.drawn[name], _options(one))
+            at, value = one.readings[-1]
+            text = (
+                f"<p class='lw-row'><strong>{escape(words.title(one.name))}</strong><span class='lw-num lw-now'>"
+                f"{escape(words.plain(value, one.unit, 4))}</span><span class='lw-meta'>at {at:%H:%M:%S}</span></p>"
+            )
+            if self.last[name].content != text:
+                self.last[name].content = text
+        if channels:
+            iid = escape(channels[0].instrument)
+            self.head.content = f"<div class='lw-card-head'><h2>Readings</h2><span class='lw-meta'>{iid}</span></div>"
+
+
+def _options(one: Channel) -> dict[str, object]:
+    return telemetry(one.name, one.unit, one.readings, one.period_s)
