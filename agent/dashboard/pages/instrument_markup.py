@@ -16,11 +16,8 @@ MOST_QUEUED = 5
 def head(view: InstrumentView) -> str:
     """Name, presence, what it is, and why it is as it is."""
     standing, name = view.standing, escape(view.iid)
-    chip = (
-        f'<span class="lw-chip {standing.tone}"><span aria-hidden="true">{standing.sign}</span>{standing.word}</span>'
-    )
-    out = '<span class="lw-chip warn"><span aria-hidden="true">■</span>Out of service</span>'
-    also = out if view.service.out and standing.word != "Out of service" else ""
+    chip = _chip(standing.tone, standing.sign, standing.word)
+    also = _chip("warn", "■", "Out of service") if view.service.out and standing.word != "Out of service" else ""
     tone = {"bad": " bad", "warn": " warn"}.get(standing.tone, "")
     why = f'<p class="inst-why{tone}">{escape(standing.text)}</p>' if standing.text else ""
     service = f'<p class="lw-note warn">{escape(view.service.text)}</p>' if view.service.out else ""
@@ -32,26 +29,25 @@ def head(view: InstrumentView) -> str:
 
 
 def now(view: InstrumentView, prefix: str) -> str:
-    """What it works on, who waits for it, and what it did last.
+    """What it works on.
 
     Args:
         view: of the instrument.
         prefix: path below which the pages are.
     """
-    works = "".join(_work(work, prefix) for work in view.work) or '<p class="lw-meta">Nothing.</p>'
-    queue = _queue(view.queue, prefix)
-    jobs = _jobs(view.jobs, prefix)
-    return (
-        f'<h3 class="inst-h">Working on</h3>{works}<h3 class="inst-h">Waiting for it</h3>{queue}'
-        f'<h3 class="inst-h">Last jobs</h3>{jobs}'
-    )
+    return _section("Working on", "".join(_work(work, prefix) for work in view.work), "nothing")
+
+
+def before_and_after(view: InstrumentView, prefix: str) -> str:
+    """Who waits for it, and what it did last; arguments as of ``now``."""
+    queue = _section("Waiting for it", _queue(view.queue, prefix), "no experiment")
+    return queue + _section("Last jobs", _jobs(view.jobs, prefix), "none known")
 
 
 def readings(shown: Sequence[Reading]) -> str:
     """The telemetry: of each channel its name, its present value, its course."""
-    if not shown:
-        return '<h3 class="inst-h">Readings</h3><p class="lw-meta">It sends none.</p>'
-    return f'<h3 class="inst-h">Readings</h3><ul class="inst-readings">{"".join(_reading(one) for one in shown)}</ul>'
+    rows = "".join(_reading(one) for one in shown)
+    return _section("Readings", f'<ul class="inst-readings">{rows}</ul>' if rows else "", "it sends none")
 
 
 def limits(view: InstrumentView) -> str:
@@ -60,16 +56,27 @@ def limits(view: InstrumentView) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in view.notes)
     listed = f'<ul class="inst-notes">{notes}</ul>' if notes else ""
     none = "" if tables or notes else '<p class="lw-meta">It has not said what it can do.</p>'
-    safety = f'<h3 class="inst-h">When the agent falls silent</h3><p>{escape(view.safety)}</p>' if view.safety else ""
+    safety = f'<p class="inst-safety"><b>Safe state</b> {escape(view.safety)}</p>' if view.safety else ""
     return (
-        '<details class="inst-more"><summary>What it may be ordered to do, and its limits</summary>'
-        f"{tables}{listed}{none}</details>{safety}"
+        f'{safety}<details class="inst-more"><summary>What it may be ordered to do, and its limits</summary>'
+        f"{tables}{listed}{none}</details>"
     )
 
 
 def link(page: str, text: str, prefix: str) -> str:
     """A link to another page of the dashboard."""
     return f'<a class="lw-link" href="{escape(prefix + page)}">{escape(text)}</a>'
+
+
+def _section(heading: str, content: str, empty: str) -> str:
+    """A heading with what belongs to it; in one line where that is nothing."""
+    if not content:
+        return f'<p class="inst-none"><span class="inst-h">{heading}</span> <span class="lw-meta">{empty}</span></p>'
+    return f'<h3 class="inst-h">{heading}</h3>{content}'
+
+
+def _chip(tone: str, sign: str, word: str) -> str:
+    return f'<span class="lw-chip {tone}"><span aria-hidden="true">{sign}</span>{escape(word)}</span>'
 
 
 def _work(work: Work, prefix: str) -> str:
@@ -89,7 +96,7 @@ def _work(work: Work, prefix: str) -> str:
 
 def _queue(queue: Sequence[Queued], prefix: str) -> str:
     if not queue:
-        return '<p class="lw-meta">No experiment.</p>'
+        return ""
     rows = "".join(_queued(one, prefix) for one in queue[:MOST_QUEUED])
     more = f'<li class="lw-meta">and {len(queue) - MOST_QUEUED} more</li>' if len(queue) > MOST_QUEUED else ""
     return f'<ol class="inst-list">{rows}{more}</ol>'
@@ -105,7 +112,7 @@ def _queued(one: Queued, prefix: str) -> str:
 
 def _jobs(jobs: Sequence[JobLine], prefix: str) -> str:
     if not jobs:
-        return '<p class="lw-meta">None is known.</p>'
+        return ""
     return f'<ul class="inst-list">{"".join(_job(job, prefix) for job in jobs)}</ul>'
 
 

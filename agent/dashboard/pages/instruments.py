@@ -9,13 +9,17 @@ from nicegui import ui
 
 from agent.dashboard.pages import instrument_markup as markup
 from agent.dashboard.pages.shell import Frame, frame
+from agent.dashboard.pages.signed import confirm_signed
 from agent.dashboard.views.instruments import InstrumentView, instruments_view, readings_view, summary_of
 from instruments.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from agent.dashboard.live.picture import Change
     from agent.dashboard.ports import Hall
+    from agent.deciding.sending import Answer as Counted
 
+_OUT = "The agent orders nothing more of it until somebody puts it back. A job that it works on goes on to its end."
+_BACK = "The agent may order of it again, at once. Nobody works on it any more, and it is closed."
 TICK_S = 0.5
 """At most so often the page is brought up to date, s: readings may come a hundred times as often."""
 _SLOW_TICKS = 10
@@ -52,14 +56,45 @@ class Card:
         self.iid, self._room = iid, room
         name = escape(iid)
         with ui.element("section").classes("lw-card").props(f'id="{name}" aria-labelledby="name-{name}"'):
-            self._head, self._readings, self._now, self._limits = Part(), Part(), Part(), Part()
+            self._head, self._now, self._readings = Part(), Part(), Part()
+            self._others, self._limits = Part(), Part()
+            with ui.element("div").classes("lw-actions"):
+                self._switch = ui.button("", on_click=self._ask, color=None).props("no-caps outline")
+            self._switch.mark(f"service-{iid}").set_visibility(room.page.visitor.may_ask("maintenance"))
+        self._out = False
 
     def show(self, view: InstrumentView) -> None:
         """Bring everything but the readings up to date."""
         prefix = self._room.page.hall.prefix
         self._head.show(markup.head(view))
         self._now.show(markup.now(view, prefix))
+        self._others.show(markup.before_and_after(view, prefix))
         self._limits.show(markup.limits(view))
+        self._out = view.service.out
+        label = "Put back into service …" if self._out else "Take out of service …"
+        if self._switch.text != label:
+            self._switch.set_text(label)
+            self._switch.props(f'aria-label="{label.removesuffix(" …")}: {escape(self.iid)}"')
+
+    def _ask(self) -> None:
+        """Have the person sign that it is out of service, or in service again."""
+        page, iid, on = self._room.page, self.iid, not self._out
+
+        async def send(password: str, comment: str) -> Counted:
+            visitor = page.still_in() or page.visitor
+            arguments = {"on": on}
+            return await page.hall.voice.ask(
+                visitor, password, "maintenance", iid, arguments=arguments, comment=comment
+            )
+
+        confirm_signed(
+            page,
+            title=f"Take {iid} out of service?" if on else f"Put {iid} back into service?",
+            words=_OUT if on else _BACK,
+            action=send,
+            button="Take out of service" if on else "Put back into service",
+            comment="required" if on else "optional",
+        )
 
     def show_readings(self) -> None:
         """Bring the readings up to date."""
@@ -85,7 +120,6 @@ class Room:
 
     def build(self) -> None:
         """Build the page, and have it kept up to date."""
-        ui.add_head_html(f'<link rel="stylesheet" href="{self.page.path("/static/instruments.css")}">')
         self._summary = Part()
         self._grid = ui.element("div").classes("inst-grid")
         self._tick()

@@ -15,10 +15,26 @@ if TYPE_CHECKING:
     from agent.dashboard.ports import Hall
 
 _LABELS = {
-    "on": ("Notices on", "This browser says when something waits for you and the page is in the background"),
-    "off": ("Notices off", "Let this browser say when something waits for you and the page is in the background"),
-    "blocked": ("Notices blocked", "This browser's settings do not let this site show notices"),
-    "missing": ("Notices unavailable", "This browser shows no notices: it needs HTTPS, and a desktop browser"),
+    "on": (
+        "Notices are on",
+        "This browser says when something waits for you and the page is in the background",
+        "notifications_active",
+    ),
+    "off": (
+        "Notices are off",
+        "Let this browser say when something waits for you and the page is in the background",
+        "notifications_none",
+    ),
+    "blocked": (
+        "Notices are blocked",
+        "This browser's settings do not let this site show notices",
+        "notifications_off",
+    ),
+    "missing": (
+        "Notices are not available",
+        "This browser shows no notices here: they need HTTPS, and a browser of a desktop",
+        "notifications_off",
+    ),
 }
 
 
@@ -36,10 +52,10 @@ def notices_button(hall: Hall) -> ui.button | None:
         return None
     lookout = lookout_of(hall.live, SystemClock())
     away: list[Absence] = []
-    button = ui.button(_LABELS["off"][0], icon="notifications_none").props("flat dense no-caps")
+    button = ui.button(icon=_LABELS["off"][2]).props(f'flat round dense aria-label="{_LABELS["off"][0]}"')
     button.on("click", js_handler="() => window.lwNotices?.toggle()")
     with button:
-        tip = ui.tooltip(_LABELS["off"][1])
+        tip = ui.tooltip(f"{_LABELS['off'][0]}. {_LABELS['off'][1]}.")
 
     def look() -> None:
         still = hall.visitor(visitor.session)
@@ -53,10 +69,11 @@ def notices_button(hall: Hall) -> ui.button | None:
     def reported(event: GenericEventArguments) -> None:
         said = event.args if isinstance(event.args, dict) else {}
         state, hidden = str(said.get("state", "")), bool(said.get("hidden"))
-        label, tip.text = _LABELS.get(state, _LABELS["missing"])
-        button.text = label
+        label, words, icon = _LABELS.get(state, _LABELS["missing"])
+        tip.text = f"{label}. {words}."
         button.set_enabled(state in {"on", "off"})
-        button.props(f"icon={'notifications_active' if state == 'on' else 'notifications_none'}")
+        button.set_icon(icon)
+        button.props(f'aria-label="{label}" aria-pressed={str(state == "on").lower()}')
         away[:] = [Absence(lookout, visitor)] if state == "on" and hidden else []
         timer.active = bool(away)
 

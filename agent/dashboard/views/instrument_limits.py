@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,33 +51,31 @@ class CommandLimits:
 
 
 def limits_of(
-    told: Description | None, kept: InstrumentLimits | None
+    told: Description | None, kept: InstrumentLimits | None, *, limited: bool = True
 ) -> tuple[tuple[CommandLimits, ...], tuple[str, ...]]:
     """Every command with its limits, and what only words can say.
 
     Args:
         told: the instrument's description.
-        kept: what the agent keeps.
+        kept: what the agent keeps of this instrument.
+        limited: whether it keeps limits of any; then it orders nothing of an instrument that it has none of.
     """
     lines = kept.limits if kept else ()
     described = told.commands if told else {}
     named = [*described, *(kept.commands if kept else ()), *(line.command for line in lines if line.command)]
-    commands = tuple(_command(name, told, kept) for name in dict.fromkeys(named))
+    commands = tuple(_command(name, told, kept, limited=limited) for name in dict.fromkeys(named))
     notes = tuple(_note(line) for line in lines if not line.command)
     return commands, notes
 
 
-def _command(name: str, told: Description | None, kept: InstrumentLimits | None) -> CommandLimits:
+def _command(name: str, told: Description | None, kept: InstrumentLimits | None, *, limited: bool) -> CommandLimits:
     described = told.commands.get(name) if told else None
     schemas = _parameters(described.parameters) if described else {}
     lines = [line for line in kept.limits if line.command == name] if kept else []
-    by_parameter = {line.parameter: line for line in lines if line.parameter}
-    rows = [
-        _row(parameter, by_parameter.get(parameter), schemas.get(parameter))
-        for parameter in dict.fromkeys([*schemas, *by_parameter])
-    ]
+    named = dict.fromkeys([*schemas, *(line.parameter for line in lines if line.parameter)])
+    rows = [_row(one, [line for line in lines if line.parameter == one], schemas.get(one)) for one in named]
     rows += [LimitRow("", _bounds(line) or line.text, "") for line in lines if not line.parameter]
-    allowed = kept is not None and (not kept.commands or name in kept.commands)
+    allowed = name in kept.commands if kept is not None else not limited
     return CommandLimits(name, described.summary if described else "", allowed, tuple(rows))
 
 
@@ -89,10 +87,17 @@ def _parameters(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {str(name): one for name, one in properties.items() if isinstance(one, dict)}
 
 
-def _row(parameter: str, line: LimitLine | None, schema: Mapping[str, Any] | None) -> LimitRow:
+def _row(parameter: str, lines: Sequence[LimitLine], schema: Mapping[str, Any] | None) -> LimitRow:
     summary = schema.get("description", "") if schema else ""
-    agent = (_bounds(line) or line.text) if line else ""
+    agent = "; ".join(dict.fromkeys(filter(None, (_allowed(line) for line in lines))))
     return LimitRow(words.label(parameter), agent, taken(schema) if schema else "", str(summary))
+
+
+def _allowed(line: LimitLine) -> str:
+    """Bounds, and what they are for where they hold for some orders alone."""
+    bounds = _bounds(line)
+    what_for = line.text.partition(" for ")[2]
+    return f"{bounds} for {what_for}" if bounds and what_for else bounds or line.text
 
 
 def _bounds(line: LimitLine) -> str:

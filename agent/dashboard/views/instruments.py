@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -160,13 +160,14 @@ def _instrument(iid: str, picture: LabPicture, book: Book, now: datetime, heard_
     instrument = picture.instruments.get(iid)
     told = instrument.description if instrument else None
     lab = picture.lab
-    commands, notes = limits_of(told, lab.limits.get(iid) if lab else None)
+    service, work = _service(iid, lab, now), work_of(instrument, book, now)
+    commands, notes = limits_of(told, lab.limits.get(iid) if lab else None, limited=bool(lab and lab.limits))
     return InstrumentView(
         iid=iid,
         identity=_identity(told),
-        standing=_standing(instrument, heard_now_s),
-        service=_service(iid, lab, now),
-        work=work_of(instrument, book, now),
+        standing=_said_once(_standing(instrument, heard_now_s), service, work),
+        service=service,
+        work=work,
         queue=queue_of(iid, told, book, now),
         jobs=last_jobs(instrument, book, now),
         abilities=tuple((name, command.summary) for name, command in told.commands.items()) if told else (),
@@ -198,6 +199,14 @@ def _standing(instrument: InstrumentPicture | None, heard_now_s: float) -> Stand
     return Standing(word, tone, sign, status.message)
 
 
+def _said_once(standing: Standing, service: Service, work: tuple[Work, ...]) -> Standing:
+    """Without a message that says only what stands beside it."""
+    known = {one.experiment for one in work} - {""}
+    if standing.stale or standing.text not in {*known, *([standing.text] if standing.text in service.text else [])}:
+        return standing
+    return replace(standing, text="")
+
+
 def _service(iid: str, lab: Laboratory | None, now: datetime) -> Service:
     entry = lab.maintenance.get(iid) if lab else None
     if entry is None:
@@ -214,9 +223,9 @@ def _safety(told: Description | None) -> str:
     if told is None:
         return ""
     if not told.safe_state:
-        return "It neither heats nor moves: nothing has to happen when the agent falls silent."
+        return "none needed: it neither heats nor moves."
     lease = f"for {words.duration(told.lease_s)}" if told.lease_s else "for too long"
-    return f"When the agent is silent {lease}, it goes to its safe state by itself: {told.safe_state}."
+    return f"{told.safe_state}; it goes there by itself when the agent is silent {lease}."
 
 
 def _reading(name: str, instrument: InstrumentPicture, now: datetime) -> Reading:
