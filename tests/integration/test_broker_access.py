@@ -28,8 +28,11 @@ TOPICS = [
     f"{HEAD}/decision/p1",
     *(f"{HEAD}/request/{who}/r1" for who in ("anna", "bob", "furnace-1", "agent")),
     f"{HEAD}/request/r1",
-    *(f"{HEAD}/{rest}" for rest in ("campaign/c/state", "proposal/p1", "outcome/p1", "agent/agent/status",
-                                    "agent/agent/event", "agent/furnace-1/status", "anything")),
+    *(f"{HEAD}/{what}/{who}/q1" for what in ("question", "answer") for who in ("anna", "bob", "furnace-1", "agent")),
+    f"{HEAD}/answer/q1",
+    *(f"{HEAD}/{rest}" for rest in ("campaign/c/state", "campaign/c/space", "campaign/c/model", "proposal/p1",
+                                    "outcome/p1", "experiment/e1", "agent/agent/status", "agent/agent/event",
+                                    "agent/agent/lab", "agent/furnace-1/status", "anything")),
     "labwright/v1/other-lab/instrument/furnace-1/status",
     "labwright/v1/other-lab/decision/anna/p1",
     "labwright/v2/lab/instrument/furnace-1/status",
@@ -43,7 +46,11 @@ def of_instrument(iid: str, *rest: str) -> set[str]:
 
 
 PRESENCE = {f"{HEAD}/agent/agent/status", f"{HEAD}/agent/furnace-1/status"}
-FOR_PEOPLE = {f"{HEAD}/{rest}" for rest in ("campaign/c/state", "proposal/p1", "outcome/p1", "agent/agent/event")}
+FOR_PEOPLE = {
+    f"{HEAD}/{rest}"
+    for rest in ("campaign/c/state", "campaign/c/space", "campaign/c/model", "proposal/p1", "outcome/p1",
+                 "experiment/e1", "agent/agent/event", "agent/agent/lab")
+}  # fmt: skip
 FOR_PEOPLE |= PRESENCE | {
     topic for iid in IIDS for topic in of_instrument(iid, "desc", "status", "telemetry/t", "job/j")
 }
@@ -51,15 +58,18 @@ MAY_WRITE = {
     "agent": INSIDE,
     "furnace-1": of_instrument("furnace-1", "desc", "status", "telemetry/t", "job/j"),
     "sem-1": of_instrument("sem-1", "desc", "status", "telemetry/t", "job/j"),
-    "anna": {f"{HEAD}/decision/anna/p1", f"{HEAD}/request/anna/r1"},
-    "bob": {f"{HEAD}/decision/bob/p1", f"{HEAD}/request/bob/r1"},
+    "anna": {f"{HEAD}/{what}" for what in ("decision/anna/p1", "request/anna/r1", "question/anna/q1")},
+    "bob": {f"{HEAD}/{what}" for what in ("decision/bob/p1", "request/bob/r1", "question/bob/q1")},
+    # It carries what anybody signed: whose words they are is told by the signature alone.
+    "pages": {t for t in INSIDE if t.split("/")[3] in {"decision", "request", "question"} and t.count("/") == 5},
 }
 MAY_READ = {
     "agent": INSIDE,
     "furnace-1": of_instrument("furnace-1", "cmd/j", "ctl", "status") | PRESENCE,
     "sem-1": of_instrument("sem-1", "cmd/j", "ctl", "status") | PRESENCE,
-    "anna": FOR_PEOPLE,
-    "bob": FOR_PEOPLE,
+    "anna": FOR_PEOPLE | {f"{HEAD}/answer/anna/q1"},
+    "bob": FOR_PEOPLE | {f"{HEAD}/answer/bob/q1"},
+    "pages": FOR_PEOPLE | {f"{HEAD}/answer/{who}/q1" for who in ("anna", "bob", "furnace-1", "agent")},
 }
 
 
@@ -74,7 +84,7 @@ class Watched(Access):
 @pytest.fixture(scope="module")
 def broker() -> Iterator[LocalBroker]:
     require_broker("mosquitto")
-    named = Access.new(LAB, instruments=("furnace-1", "sem-1"), persons=("anna", "bob"))
+    named = Access.new(LAB, instruments=("furnace-1", "sem-1"), persons=("anna", "bob"), dashboards=("pages",))
     access = Watched((*named.users, BrokerUser.new("watcher", "agent")), LAB)
     with local_broker(access, kind="mosquitto") as running:
         yield running

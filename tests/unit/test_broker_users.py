@@ -43,6 +43,26 @@ def test_every_channel_of_the_profile_can_be_written_by_its_writer_and_read_by_i
         assert ("instrument" in channel.readers) == may(access, "dut", "read", topic), key
 
 
+def test_a_dashboard_reads_what_people_read_and_writes_what_any_of_them_may() -> None:
+    access = Access.new(LAB, instruments=("dut",), persons=("anna",), dashboards=("dashboard",))
+    names = {"iid": "dut", "aid": "agent", "user": "anna"}
+    for key, channel in CHANNELS.items():
+        topic = LAB.pattern(key, **{level: names.get(level, "x") for level in channel.parameters})
+        assert may(access, "dashboard", "read", topic) == ("person" in channel.readers), key
+        assert may(access, "dashboard", "write", topic) == (channel.writer == "person"), key
+    written = {pattern for right, pattern in access.rules(access.user("dashboard")) if right == "write"}
+    assert written == {f"{LAB.prefix}/{what}/+/+" for what in ("decision", "request", "question")}
+
+
+def test_what_is_private_is_read_by_whom_it_names_and_by_a_dashboard() -> None:
+    access = Access.new(LAB, persons=("anna", "bob"), dashboards=("dashboard",))
+    answer = LAB.answer("anna", "q1")
+    assert [name for name in ("anna", "bob", "dashboard", "agent") if may(access, name, "read", answer)] == [
+        "anna", "dashboard", "agent",
+    ]  # fmt: skip
+    assert not any(may(access, name, "write", answer) for name in ("anna", "bob", "dashboard"))
+
+
 def test_names_are_levels_of_topics_and_differ() -> None:
     for name in ("", "a b", "a/b", "+", "#", "a:b", "a\nuser agent", "ü", "x" * 65):
         with pytest.raises(TopicError):
@@ -53,7 +73,7 @@ def test_names_are_levels_of_topics_and_differ() -> None:
         Access.new(LAB, instruments=("anna",), persons=("anna",))
     with pytest.raises(ConfigError, match="at least one"):
         Access.new(LAB, agents=())
-    with pytest.raises(ConfigError, match="one of agent, instrument, person"):
+    with pytest.raises(ConfigError, match="one of agent, instrument, person, dashboard"):
         BrokerUser.new("king", "king")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="a password for anna"):
         BrokerUser("anna", "person", "")
@@ -112,11 +132,12 @@ def test_watching_is_one_line_for_a_shell() -> None:
 
 
 def test_every_user_is_told_how_to_connect() -> None:
-    access = Access.new(LAB, instruments=("dut",), persons=("anna",))
+    access = Access.new(LAB, instruments=("dut",), persons=("anna",), dashboards=("pages",))
     told = {user["name"]: user for user in connecting(access.users, LAB, 1883, None)["users"]}
     for user in access.users:
         address = BrokerAddress.from_url(told[user.name]["url"])
         assert (address.port, address.username, address.password) == (1883, user.name, user.password)
     assert set(told["agent"]["commands"]) == {"watch", "watch_url", "check", "simulate"}
     assert set(told["dut"]["commands"]) == {"run"}
+    assert set(told["pages"]["commands"]) == {"watch", "watch_url", "dashboard"}
     assert set(told["anna"]["commands"]) == {"watch", "watch_url"}
