@@ -20,10 +20,10 @@ from agent.daemon.lab_clock import LabClock
 from agent.daemon.virtual import VirtualLaboratory, VirtualOrders, virtual_laboratory
 from agent.daemon.worker import Worker
 from agent.events import ArtefactRecord, ImageRead
-from agent.minds import PlanRequest
+from agent.minds import PlanRequest, PreviewRequest
 from agent.store import ArtefactStore
 from envs.design import Design
-from envs.errors import ConfigError
+from envs.errors import ConfigError, UserError
 from instruments.address import BrokerAddress
 from instruments.broker import local_broker
 from instruments.brokers.access import Access
@@ -297,12 +297,20 @@ def test_the_worker_plans_a_first_round_and_knows_the_space() -> None:
             facts = await worker.facts(config)
             answer = await worker.plan("c1", PlanRequest(0, 4, {}))
             again = await worker.plan("c1", PlanRequest(0, 4, {}))
+            designs = [Design(s.design.crystal, s.design.process) for s in answer.suggestions]
+            early = await worker.preview("c1", PreviewRequest(designs[:2], {}))
+            unknown = Design("mp-0", designs[0].process)
+            with pytest.raises(UserError, match="mp-0"):
+                await worker.preview("c1", PreviewRequest([unknown], {}))
             wrong = {**config, "space": {"preset": "nowhere"}}
             with pytest.raises(ConfigError, match="nowhere"):
                 await worker.facts(wrong)
         finally:
             await worker.close()
         assert answer == again
+        assert [o.structure for o in early.outlooks] == [s.structure for s in answer.suggestions[:2]]
+        assert all(o.forecast is None and o.domain is None for o in early.outlooks)
+        assert early.notes == ("the models need 4 finished experiments before they can predict; there are 0",)
         assert len(answer.suggestions) == 4
         for one in answer.suggestions:
             design = Design(one.design.crystal, one.design.process)

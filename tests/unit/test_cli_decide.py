@@ -12,9 +12,11 @@ from people_bench import AHEAD, LAB, PASSWORD, Bench, lab_now, proposal, words_o
 from agent.deciding import session
 from agent.deciding.letters import TooLateError
 from envs.errors import UserError
-from instruments.profile.agent_messages import Proposal
+from instruments.messages import Quantity
+from instruments.profile.agent_messages import Check, Proposal
 from instruments.profile.campaign_messages import CampaignState
 from instruments.profile.decisions import Decision, proposal_digest
+from instruments.profile.model_messages import Domain, EffectPoint, FactorEffect
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +108,38 @@ def test_one_proposal_is_shown_whole(bench: Bench) -> None:
         "5b" * 32,
     ):
         assert words in text
+
+
+def test_what_is_needed_to_judge_a_proposal_is_shown(bench: Bench) -> None:
+    points = (EffectPoint(at=1200, value=11, low=9, high=13), EffectPoint(at=1900, value=33, low=28, high=39))
+    bench.publish(
+        proposal(
+            domain=Domain(verdict="edge", score=0.9, text="2.1 lengthscales from the nearest"),
+            duration=Quantity(value=11.25, unit="h"),
+            effects=(
+                FactorEffect(factor="process.temperature", unit="Cel", points=points, share=0.93),
+                FactorEffect(factor="process.hold", unit="h", points=points, share=0.001),
+            ),
+            checks=(
+                Check(instrument="furnace-1", command="sinter", parameter="temperature",
+                      value=Quantity(value=1650, unit="Cel"), low=20, high=1700),
+                Check(instrument="furnace-1", command="sinter", parameter="gas", value="argon"),
+            ),
+            edited_by="anna",
+            changes={"process.temperature": Quantity(value=1500, unit="Cel")},
+        )
+    )  # fmt: skip
+    text = bench.type("proposal", "P007").stdout
+    for words in (
+        "edge  2.1 lengthscales",
+        "temperature  93% of what the process can change: from 11 GPa at 1200 °C to 33 GPa at 1900 °C",
+        "takes      11 h",
+        "furnace-1 sinter temperature  1650 °C (allowed 20 to 1700)",
+        "temperature was  1500 °C",
+    ):
+        assert words in text
+    assert "hold  0%" not in text
+    assert "sinter gas" not in text
 
 
 def test_what_others_wrote_does_nothing_to_the_terminal(bench: Bench) -> None:

@@ -12,6 +12,7 @@ from lab_bench import (
     CAMPAIGN,
     FULL_RECIPE,
     HARD,
+    HOTTEST,
     NOW,
     TRUSTED,
     TWO_ABOVE,
@@ -27,9 +28,14 @@ from agent.approvals import sign_decision
 from agent.core.approving import RECORDED
 from agent.core.messages import Effect
 from agent.identity import People
+from agent.rules.outlook import Outlook
 from agent.rules.policy import ApprovalPolicy
 from agent.rules.quiet import QuietHours
+from envs.design import Design
+from instruments.messages import Quantity
+from instruments.profile.agent_messages import Proposal
 from instruments.profile.decisions import Decision, PublishedProposal
+from instruments.profile.model_messages import Domain
 
 TWO = replace(CAMPAIGN, policy=ApprovalPolicy(factors=TWO_ABOVE))
 AUTO = replace(CAMPAIGN, policy=ApprovalPolicy(auto=TRUSTED, factors=TWO_ABOVE))
@@ -125,6 +131,30 @@ def test_an_edit_brings_the_quorum_the_cost_and_the_expiry_of_the_new_design() -
     assert (before.cost, after.cost) == ({"furnace_hours": 2.0}, {"furnace_hours": 5.0})
     assert after.expires_at > before.expires_at
     assert after.recipe_hash != before.recipe_hash
+
+
+def test_an_edit_that_somebody_had_predicted_says_what_was_predicted() -> None:
+    bench = Bench(TWO)
+    (pid,) = bench.plan({"temperature": 1300.0})
+    near, design = f"{HARD}-E001", bench.state.proposals[pid].design
+    forecast = ev.ForecastRecord(median=20.0, low=18.0, high=23.0, porosity=0.02, grain_size=1.5, feasibility=0.9)
+    domain = Domain(verdict="edge", score=0.9, text="near the edge")
+    outlook = Outlook(forecast, (), domain, None, near, 1.25, "models-2", {"hardness": (19.0, 0.5)})
+    other = replace(outlook, model_version="of another design")
+    previews = {Design(design.crystal, {**design.process, "temperature": 1600.0}): outlook, design: other}
+    token = bench.pen.decision("anna", bench.bodies[pid], "edit", bench.now, changes={"temperature": 1600.0})
+    bench.tell(core.DecisionArrived("anna", pid, token, bench.now, bench.bodies[pid], previews))
+    told = Proposal.parse(bench.of(ev.ProposalRevised)[-1].terms.body.encode())
+    assert (told.revision, told.edited_by, told.model_version) == (2, "anna", "models-2")
+    assert told.changes == {"temperature": Quantity(value=1300.0, unit="Cel")}
+    assert told.prediction["hardness"].value == 20.0
+    assert (told.feasibility, told.domain) == (0.9, domain)
+    assert told.nearest is not None
+    assert (told.nearest.experiment, told.nearest.distance) == (near, 1.25)
+    assert told.nearest.found["hardness"].std == 0.5
+    assert "Asked before the change was signed: The models expect a hardness of 20 GPa" in told.rationale
+    (temperature,) = (c for c in told.checks if c.parameter == "temperature")
+    assert (temperature.value, temperature.high) == (Quantity(value=1600.0, unit="Cel"), HOTTEST)
 
 
 def test_where_the_policy_says_so_an_editor_may_approve() -> None:

@@ -12,9 +12,11 @@ from scipy.spatial import KDTree
 from skimage.measure import regionprops
 from skimage.segmentation import clear_border
 from test_imaging import Network, read
+from typing_extensions import override
 
 from agent import events as ev
 from agent.events.forms import parse_event
+from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_measure import measure
 from surrogates.micrograph_reader import MicrographReading
 from surrogates.stereology import FEWEST_BINS, MOST_BINS, Labels, diameter_histogram, equivalent_diameters
@@ -54,7 +56,8 @@ def test_every_grain_is_in_one_bin(voronoi: Labels) -> None:
     assert FEWEST_BINS <= len(counts) <= MOST_BINS
     assert list(counts) == np.histogram(diameters, bins=len(counts), range=(0.0, diameters.max()))[0].tolist()
     assert sum(counts) == len(diameters)
-    assert (edges[0], edges[-1]) == (0.0, pytest.approx(diameters.max()))
+    assert edges[0] == 0.0
+    assert edges[-1] == pytest.approx(diameters.max())
 
 
 def test_grains_of_one_size_are_a_histogram_too() -> None:
@@ -66,8 +69,9 @@ def test_grains_of_one_size_are_a_histogram_too() -> None:
 class Sized(Network):
     """Sees grains of these diameters."""
 
-    def read(self, micrograph: object) -> MicrographReading:
-        return replace(super().read(micrograph), diameters=np.linspace(0.2, 1.0, 90))  # type: ignore[arg-type]
+    @override
+    def read(self, micrograph: Micrograph) -> MicrographReading:
+        return replace(super().read(micrograph), diameters=np.linspace(0.2, 1.0, 90))
 
 
 def test_the_event_holds_it_and_events_from_before_are_still_read(tmp_path: Path) -> None:

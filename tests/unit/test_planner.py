@@ -11,6 +11,7 @@ from agent.config import parse_config
 from agent.planner import POOLS_OF, Plan, Planner, Strategy
 from agent.wiring import Problem, build_problem
 from envs.design import Design
+from envs.errors import InfeasibleDesignError
 from surrogates.design_features import DesignFeatures
 from surrogates.observations import Made, NotMade, Observation, Reading
 
@@ -111,6 +112,62 @@ def test_the_same_history_and_seed_give_the_same_plan(
 ) -> None:
     first, second = (planner(problem, Strategy.HYBRID, features).ask(history, 1, 3) for _ in range(2))
     assert first == second
+
+
+def test_effects_are_what_the_models_say_of_the_changed_designs(
+    problem: Problem, features: DesignFeatures, history: dict[str, Observation]
+) -> None:
+    asked = planner(problem, Strategy.BO, features)
+    (proposal,) = asked.ask(history, 1, 1).proposals
+    assert proposal.expected is not None
+    design, effects = proposal.design, proposal.expected.effects
+    assert [e.factor for e in effects] == [f.name for f in problem.space.factors]
+    assert sum(e.share for e in effects) == pytest.approx(1.0)
+    for effect in effects:
+        around = [Design(design.crystal, {**design.process, effect.factor: level}) for level in effect.levels]
+        one_by_one = [asked.foresee(history, [d])[0].forecast for d in around]
+        assert effect.median == pytest.approx([f.median for f in one_by_one])
+        assert effect.low == pytest.approx([f.low for f in one_by_one])
+        assert effect.high == pytest.approx([f.high for f in one_by_one])
+
+
+def test_the_campaigns_effects_follow_what_made_the_outcomes(
+    problem: Problem, features: DesignFeatures, history: dict[str, Observation]
+) -> None:
+    """The made-up outcomes rise with temperature; the law that the models know gives the other factors some share."""
+    found = {e.factor: e for e in planner(problem, Strategy.BO, features).ask(history, 1, 1).effects}
+    assert max(found.values(), key=lambda e: e.share) is found["temperature"]
+    assert found["temperature"].median[-1] > found["temperature"].median[0]
+
+
+def test_what_was_measured_is_known_and_its_crystal_too(
+    problem: Problem, features: DesignFeatures, history: dict[str, Observation]
+) -> None:
+    asked = planner(problem, Strategy.BO, features)
+    made = [o.design for o in history.values() if isinstance(o, Made)]
+    for expected in asked.foresee(history, made):
+        assert expected.standing.verdict == "inside"
+        assert expected.standing.score == pytest.approx(0.0, abs=1e-6)
+        assert expected.standing.text.endswith("crystal measured before")
+        assert expected.distance == pytest.approx(0.0, abs=1e-6)
+        assert expected.found["hardness"] == (pytest.approx(history[expected.nearest].hardness.value), 0.4)  # type: ignore[union-attr]
+    others = asked.foresee(history, problem.space.sample(np.random.default_rng(0), 200))
+    verdicts = [e.standing.verdict for e in others]
+    assert set(verdicts) == {"inside", "edge", "outside"}
+    assert all((e.standing.score >= 1.0) == (e.standing.verdict == "outside") for e in others)
+
+
+def test_asking_about_a_design_changes_no_plan(
+    problem: Problem, features: DesignFeatures, history: dict[str, Observation]
+) -> None:
+    curious, quiet = (planner(problem, Strategy.HYBRID, features) for _ in range(2))
+    few = dict(list(history.items())[:3])
+    some = problem.space.sample(np.random.default_rng(1), 3)
+    assert curious.foresee(few, some) == []
+    curious.foresee(history, some)
+    assert curious.ask(history, 1, 2) == quiet.ask(history, 1, 2)
+    with pytest.raises(InfeasibleDesignError):
+        curious.foresee(history, [Design("mp-0", some[0].process)])
 
 
 def test_a_restored_policy_goes_on_where_it_was_left(

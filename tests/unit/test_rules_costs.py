@@ -53,6 +53,10 @@ def test_without_a_formula_the_described_duration_counts() -> None:
     assert costs_of({}).with_durations(durations)(DESIGN) == {"furnace_hours": 8.0, "sem_hours": 0.5}
     own = costs_of(FURNACE, durations=durations)
     assert own(DESIGN) == pytest.approx({"furnace_hours": 12.0, "sem_hours": 0.5})
+    assert own.duration(DESIGN) is None  # nobody says how long an indentation takes
+    told = {**durations, ("indenter", "indent"): 0.25}
+    assert costs_of(FURNACE, durations=told).duration(DESIGN) == pytest.approx(12.75)
+    assert Costs().duration(DESIGN) is None
     priced = costs_of({"currency": "2 * furnace_hours"}, durations=durations)
     assert priced(DESIGN)["currency"] == 16.0
     assert Costs()(DESIGN) == {}

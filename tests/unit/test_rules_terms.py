@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.events import ForecastRecord, Terms
+from agent.rules.bounds import Bound
+from agent.rules.checks import checks_of
+from agent.rules.limits import Allowed, Limits
+from agent.rules.outlook import Outlook
 from agent.rules.policy import ApprovalPolicy, Threshold
+from agent.rules.recipe import RecipeSettings
+from agent.rules.recipe import flagship as flagship_recipe
 from agent.rules.terms import apply_changes, check_names, design_of, nearest_sample, published, revised, terms_of
 from envs.design import Design
 from envs.errors import ConfigError, JournalError, UserError
@@ -20,6 +26,7 @@ from envs.space import flagship
 from instruments.messages import Quantity
 from instruments.profile.agent_messages import Hazard, Proposal
 from instruments.profile.decisions import PublishedProposal, proposal_digest
+from instruments.profile.model_messages import Domain, EffectPoint, FactorEffect, Site, Structure
 
 FACTORS = flagship().factors
 CRYSTALS = {"mp-1143": "Al2O3", "mp-1145": "TiB2", "mp-7000": "SiO2", "mp-6930": "SiO2"}
@@ -138,6 +145,71 @@ def test_an_edit_is_a_new_revision_without_what_was_said_of_the_design_before() 
     assert (new.lab, new.proposal, new.campaign, new.proposed_by) == (
         old.lab, old.proposal, old.campaign, old.proposed_by,
     )  # fmt: skip
+
+
+CELL = Structure(lattice=((4.0, 0, 0), (0, 4.0, 0), (0, 0, 4.0)), sites=(Site(element="Al", at=(0, 0, 0)),))
+KNOWN = Outlook(
+    FORECAST,
+    (
+        FactorEffect(
+            factor="temperature", unit="Cel", points=(EffectPoint(at=1000.0, value=1, low=0, high=2),), share=1
+        ),
+    ),
+    Domain(verdict="inside", score=0.4, text="near"),
+    CELL,
+    "ceramics-E003",
+    0.7,
+    "crystal-4",
+)
+
+
+def test_what_is_needed_to_judge_it_is_in_the_message() -> None:
+    limits = Limits.of({"f1": Allowed("furnace", {"sinter": {"temperature": Bound(273.15, 2000.0, "K")}})}, {}, ())
+    checks = checks_of(limits, flagship_recipe(RecipeSettings()), DESIGN, FACTORS)
+    told = message(outlook=KNOWN, duration=12.3456789, checks=checks)
+    assert (told.structure, told.effects, told.domain) == (CELL, KNOWN.effects, KNOWN.domain)
+    assert told.duration == Quantity(value=12.3457, unit="h")
+    (hot,) = (c for c in told.checks if c.parameter == "temperature")
+    assert (hot.instrument, hot.low, hot.high) == ("f1", 0.0, 1726.85)
+    same_as_the_wire(terms_of(told), told)
+
+
+def test_an_edit_keeps_the_cell_of_the_same_crystal_alone() -> None:
+    old = terms_of(message(outlook=KNOWN, duration=3.0)).body
+    for changes, cell in (({"additive": "MgO"}, CELL), ({"crystal": "TiB2"}, None)):
+        terms = revised(
+            old, apply_changes(DESIGN, changes, FACTORS, CRYSTALS), changes, by="ada", comment="", now=NOW,
+            factors=FACTORS, crystals=CRYSTALS, policy=ApprovalPolicy(), costs=costs, recipe_hash=HASH,
+            limits_version="limits-1",
+        )  # fmt: skip
+        new = Proposal.parse(terms.body.encode())
+        assert new.structure == cell
+        assert (new.effects, new.domain, new.duration, new.checks) == ((), None, None, ())
+        assert new.edited_by == "ada"
+        assert set(new.changes) == ({"additive"} if cell else {"crystal", "formula"})
+
+
+def test_checks_are_of_every_value_that_is_ordered() -> None:
+    recipe = flagship_recipe(RecipeSettings())
+    kinds = {
+        "furnace": {"sinter": {"temperature": Bound(high=2200.0, unit="Cel"), "additive": Bound(options=("none",))}},
+        "sem": {"acquire": {"pixel_size": Bound(0.001, 5.0, "um")}},
+    }
+    ovens = {
+        "f1": Allowed("furnace", {"sinter": {"temperature": Bound(100.0, 1500.0, "Cel")}}),
+        "f2": Allowed("furnace"),
+    }
+    found = {(c.command, c.parameter): c for c in checks_of(Limits.of(ovens | {"s": Allowed("sem")}, kinds, ()),
+                                                            recipe, DESIGN, FACTORS)}  # fmt: skip
+    assert {p for c, p in found if c == "sinter"} == set(DESIGN.process)
+    hot = found["sinter", "temperature"]
+    assert (hot.instrument, hot.low, hot.high) == ("furnace", None, 2200.0)  # either of them must allow it
+    pixel = found["acquire", "pixel_size"]
+    assert (pixel.instrument, pixel.low, pixel.high) == ("s", 0.001, 5.0)
+    assert isinstance(pixel.value, str)
+    assert pixel.value.endswith("um as found before")
+    assert (found["sinter", "additive"].value, found["indent", "load"].low) == ("none", None)
+    assert all((c.low, c.high) == (None, None) for c in checks_of(Limits.permissive(), recipe, DESIGN, FACTORS))
 
 
 def test_an_edit_of_the_crystal_names_its_formula_and_keeps_hazards_that_nobody_looked_for_again() -> None:
