@@ -54,7 +54,9 @@ class DoorSettings:
     def own(self, wanted: str) -> str:
         """Where to lead a browser that wants to go somewhere: a page of the dashboard, whatever was asked for."""
         home = self.path("/")
-        split = urlsplit(wanted) if _is_plain(wanted) else urlsplit("")
+        if not _is_plain(wanted):
+            return home
+        split = urlsplit(wanted)
         mine = split.path == self.prefix or split.path.startswith(home)
         door = split.path in {self.path("/login"), self.path("/logout")}
         if split.scheme or split.netloc or not mine or door or ".." in split.path.split("/"):
