@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import ValidationError
+
 from agent import events as ev
 from agent.daemon.steps_told import LINE, READ, TEXT, Happened
 from instruments.messages import Quantity
-from instruments.profile.experiment_messages import MAX_STEPS, ImageState
+from instruments.profile.experiment_messages import MAX_STEPS, Histogram, ImageState
 
 
 def images_of(history: Sequence[Happened]) -> tuple[ImageState, ...]:
@@ -49,8 +51,19 @@ def _read(event: ev.ImageRead) -> ImageState:
             "n_grains": max(event.n_grains, 0),
             "grain_size": _quantity(event.grain_size, "um"),
             "porosity": _quantity(event.porosity, "1"),
+            "diameters": _histogram(event.diameters),
         }
     )
+
+
+def _histogram(record: ev.HistogramRecord | None) -> Histogram | None:
+    """None, too, where the record holds none that a message can: the picture says it all the same."""
+    if record is None:
+        return None
+    try:
+        return Histogram(edges=record.edges, counts=record.counts, unit=record.unit)
+    except ValidationError:
+        return None
 
 
 def _quantity(reading: ev.Reading | None, unit: str) -> Quantity | None:

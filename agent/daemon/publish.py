@@ -185,7 +185,7 @@ class Mouth:
             try:
                 await self.drain()
                 await self._repeat()
-                await self._say_aside(again=True)
+                await self._say_aside(again=not (self._again or self._past))
             except (InstrumentError, JournalError) as error:
                 _log.warning("not told yet", reason=str(error), waiting=self.waiting)
                 await self._sleeper(PAUSE_S)

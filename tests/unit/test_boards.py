@@ -12,15 +12,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from desk_bench import Lab, LabTime
-from lab_bench import FACTORS, FULL_RECIPE, HARD, LAB, NOW, TRUSTED, lab_rules, limits, made, person, registry
+from lab_bench import FACTORS, FULL_RECIPE, HARD, IMAGE, LAB, NOW, TRUSTED, lab_rules, limits, made, person, registry
 
 from agent import core
 from agent import events as ev
 from agent.daemon.board_shelf import BoardShelf
 from agent.daemon.boards import Boards
+from agent.daemon.images_told import images_of
 from agent.daemon.laboratory_told import About, Verified
 from agent.daemon.roll import Roll
 from agent.daemon.space_facts import SpaceFacts
+from agent.daemon.steps_told import Happened
 from agent.identity import People
 from agent.journal import Journal
 from agent.ledger import tables as t
@@ -30,7 +32,7 @@ from envs.errors import InstrumentError
 from envs.objective import FLAGSHIP, Direction, Objective
 from instruments.local import LocalBus, LocalTransport
 from instruments.messages import Payload, Quantity
-from instruments.profile.experiment_messages import ExperimentState
+from instruments.profile.experiment_messages import ExperimentState, Histogram
 from instruments.profile.laboratory import Laboratory
 from instruments.profile.model_messages import CampaignModel, CampaignSpace
 from instruments.topics import Lab as Topics
@@ -284,6 +286,19 @@ def test_a_story_is_found_by_its_index(town: Town) -> None:
     about = [s for s in town.journal.read() if getattr(s.event, "experiment", "") == eids[0]]
     assert [row["seq"] for row in rows] == [s.seq for s in about]
     assert town.journal.verify(projections=True)
+
+
+def test_how_large_the_grains_are_is_told_as_a_histogram() -> None:
+    reading = ev.ImageRead(
+        experiment="E1", attempt=0, image=IMAGE, accepted=True, reason="", pixel_size=0.02, next_pixel_size=None,
+        grain_size=(1.0, 0.0), porosity=None, n_grains=7, overlay=IMAGE,
+        diameters=ev.HistogramRecord(edges=(0.5, 1.0, 2.0), counts=(3, 4)),
+    )  # fmt: skip
+    (image,) = images_of([Happened(NOW, reading)])
+    assert image.diameters == Histogram(edges=(0.5, 1.0, 2.0), counts=(3, 4), unit="um")
+    assert (image.grain_size, image.porosity, image.overlay) == (Quantity(value=1.0, unit="um"), None, "a" * 64)
+    twisted = reading.model_copy(update={"diameters": ev.HistogramRecord(edges=(2.0, 1.0), counts=(3,))})
+    assert images_of([Happened(NOW, twisted)])[0].diameters is None
 
 
 # The laboratory -----------------------------------------------------------------------------------------------------

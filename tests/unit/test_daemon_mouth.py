@@ -128,6 +128,54 @@ def test_only_the_newest_outcomes_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bench.retained("outcome") == {"D5", "D6", "P0", "P1", "P2"}
 
 
+class Aside:
+    """Boards that only count."""
+
+    def __init__(self, bench: Bench, again: int) -> None:
+        self._bench, self._again, self.fresh = bench, again, False
+        self.said = 0
+
+    def on_due(self, ring: Callable[[], None]) -> None:
+        self.ring = ring
+
+    def everything(self) -> None:
+        self.left = self._again
+
+    async def say_next(self, *, again: bool = True) -> bool:
+        if not self.fresh and not (again and self.left):
+            return False
+        if self.fresh:
+            self.fresh = False
+            await self._bench.publish("fresh", b"x", retain=True)
+        else:
+            self.left -= 1
+            await self._bench.publish("again", b"x", retain=True)
+        return True
+
+
+def test_what_people_wait_for_comes_before_the_boards_and_what_is_new_before_what_is_said_again() -> None:
+    bench = Bench(waiting=50)
+    aside = Aside(bench, again=100)
+    bench.mouth._aside = aside
+    aside.on_due(bench.mouth._bell.set)
+
+    def happens() -> None:
+        if len(bench.said) == 20:
+            aside.fresh = True
+            aside.ring()
+        if len(bench.said) == 80:
+            bench.decide("P25")
+
+    bench.on_publish = happens
+    bench.mouth.everything()
+    asyncio.run(bench.until_quiet())
+    topics = [topic for topic, _ in bench.said]
+    assert topics.index("fresh") <= 21
+    assert topics.index("again") >= 51
+    assert topics.index(TOPICS.outcome("P25")) <= 82
+    assert topics.count("again") == 100
+
+
 def test_what_the_bus_did_not_take_is_told_again() -> None:
     bench = Bench(waiting=10)
     broken = [True]

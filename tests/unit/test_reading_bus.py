@@ -8,13 +8,14 @@ import recorded_lab
 from recorded_lab import START
 
 from agent.deciding.place import Place
-from agent.reading.answers import InstrumentAnswer, LabAnswer, together
+from agent.reading.answers import InstrumentAnswer, LabAnswer, StopAnswer, together
 from agent.reading.bus_view import BusView
 from instruments.address import BrokerAddress
 from instruments.local import LocalBus
 from instruments.messages import Quantity, Status
 from instruments.profile.agent_messages import AgentEvent
 from instruments.profile.campaign_messages import Best, BudgetLine, CampaignState, Counts
+from instruments.profile.laboratory import Laboratory
 from instruments.topics import Lab
 from instruments.transport import Transport
 
@@ -100,6 +101,53 @@ def test_a_clock_that_runs_ahead_makes_nothing_stale() -> None:
     assert "the clocks differ" in answer.agent.evidence
     assert "3 days ahead" in answer.instruments[0].message
     assert answer.instruments[0].state == "busy"
+
+
+def laboratory(*, wall: datetime = START, **told: object) -> Laboratory:
+    fields = {"lab": recorded_lab.LAB, "agent": "agent", "boot_id": "b", "seq": 1, "ts": START, "mode": "live"}
+    return Laboratory.model_validate({**fields, "wall": wall, "record": {"entries": 3}, **told})
+
+
+def asked_of(*said: Laboratory) -> LabAnswer:
+    """What is read where agents told of the laboratory as a whole, too."""
+
+    async def look() -> LabAnswer:
+        bus = LocalBus()
+        agent, person = bus.transport(), bus.transport()
+        await agent.connect()
+        await person.connect()
+        await fill(agent)
+        for n, one in enumerate(said):
+            await agent.publish(TOPICS.agent_lab(f"agent-{n}"), one.to_bytes(), retain=True)
+        try:
+            return await BusView(PLACE, person, now=lambda: START, sleeper=soon).status()
+        finally:
+            await person.close()
+            await agent.close()
+
+    return asyncio.run(look())
+
+
+def test_a_stop_is_read_from_the_broker_and_waits_for_a_person_first() -> None:
+    answer = asked_of(laboratory(stop={"by": "clara", "reason": "smoke", "at": START}, software="labwright 1"))
+    assert answer.stop == StopAnswer("clara", "smoke", START.isoformat())
+    assert (answer.agent.mode, answer.agent.software) == ("live", "labwright 1")
+    assert [w.kind for w in answer.waiting] == ["stop", "campaign", "reconcile", "proposal"]
+    assert answer.waiting[0].command == "labwright clear"
+
+
+def test_what_is_out_of_service_is_read_from_the_broker_whatever_it_says_itself() -> None:
+    since = START - timedelta(hours=2)
+    out = {i: {"by": "ole", "reason": "new heater", "since": since} for i in ("furnace-1", "oven-9")}
+    furnace, oven, sem = asked_of(laboratory(maintenance=out)).instruments
+    assert (furnace.state, furnace.maintenance) == ("maintenance", f"new heater (ole, since {since.isoformat()})")
+    assert (oven.id, oven.state) == ("oven-9", "maintenance"), "the broker keeps nothing of it"
+    assert (sem.state, sem.maintenance) == ("unknown", "")
+
+
+def test_of_two_agents_the_one_that_spoke_last_counts() -> None:
+    old = laboratory(stop={"by": "clara", "reason": "smoke"})
+    assert asked_of(old, laboratory(wall=START + timedelta(seconds=1))).stop is None
 
 
 def test_events_are_followed_as_they_happen() -> None:
