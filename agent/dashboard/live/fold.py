@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from agent.dashboard.live.lab_time import STALE_S, LabTime
 from agent.dashboard.live.of_instruments import InstrumentFold
 from agent.dashboard.live.picture import CampaignPicture, Change, Kind, LabPicture, Waiting
+from agent.dashboard.live.thrift import thrifty
 from agent.deciding.board import checked
 from envs.errors import LabwrightError, UserError
 from instruments.clock import Clock
@@ -142,7 +143,7 @@ class Fold:
         known = proposals.get(pid)
         if known is not None and not message.retained and read.revision < known.published.revision:
             return _NONE
-        _keep(proposals, pid, Waiting(read, published), "proposal")
+        _keep(proposals, pid, Waiting(thrifty(read), published), "proposal")
         return _changed("proposal", pid)
 
     def _outcome(self, pid: str, message: Message) -> Changes:
@@ -161,7 +162,7 @@ class Fold:
         _belongs(read.experiment, eid, message.topic)
         if not message.retained and is_older(read, experiments.get(eid)):
             return _NONE
-        _keep(experiments, eid, read, "experiment")
+        _keep(experiments, eid, thrifty(read), "experiment")
         return _changed("experiment", eid)
 
     def _campaign(self, topic: CampaignTopic, message: Message) -> Changes:
