@@ -23,7 +23,7 @@ from agent.config import (
 )
 from agent.daemon.config_checks import contradictions, of_tables
 from agent.daemon.credentials import credential, database_url
-from agent.daemon.dashboard_section import DashboardSection
+from agent.daemon.web_sections import DashboardSection, HttpSection, Port
 from agent.dashboard.notices.settings import NotifySection
 from agent.rules.recipe_config import RecipeTable
 from envs.errors import ConfigError, UserError
@@ -61,7 +61,6 @@ def _tupled(value: object) -> object:
 Level = Annotated[str, AfterValidator(_level)]
 Levels = Annotated[tuple[Level, ...], BeforeValidator(_tupled)]
 CampaignId = Annotated[Level, Field(max_length=32)]
-Port = Annotated[int, Field(ge=0, le=65535)]
 Table = dict[str, Any]
 
 
@@ -123,26 +122,6 @@ class BrokerSection(Section):
     port: Port = 0
     instruments: Levels = ()
     people: Levels = ()
-
-
-class HttpSection(Section):
-    """The agent's one HTTP port: health, metrics, uploads.
-
-    Attributes:
-        host: to listen at.
-        port: likewise; a free one for 0.
-        public_url: as instruments reach it; made of host and port when it is empty.
-        certificate: of this server (PEM); needed where ``host`` is not this machine's own.
-        key: its private key.
-        plain: listen beyond this machine without TLS all the same, as behind a proxy that has it.
-    """
-
-    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    port: Port = 8080
-    public_url: Annotated[str, Field(pattern=r"^(https?://[^\s/]+(/[^\s]*)?)?$")] = ""
-    certificate: str = ""
-    key: str = ""
-    plain: bool = False
 
 
 class CampaignEntry(CampaignSection):
@@ -279,7 +258,8 @@ class LabConfig(Section):
             ConfigError: it is embedded, or anything about it is wrong; the message never holds a password.
             UserError: a file with the password cannot be read.
         """
-        return self._address(self.broker.url, "broker-password", environment)
+        url = self.broker.url
+        return self._address(url, credential("broker-password", self.keys, environment) if "@" in url else None)
 
     def dashboard_address(self, environment: Mapping[str, str] | None = None) -> BrokerAddress:
         """The configured broker as the mounted dashboard's own user, or as the agent where it has none.
@@ -292,13 +272,13 @@ class LabConfig(Section):
         if not user:
             return self.address(environment)
         scheme, _, rest = self.broker.url.partition("://")
-        return self._address(f"{scheme}://{user}@{rest.rpartition('@')[2]}", "dashboard-password", environment)
+        password = credential("dashboard-password", self.keys, environment)
+        return self._address(f"{scheme}://{user}@{rest.rpartition('@')[2]}", password)
 
-    def _address(self, url: str, name: str, environment: Mapping[str, str] | None) -> BrokerAddress:
+    def _address(self, url: str, password: str | None) -> BrokerAddress:
         told = self.broker
         named = {"ca": told.ca, "cert": told.cert, "key": told.key}
         files = {k: self._home / v if v else None for k, v in named.items()}
-        password = credential(name, self.keys, environment) if "@" in url else None
         try:
             return BrokerAddress.from_url(
                 url, password=password, ca=files["ca"], certificate=files["cert"], key=files["key"]

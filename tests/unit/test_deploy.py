@@ -99,7 +99,8 @@ def test_no_start_is_the_last_one() -> None:
 
 def test_the_unit_hands_over_the_credentials_that_the_agent_looks_for() -> None:
     names = re.findall(r"^#?LoadCredential=([\w-]+):", text("labwright.service"), re.MULTILINE)
-    code = (ROOT / "agent/daemon/config.py").read_text(encoding="utf-8")
+    read = (ROOT / "agent/daemon" / name for name in ("config.py", "pages.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in read)
 
     assert set(names) == set(re.findall(r'credential\("([\w-]+)"', code))
 
@@ -275,12 +276,14 @@ def test_the_agent_in_a_container_cannot_do_more_than_it_needs() -> None:
 def test_the_laboratory_s_file_of_the_container_is_valid_and_finds_its_secrets(tmp_path: Path) -> None:
     config = load_lab(DEPLOY / "lab.toml")
     secrets = set(compose()["services"]["agent"]["secrets"])
-    for name in ("broker-password", "database-password"):
+    for name in ("broker-password", "dashboard-password", "database-password"):
         assert name in secrets
         (tmp_path / name).write_text(f"of the {name}\n")
     environ = {DIRECTORY: str(tmp_path)}
 
     assert config.address(environ).password == "of the broker-password"  # noqa: S105
+    pages = config.dashboard_address(environ)
+    assert (pages.username, pages.password) == ("dashboard", "of the dashboard-password")
     assert config.journal(environ) == "postgresql://labwright:of%20the%20database-password@database/labwright"
     assert config.lab.live is False, "orders to instruments are asked for twice, and never by an example"
     mounts = compose()["services"]["agent"]["volumes"]

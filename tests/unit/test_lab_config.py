@@ -165,6 +165,38 @@ def test_passwords_come_from_the_environment_then_from_files(tmp_path: Path) -> 
     assert credential("database-password", tmp_path, {}) is None
 
 
+def test_the_dashboard_has_a_name_of_its_own_at_the_broker_or_the_agents(tmp_path: Path) -> None:
+    given = {"LABWRIGHT_BROKER_PASSWORD": "the agent's", "LABWRIGHT_DASHBOARD_PASSWORD": "the pages'"}
+    plain = load(tmp_path, SMALLEST)
+    assert (plain.dashboard.enabled, plain.notify.on, plain.identities) == (True, False, None)
+    assert (plain.dashboard_address(given).username, plain.dashboard_address(given).password) == (
+        "agent",
+        "the agent's",
+    )
+    named = load(tmp_path, f"{SMALLEST}\n[dashboard]\nbroker_user = 'pages'\nidentities = 'keys'\n")
+    address = named.dashboard_address(given)
+    assert (address.host, address.username, address.password) == ("localhost", "pages", "the pages'")
+    assert named.identities == tmp_path / "keys"
+    assert named.address(given).username == "agent"
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("[dashboard]\nsession_idle_min = 0", ["dashboard.session_idle_min", "1"]),
+        ("[dashboard]\nsession_max_h = 1000", ["dashboard.session_max_h", "168"]),
+        ("[dashboard]\nenable = true", ["dashboard.enable", "enabled"]),
+        ("[dashboard]\nbroker_user = 'a b'", ["dashboard.broker_user", "a b"]),
+        ("[notify]\nabout = ['rain']", ["notify.about", "proposal"]),
+        ("[notify.webhook]\nurl = 'ftp://x'", ["notify.webhook.url", "https"]),
+    ],
+)
+def test_a_wrong_dashboard_is_one_clear_message(tmp_path: Path, table: str, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, f"{SMALLEST}\n{table}\n")
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
 def test_a_database_has_its_password_from_elsewhere(tmp_path: Path) -> None:
     text = SMALLEST.replace("[lab]", '[lab]\ndatabase = "postgresql://labwright@db.example:5433/lab"')
     config = load(tmp_path, text)

@@ -1,4 +1,4 @@
-"""The part of a laboratory's file that is about its dashboard."""
+"""The parts of a laboratory's file that are about its HTTP port, and the pages there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,29 @@ from typing import Annotated
 from pydantic import Field
 
 from agent.config import Section
+
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class HttpSection(Section):
+    """The agent's one HTTP port: health, metrics, uploads.
+
+    Attributes:
+        host: to listen at.
+        port: likewise; a free one for 0.
+        public_url: as instruments reach it; made of host and port when it is empty.
+        certificate: of this server (PEM); needed where ``host`` is not this machine's own.
+        key: its private key.
+        plain: listen beyond this machine without TLS all the same, as behind a proxy that has it.
+    """
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Port = 8080
+    public_url: Annotated[str, Field(pattern=r"^(https?://[^\s/]+(/[^\s]*)?)?$")] = ""
+    certificate: str = ""
+    key: str = ""
+    plain: bool = False
 
 
 class DashboardSection(Section):
