@@ -19,6 +19,8 @@ Point = tuple[float, float]
 CROSS = "path://M2,0 L5,3 L8,0 L10,2 L7,5 L10,8 L8,10 L5,7 L2,10 L0,8 L3,5 L0,2 Z"
 DOWN = "path://M0,1 L10,1 L5,9 Z"
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+# The width of words is measured before they are drawn: in the very font of the pages (``--lw-sans``).
+_SANS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", "Liberation Sans", sans-serif'
 _FONT = {"color": SOFT, "fontSize": 12}
 
 
@@ -36,12 +38,11 @@ def options(description: str, *, x: Options, y: Options, series: list[Options], 
         "animation": False,
         "useUTC": True,
         "aria": {"enabled": True, "label": {"description": description}},
-        "textStyle": {"fontFamily": "inherit", **_FONT},
-        "grid": {"left": 8, "right": 20, "top": 32, "bottom": 58 if legend else 30, "containLabel": True},
+        "textStyle": {"fontFamily": _SANS, **_FONT},
+        "grid": {"left": 8, "right": 20, "top": 32, "bottom": _foot(legend), "containLabel": True},
         "legend": {
-            "show": bool(legend), "data": list(legend), "type": "scroll", "bottom": 0, "left": 0, "right": 0,
-            "itemWidth": 18, "itemHeight": 10, "itemGap": 14, "textStyle": dict(_FONT), "selectedMode": False,
-            "pageIconColor": SOFT, "pageTextStyle": dict(_FONT),
+            "show": bool(legend), "data": list(legend), "type": "plain", "bottom": 0, "left": "center",
+            "itemWidth": 18, "itemHeight": 10, "itemGap": 12, "textStyle": dict(_FONT), "selectedMode": False,
         },
         "tooltip": {
             "trigger": "item", "confine": True, "formatter": "{b}", "backgroundColor": SURFACE_NOW,
@@ -52,6 +53,13 @@ def options(description: str, *, x: Options, y: Options, series: list[Options], 
         "yAxis": y,
         "series": series,
     }  # fmt: skip
+
+
+def _foot(legend: Sequence[str]) -> int:
+    """Room below the axis, px: the legend takes two lines on a phone where its words are long."""
+    if not legend:
+        return 30
+    return 58 if sum(40 + 7 * len(name) for name in legend) < 330 else 80
 
 
 def axis(name: str, *, vertical: bool = False, **more: Any) -> Options:
@@ -74,7 +82,7 @@ def axis(name: str, *, vertical: bool = False, **more: Any) -> Options:
     }
 
 
-def span(values: Iterable[float], *, ticks: int = 5, room: float = 0.05) -> Options:
+def span(values: Iterable[float], *, ticks: int = 6, room: float = 0.05) -> Options:
     """Least and greatest value and step of an axis, round numbers: at most so many steps.
 
     Args:
@@ -105,11 +113,13 @@ def _round(value: float, step: float) -> float:
     return round(value, max(0, 2 - math.floor(math.log10(step)))) + 0.0
 
 
-def scatter(name: str, data: list[Options], color: str, *, symbol: str = "circle", size: int = 9) -> Options:
+def scatter(
+    name: str, data: list[Options], color: str, *, symbol: str = "circle", size: int = 9, hollow: bool = False
+) -> Options:
     """Points, each with its name for the tooltip."""
+    style = {"color": "transparent", "borderColor": color, "borderWidth": 2} if hollow else {"color": color}
     return {
-        "type": "scatter", "name": name, "data": data, "symbol": symbol, "symbolSize": size,
-        "itemStyle": {"color": color, "borderWidth": 1.5}, "z": 4,
+        "type": "scatter", "name": name, "data": data, "symbol": symbol, "symbolSize": size, "itemStyle": style, "z": 4,
     }  # fmt: skip
 
 

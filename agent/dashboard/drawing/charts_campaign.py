@@ -60,7 +60,8 @@ def best_so_far(curve: Curve) -> Options:
         else "None counts yet."
     )
     legend = [MEASURED, BEST, *(name for name, mark in _SHAPES if any(one.mark == mark for one in curve.points))]
-    x = axis("experiment, in the order of their ends", min=0, max=max(len(curve.points) + 1, 4), minInterval=1)
+    wide = span([0.0, max(len(curve.points) + 1.0, 4.0)], room=0.0)
+    x = axis("Experiment, in the order of their ends", **{**wide, "interval": max(wide["interval"], 1)})
     y = axis(named(words.title(goal.property), goal.unit), vertical=True, **reach)
     return options(text, x=x, y=y, series=series, legend=legend)
 

@@ -21,7 +21,7 @@ def summary(view: CampaignView) -> str:
     reason = f"<p class='lw-note {view.tone if view.tone != 'info' else ''}'>{escape(view.reason)}</p>" if (
         view.reason and view.phase != "running"
     ) else ""  # fmt: skip
-    goal = view.goal or "; ".join(f"{one.direction} {words.label(one.property)}" for one in view.goals)
+    goal = goal_of(view)
     tally = "".join(f"<li><b>{n}</b> {escape(name)}</li>" for name, n in view.counts)
     return (
         f"<div class='lw-card-head'><h2>State</h2>"
@@ -29,6 +29,12 @@ def summary(view: CampaignView) -> str:
         f"<p class='lw-goal'>{escape(words.formula(goal))}</p>"
         f"<ul class='lw-tally' aria-label='Proposals and experiments'>{tally}</ul>"
     )
+
+
+def goal_of(view: CampaignView) -> str:
+    """What a campaign looks for, as a sentence begins."""
+    said = view.goal or "; ".join(f"{one.direction} {words.label(one.property)}" for one in view.goals)
+    return said[:1].upper() + said[1:]
 
 
 def best(view: CampaignView, root: str) -> str:
@@ -150,6 +156,6 @@ def _card(view: CampaignView, root: str) -> str:
     link = f"<a class='lw-link' href='{escape(root)}/campaigns/{escape(view.id)}'>{escape(view.id)}</a>"
     return (
         f"<article class='lw-card'><div class='lw-card-head'><h2>{link}</h2>"
-        f"<span class='lw-chip {view.tone}'>{escape(view.phase)}</span></div><p>{escape(words.formula(view.goal))}</p>"
+        f"<span class='lw-chip {view.tone}'>{escape(view.phase)}</span></div><p>{escape(words.formula(goal_of(view)))}</p>"
         f"<p class='lw-best-value'>{escape(value)}</p><p>{escape(what)}</p></article>"
     )

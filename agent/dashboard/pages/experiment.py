@@ -96,23 +96,23 @@ class _Experiment:
         with ui.element("section").classes("lw-card").style("margin-bottom:var(--lw-gap)"):
             self.top = ui.html("", sanitize=False)
             self.hands = Hands(self.page, self.eid)
-        with ui.element("div").classes("lw-columns"):
+        with ui.element("div").classes("lw-columns") as self.columns:
             with ui.element("div"):
-                self.recipe = self.card("Recipe")
+                self.recipe = self.card("Recipe", "at-recipe")
                 self.readings = Readings()
+                self.origin = self.card("Where this is from", "at-origin")
             with ui.element("div"):
-                self.result = self.card("Measured against predicted")
-                with ui.element("section").classes("lw-card") as self.corrected:
+                self.result = self.card("Measured against predicted", "at-result")
+                with ui.element("section").classes("lw-card at-changes") as self.corrected:
                     ui.html("<div class='lw-card-head'><h2>Corrections</h2></div>", sanitize=False)
                     self.changes = ui.html("", sanitize=False)
                 self.images = Images(self.page)
-                self.origin = self.card("Where this is from")
         with ui.element("section").classes("lw-card").style("margin-top:var(--lw-gap)"):
             Audit(self.page, self.eid)
         self.update(view)
 
-    def card(self, title: str) -> ui.html:
-        with ui.element("section").classes("lw-card"):
+    def card(self, title: str, place: str) -> ui.html:
+        with ui.element("section").classes(f"lw-card {place}"):
             ui.html(f"<div class='lw-card-head'><h2>{title}</h2></div>", sanitize=False)
             return ui.html("", sanitize=False)
 
@@ -120,6 +120,8 @@ class _Experiment:
         self.update_texts(view)
         self.hands.update(view)
         self.images.show(view.images)
+        # On a phone what goes on comes first, and what was found once it has ended.
+        self.columns.classes(add="going" if view.going else "", remove="" if view.going else "going")
         one = self.hall.live.picture.experiments.get(self.eid)
         if one is not None:
             self.readings.show(channels_of(self.hall.live.picture, one))
@@ -143,7 +145,7 @@ class Readings:
     """What the instrument at work tells, a chart for each of its channels."""
 
     def __init__(self) -> None:
-        self.card = ui.element("section").classes("lw-card")
+        self.card = ui.element("section").classes("lw-card at-readings")
         self.card.set_visibility(False)
         with self.card:
             self.head = ui.html("", sanitize=False)

@@ -30,7 +30,7 @@ class Images:
         self.views: tuple[ImageView, ...] = ()
         self.shown = 0
         self.way = "overlay"
-        self.card = ui.element("section").classes("lw-card")
+        self.card = ui.element("section").classes("lw-card at-images")
         self.show(())
 
     def show(self, views: Sequence[ImageView]) -> None:
@@ -59,7 +59,7 @@ class Images:
                 ui.select(
                     numbers, value=self.shown, label="Image", on_change=lambda event: self._choose(event.value)
                 ).props("dense outlined options-dense")
-            with ui.element("div").classes("lw-row").style("margin-top:8px"):
+            with ui.element("div").classes("lw-row lw-turn"):
                 ui.toggle(
                     WAYS if view.overlay else {"image": WAYS["image"]}, value=self._way(view), on_change=self._turn
                 ).props("no-caps dense unelevated toggle-color=primary")

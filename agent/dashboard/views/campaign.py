@@ -142,9 +142,10 @@ def _best(
     else:
         return None
     first = goals[0].property if goals else ""
+    process = tuple((name, words.formula(text)) for name, text in words.process_of(design))
     value = words.quantity(found[first]) if first in found else ""
     rest = tuple((words.title(name), words.quantity(q)) for name, q in found.items() if name != first or not value)
-    return BestView(eid, value, words.formula_of(design), words.process_of(design), rest)
+    return BestView(eid, value, words.formula_of(design), process, rest)
 
 
 def _counts(campaign: CampaignPicture) -> tuple[tuple[str, int], ...]:

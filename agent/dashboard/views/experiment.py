@@ -49,6 +49,7 @@ class ExperimentView:
         changes: what people changed, the newest first.
         images: the newest first.
         provenance: where it is from.
+        going: whether it has not ended.
         needs_person: whether somebody must say what became of it.
         retracted: whether its result was taken back.
         has_result: whether there is anything to correct or to take back.
@@ -67,6 +68,7 @@ class ExperimentView:
     changes: tuple[Changed, ...]
     images: tuple[ImageView, ...]
     provenance: tuple[Origin, ...]
+    going: bool
     needs_person: bool
     retracted: bool
     has_result: bool
@@ -90,7 +92,7 @@ def experiment_view(picture: LabPicture, eid: str, now: datetime) -> ExperimentV
         id=eid,
         campaign=one.campaign,
         formula=words.formula_of(one.design),
-        process=words.process_of(one.design),
+        process=tuple((name, words.formula(value)) for name, value in words.process_of(one.design)),
         stands=stands,
         tone=tone,
         reason=one.reason,
@@ -100,6 +102,7 @@ def experiment_view(picture: LabPicture, eid: str, now: datetime) -> ExperimentV
         changes=changes_of(one),
         images=images_of(one),
         provenance=provenance_of(picture, one),
+        going=one.phase != "ended",
         needs_person=one.phase == "needs_reconcile",
         retracted=one.retracted,
         has_result=one.phase == "ended" and one.outcome == "completed" and bool(one.found),

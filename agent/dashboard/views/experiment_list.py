@@ -10,6 +10,7 @@ from typing import Any, Literal
 from agent.dashboard.live.picture import LabPicture
 from agent.dashboard.views import words
 from agent.dashboard.views.campaign import goals_of
+from agent.words import typeset
 from instruments.profile.experiment_messages import ExperimentState
 from instruments.profile.model_messages import Goal
 
@@ -188,7 +189,7 @@ def _row(one: ExperimentState, goal: Goal | None) -> Row:
     return Row(
         id=one.experiment,
         formula=words.formula_of(one.design),
-        process=", ".join(f"{label} {value}" for label, value in words.process_of(one.design)),
+        process=typeset(", ".join(f"{label} {value}" for label, value in words.process_of(one.design))),
         stands=stands,
         tone=tone,
         detail=_detail(one),
