@@ -306,7 +306,8 @@ def test_a_form_counts_for_the_browser_that_was_given_it() -> None:
     "wanted",
     [
         "", "https://evil.example/dashboard/", "//evil.example/dashboard/", "/\\evil.example",
-        "/dashboard/\\evil.example", "/elsewhere", "/dashboardish", "/dashboard/login", "/dashboard/logout", "/dashboard/../elsewhere",
+        "/dashboard/\\evil.example",
+        "/elsewhere", "/dashboardish", "/dashboard/login", "/dashboard/logout", "/dashboard/../elsewhere",
         "/dashboard/\r\nset-cookie: a=b", "javascript:alert(1)", "/dashboard\t//evil.example",
     ],
 )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from agent.identity import KeyPair
@@ -54,7 +55,7 @@ async def read_form(request: Request) -> LoginTry:
             return await _read(form)
     except _TooLongError:
         return LoginTry(trouble="The form is too long: a key's files have a few hundred bytes each.")
-    except HTTPException:
+    except (HTTPException, MultiPartException):
         return LoginTry(trouble="The form cannot be read: please fill it in again.")
 
 
