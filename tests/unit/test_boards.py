@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from desk_bench import Lab, LabTime
+from jsonschema import Draft202012Validator
 from lab_bench import FACTORS, FULL_RECIPE, HARD, IMAGE, LAB, NOW, TRUSTED, lab_rules, limits, made, person, registry
 
 from agent import core
@@ -35,6 +37,7 @@ from instruments.messages import Payload, Quantity
 from instruments.profile.experiment_messages import ExperimentState, Histogram
 from instruments.profile.laboratory import Laboratory
 from instruments.profile.model_messages import CampaignModel, CampaignSpace
+from instruments.profile.schemas import message_schemas, payload_name
 from instruments.topics import Lab as Topics
 from instruments.transport import Message
 
@@ -44,6 +47,9 @@ EFFECT: dict[str, object] = {
     "factor": "temperature", "unit": "Cel", "share": 0.7,
     "points": [{"at": 1300.0, "value": 20.0, "low": 18.0, "high": 22.0}],
 }  # fmt: skip
+
+
+VALIDATORS = {name: Draft202012Validator(schema) for name, schema in message_schemas().items()}
 
 
 class Town:
@@ -90,8 +96,11 @@ class Town:
         return {m.topic.rsplit("/", 1)[-1]: m.payload for m in found}
 
     def told(self, eid: str) -> ExperimentState:
-        """An experiment as it stands on the bus."""
+        """An experiment as it stands on the bus, where all is as the published documents say."""
         self.say()
+        for message in self.bus.retained(TOPICS.everything):
+            schema = payload_name(TOPICS.read(message.topic).row.key)
+            VALIDATORS[schema].validate(json.loads(message.payload))
         return ExperimentState.model_validate_json(self.kept("experiment")[eid])
 
     def laboratory(self) -> Laboratory:
