@@ -37,7 +37,7 @@ def text_of(notice: Notice, settings: NotifySection, now: datetime) -> str:
         settings: give the dashboard's address.
         now: the laboratory's time.
     """
-    blocks = [f"In the laboratory {notice.lab} {_counts(notice.new or notice.again)} {_waits(notice)}."]
+    blocks = [f"{_counts(notice.new or notice.again)} {_waits(notice)} in the laboratory {_line(notice.lab)}."]
     for heading, items in _parts(notice):
         blocks.append(f"{heading}:" if heading else "")
         blocks += [_plain(item, settings, now) for item in items]
@@ -52,7 +52,8 @@ def html_of(notice: Notice, settings: NotifySection, now: datetime) -> str:
         if heading:
             rows.append(f'<tr><th align="left" style="{_CELL}">{escape(heading)}</th></tr>')
         rows += [f'<tr><td style="{_CELL}">{_marked(item, settings, now)}</td></tr>' for item in items]
-    opening = f"In the laboratory <b>{escape(notice.lab)}</b> {_counts(notice.new or notice.again)} {_waits(notice)}."
+    counted = _counts(notice.new or notice.again)
+    opening = f"{counted} {_waits(notice)} in the laboratory <b>{escape(_line(notice.lab))}</b>."
     endings = "".join(f'<p style="color:#55626d">{escape(line)}</p>' for line in _endings(notice, settings))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

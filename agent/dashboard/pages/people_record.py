@@ -61,12 +61,11 @@ class Decided:
     def show_decisions(self) -> None:
         """Bring the decisions up to date."""
         live = self._page.hall.live
-        found = decisions_view(live.picture, live.now(), self._about)
-        self._from = max(min(self._from, len(found) - 1), 0) // DECISIONS * DECISIONS
-        shown = found[self._from : self._from + DECISIONS]
-        self._decisions.set_content(markup.decisions(shown, self._page.hall.prefix))
-        words = f"{self._from + 1} to {self._from + len(shown)} of {len(found)}" if found else ""
-        self._turns.show(words, older=self._from + DECISIONS < len(found), newer=self._from > 0)
+        found = decisions_view(live.picture, live.now(), self._about, self._from, DECISIONS)
+        self._from, last = found.first, found.first + len(found.lines)
+        self._decisions.set_content(markup.decisions(found.lines, self._page.hall.prefix))
+        words = f"{self._from + 1} to {last} of {found.n}" if found.n else ""
+        self._turns.show(words, older=last < found.n, newer=self._from > 0)
 
     def _turn(self, by: int) -> None:
         self._from += by

@@ -98,17 +98,35 @@ class RecordView:
     text: str
 
 
-def decisions_view(picture: LabPicture, now: datetime, about: str = "") -> tuple[DecisionLine, ...]:
+@dataclass(frozen=True)
+class Decisions:
+    """Some decisions out of many, the latest first.
+
+    Args:
+        lines: those of one page.
+        first: how many later ones there are.
+        n: how many there are in all.
+    """
+
+    lines: tuple[DecisionLine, ...]
+    first: int
+    n: int
+
+
+def decisions_view(picture: LabPicture, now: datetime, about: str = "", first: int = 0, most: int = 12) -> Decisions:
     """What became of proposals, the latest first.
 
     Args:
         picture: all that the broker has said.
         now: the laboratory's time.
         about: a person, a rule, a proposal or an experiment, whose decisions alone are wanted; empty for all.
+        first: how many of the latest are passed over; the last page is given where there are not so many.
+        most: of one page.
     """
     found = [outcome for outcome in picture.outcomes.values() if not about or about in _names(outcome)]
     found.sort(key=lambda outcome: (outcome.ts, outcome.proposal), reverse=True)
-    return tuple(_decision(outcome, now) for outcome in found)
+    first = max(min(first, len(found) - 1), 0) // most * most
+    return Decisions(tuple(_decision(outcome, now) for outcome in found[first : first + most]), first, len(found))
 
 
 def entries_view(entries: Iterable[Entry], picture: LabPicture, now: datetime) -> tuple[EntryLine, ...]:
