@@ -18,7 +18,7 @@ from agent.dashboard.drawing.charts import (
     scatter,
     span,
 )
-from agent.dashboard.drawing.theme import LINE, colour
+from agent.dashboard.drawing.theme import SOFT, colour
 from agent.dashboard.views import words
 from agent.dashboard.views.campaign_curve import Curve, CurvePoint, Mark
 from agent.dashboard.views.campaign_parity import Parity, ParityPoint
@@ -49,7 +49,7 @@ def best_so_far(curve: Curve) -> Options:
         line(BEST, [(float(one.n), one.value) for one in curve.best], colour("vermillion"), step="end"),
         bars("standard uncertainty", _whiskers(shown), colour("blue")),
         scatter(MEASURED, _points(shown, "measured", goal), colour("blue")),
-        scatter(RETRACTED, _points(shown, "retracted", goal), colour("grey"), symbol="emptyCircle"),
+        scatter(RETRACTED, _points(shown, "retracted", goal), colour("grey"), hollow=True),
         scatter(INFEASIBLE, _failed(curve.points, "infeasible", floor), colour("grey"), symbol=CROSS),
         scatter(FAILED, _failed(curve.points, "failed", floor), colour("grey"), symbol=DOWN),
     ]
@@ -103,8 +103,8 @@ def parity(data: Parity) -> Options:
         line(
             "as predicted",
             [(end, end) for end in ends],
-            LINE,
-            lineStyle={"color": LINE, "width": 1.5, "type": "dashed"},
+            SOFT,
+            lineStyle={"color": SOFT, "width": 1.2, "type": "dashed"},
         ),
         bars("90% interval", [((p.measured, p.low), (p.measured, p.high)) for p in data.points], colour("blue")),
         bars(

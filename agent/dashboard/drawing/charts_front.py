@@ -24,7 +24,7 @@ def front(data: Front) -> Options:
         line("front", [(one.x, one.y) for one in best], colour("green"), step=step),
         scatter(BEATEN, _points((one for one in data.points if not one.front), data), colour("grey"), size=8),
         scatter(FRONT, _points(best, data), colour("green"), symbol="diamond", size=12),
-        scatter(EXPECTED, _points(data.expected, data), colour("orange"), symbol="emptyCircle", size=8),
+        scatter(EXPECTED, _points(data.expected, data), colour("orange"), size=9, hollow=True),
     ]
     legend = [FRONT, BEATEN, *([EXPECTED] if data.expected else [])]
     names = words.listed([one.id for one in best]) or "none yet"

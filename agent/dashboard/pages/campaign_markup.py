@@ -156,6 +156,7 @@ def _card(view: CampaignView, root: str) -> str:
     link = f"<a class='lw-link' href='{escape(root)}/campaigns/{escape(view.id)}'>{escape(view.id)}</a>"
     return (
         f"<article class='lw-card'><div class='lw-card-head'><h2>{link}</h2>"
-        f"<span class='lw-chip {view.tone}'>{escape(view.phase)}</span></div><p>{escape(words.formula(goal_of(view)))}</p>"
+        f"<span class='lw-chip {view.tone}'>{escape(view.phase)}</span></div>"
+        f"<p>{escape(words.formula(goal_of(view)))}</p>"
         f"<p class='lw-best-value'>{escape(value)}</p><p>{escape(what)}</p></article>"
     )

@@ -119,7 +119,7 @@ def _measured(view: Measured) -> str:
     elif view.struck:
         value = f"<p class='value'><s>{escape(view.struck)}</s></p><p>Taken back: it does not count.</p>"
     else:
-        value = "<p class='value lw-meta'>not measured</p>"
+        value = "<p class='lw-meta'>Not measured.</p>"
     return f"<section class='lw-measured'><h3>{escape(view.label)}</h3>{value}{_expected(view)}</section>"
 
 
