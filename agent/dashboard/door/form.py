@@ -14,11 +14,10 @@ from agent.identity import KeyPair
 from envs.errors import UserError
 
 if TYPE_CHECKING:
-    from starlette.types import Message, Receive
+    from starlette.types import Message
 
 LONGEST: Final = 192 * 1024
 """Bytes of a form: two key files and a few words."""
-_FILE: Final = 64 * 1024
 _NAME, _PASSWORD, _NEXT = 64, 1024, 2048
 
 
@@ -43,20 +42,33 @@ class LoginTry:
     trouble: str = ""
 
 
-class _TooLongError(Exception):
-    pass
-
-
 async def read_form(request: Request) -> LoginTry:
     """Read a form; whatever it brings, this answers."""
-    bounded = Request(request.scope, _bounded(request.receive))
-    try:
-        async with bounded.form(max_files=2, max_fields=8, max_part_size=_FILE) as form:
-            return await _read(form)
-    except _TooLongError:
+    body = await _body(request)
+    if body is None:
         return LoginTry(trouble="The form is too long: a key's files have a few hundred bytes each.")
+
+    async def whole() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    try:
+        async with Request(request.scope, whole).form(max_files=2, max_fields=8, max_part_size=LONGEST) as form:
+            return await _read(form)
     except (HTTPException, MultiPartException):
         return LoginTry(trouble="The form cannot be read: please fill it in again.")
+
+
+async def _body(request: Request) -> bytes | None:
+    """All of it; None where it is too long, of which no more is read."""
+    body = bytearray()
+    more = True
+    while more:
+        message = await request.receive()
+        body += message.get("body", b"")
+        more = message["type"] == "http.request" and message.get("more_body", False)
+        if len(body) > LONGEST:
+            return None
+    return bytes(body)
 
 
 async def _read(form: FormData) -> LoginTry:
@@ -86,17 +98,3 @@ def _pair(files: list[bytes]) -> KeyPair | None:
 def _text(form: FormData, name: str, longest: int) -> str:
     value = form.get(name)
     return value[:longest] if isinstance(value, str) else ""
-
-
-def _bounded(receive: Receive) -> Receive:
-    length = 0
-
-    async def bounded() -> Message:
-        nonlocal length
-        message = await receive()
-        length += len(message.get("body", b""))
-        if length > LONGEST:
-            raise _TooLongError
-        return message
-
-    return bounded
