@@ -60,6 +60,9 @@ async def read_form(request: Request) -> LoginTry:
 
 async def _body(request: Request) -> bytes | None:
     """All of it; None where it is too long, of which no more is read."""
+    said = request.headers.get("content-length", "0")
+    if not said.isdecimal() or int(said) > LONGEST:
+        return None
     body = bytearray()
     more = True
     while more:
