@@ -10,7 +10,6 @@ from nicegui import ui
 
 from agent.dashboard.pages import proposal_markup as markup
 from agent.dashboard.pages import proposal_sections as sections
-from agent.dashboard.pages.charting import styled
 from agent.dashboard.pages.deciding import Deciding, decide_button
 from agent.dashboard.pages.deciding_edit import Editing
 from agent.dashboard.pages.proposal_slot import set_content, stale_words, tick_s
@@ -35,7 +34,6 @@ def register(hall: Hall) -> None:
     @ui.page("/proposals/{pid}")
     def proposal(pid: str) -> None:
         with frame(hall, f"Proposal {pid}", "proposals") as page:
-            styled(hall, "proposals.css")
             _One(page, pid)
 
 
@@ -122,8 +120,6 @@ class _One:
                 self.decide()
             with ui.element("div").classes("lw-area-aside"):
                 self.part("", sections.structure)
-                self.part("", sections.hazards)
-                self.part("", sections.spending)
                 self.part("", sections.bound)
             with ui.element("div").classes("lw-area-details"):
                 self.part("", sections.why)
@@ -139,6 +135,7 @@ class _One:
     def decide(self) -> None:
         """The buttons, and all that bears on them."""
         ui.html('<div class="lw-card-head"><h2>Decide</h2></div>', sanitize=False)
+        self.parts.append((ui.html("", sanitize=False), sections.weighed))
         self.foot = ui.html("", sanitize=False)
         with ui.element("div").classes("lw-actions"):
             self.approve = decide_button("Approve", "approve", lambda: self.open("approve"), primary=True)
@@ -157,7 +154,7 @@ class _One:
             content = make(one)
             set_content(part, content)
             part.set_visibility(bool(content))
-        set_content(self.foot, markup.foot(one, words.moment(one.expiry.at, self.now)))
+        set_content(self.foot, markup.foot(one, words.clock(one.expiry.at, self.now)))
         for button, reason in (
             (self.approve, one.rights.approve),
             (self.reject, one.rights.reject),

@@ -23,7 +23,7 @@ def card(one: ProposalCard, root: str) -> str:
     return (
         f'<div class="lw-card-head"><h2><a class="lw-formula" href="{_page(root, one.id)}">{escape(one.formula)}</a>'
         f'</h2><span class="lw-meta">{escape(one.id)}{_revision(one)}</span></div>'
-        f'<div class="lw-what"><div class="lw-cell">{_picture(one)}</div><div>{expected(one)}</div></div>'
+        f'<div class="lw-gist"><div class="lw-cell">{_picture(one)}</div><div>{expected(one)}</div></div>'
         f'{_signs(one)}{process(one)}{_changes(one)}<dl class="lw-kv lw-brief">{_brief(one, root)}</dl>'
     )
 
@@ -53,7 +53,7 @@ def expected(one: ProposalCard) -> str:
     return (
         f'<p class="lw-meta">{escape(goal.name)}, expected</p><p class="lw-expect lw-num">{escape(goal.text)}</p>'
         f'{interval_bar(goal)}<p class="lw-meta">90%: <span class="lw-num">{escape(goal.interval)}</span>'
-        f"{_gain(goal)}</p>{f'<ul class=lw-plain>{more}</ul>' if more else ''}"
+        f"{_gain(goal)}</p>{f'<ul class=lw-bare>{more}</ul>' if more else ''}"
     )
 
 
@@ -65,7 +65,7 @@ def _signs(one: ProposalCard) -> str:
     chips: list[str] = []
     if one.feasibility is not None:
         tone = "bad" if one.feasibility < _FEASIBLE else ""
-        chips.append(f'<span class="lw-chip {tone}">{words.percent(one.feasibility)} can be made</span>')
+        chips.append(f'<span class="lw-chip {tone}">{words.percent(one.feasibility)} feasible</span>')
     if one.known is not None:
         chips.append(f'<span class="lw-chip {one.known.tone}">{escape(_short(one.known))}</span>')
     beyond = [limit for limit in one.limits if limit.tone == "bad"]
@@ -73,13 +73,13 @@ def _signs(one: ProposalCard) -> str:
         chips.append(
             f'<span class="lw-chip bad">{words.counted(len(beyond), "value")} beyond limits</span>'
             if beyond
-            else '<span class="lw-chip good">within limits</span>'
+            else '<span class="lw-chip good">limits kept</span>'
         )
     return f'<p class="lw-row lw-signs">{"".join(chips)}</p>' if chips else ""
 
 
 def _short(known: parts.Known) -> str:
-    return {"good": "models know it", "warn": "models: at the edge", "bad": "models: unknown ground"}[known.tone]
+    return {"good": "models know it", "warn": "edge of the models", "bad": "outside the models"}[known.tone]
 
 
 def process(one: ProposalCard) -> str:
@@ -103,7 +103,7 @@ def differences(rows: Iterable[tuple[str, str, str]]) -> str:
         f"<li>{escape(name)} <del>{escape(before)}</del> → <ins>{escape(after)}</ins></li>"
         for name, before, after in rows
     )
-    return f'<ul class="lw-plain lw-diff">{items}</ul>'
+    return f'<ul class="lw-bare lw-diff">{items}</ul>'
 
 
 def _brief(one: ProposalCard, root: str) -> str:
@@ -129,7 +129,7 @@ def nearest_line(nearest: parts.Nearest, root: str) -> str:
     """The most alike sample in a line."""
     name = escape(nearest.experiment)
     link = f'<a href="{escape(root)}/experiments/{name}">{name}</a>' if nearest.is_told else name
-    found = ", ".join(f"{escape(words.title(n))} {escape(value)}" for n, value in nearest.found)
+    found = ", ".join(f"{escape(n)} {escape(value)}" for n, value in nearest.found)
     distance = f" <span class='lw-meta'>({escape(nearest.distance)})</span>" if nearest.distance else ""
     return f"{link}{': ' + found if found else ''}{distance}"
 
@@ -148,12 +148,12 @@ def danger(one: parts.Danger) -> str:
     )
 
 
-def foot(one: ProposalCard, now_words: str) -> str:
+def foot(one: ProposalCard, at: str) -> str:
     """What changes while the revision stays: time left, votes, and why something cannot be done.
 
     Args:
         one: the proposal.
-        now_words: when it expires, in words.
+        at: when it expires, in words.
     """
     tone = f" {one.expiry.tone}" if one.expiry.tone else ""
     reasons = dict.fromkeys(text for text in (one.rights.approve, one.rights.reject) if text)
@@ -161,7 +161,7 @@ def foot(one: ProposalCard, now_words: str) -> str:
     votes = f'<span class="lw-chip info">{escape(one.quorum.words)}</span>' if one.quorum.needed > 1 else ""
     return (
         f'<p class="lw-row"><span class="lw-chip{tone} lw-left-chip">{escape(one.expiry.words)}</span>{votes}'
-        f'<span class="lw-meta">expires {escape(now_words)}</span></p>{said}'
+        f'<span class="lw-meta">expires {escape(at)}</span></p>{said}'
     )
 
 

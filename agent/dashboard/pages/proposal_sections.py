@@ -81,7 +81,7 @@ def why(one: ProposalCard) -> str:
         meaning = f"<span class='lw-meta'>{escape(reason.meaning)}</span>"
         rows.append((escape(words.title(reason.function)), f"{value}<br>{meaning}"))
     text = f"<p class='lw-rationale'>{escape(words.formula(reason.text))}</p>" if reason.text else ""
-    return f"{_head('Why this one')}{text}{_pairs(rows)}"
+    return f"{_head('Why this one')}{text}<div class='lw-why'>{_pairs(rows)}</div>"
 
 
 def effects(one: ProposalCard) -> str:
@@ -140,21 +140,19 @@ def structure(one: ProposalCard) -> str:
     )
 
 
-def spending(one: ProposalCard) -> str:
-    """What it costs, and how long it takes."""
+def weighed(one: ProposalCard) -> str:
+    """What is weighed before deciding: what can hurt, what it costs and how long it takes."""
     rows = [(escape(words.title(name)), f"<span class='lw-num'>{escape(amount)}</span>") for name, amount in one.cost]
     if one.duration:
         rows.append(("Duration", f"<span class='lw-num'>{escape(one.duration)}</span>"))
-    return f"{_head('Cost and duration')}{_pairs(rows)}" if rows else ""
-
-
-def hazards(one: ProposalCard) -> str:
-    """What can hurt, the gravest first."""
-    if not one.dangers:
-        return f"{_head('Hazards')}<p class='lw-meta'>The laboratory's rules name none for this design.</p>"
-    return _head("Hazards") + "".join(
-        f"<p class='lw-note {danger.tone}'>{markup.danger(danger)}</p>" for danger in one.dangers
+    dangers = "".join(f"<p class='lw-note {danger.tone}'>{markup.danger(danger)}</p>" for danger in one.dangers)
+    none = "<p class='lw-meta'>The laboratory's rules name no hazard of this design.</p>"
+    beyond = [limit for limit in one.limits if limit.tone == "bad"]
+    broken = "".join(
+        f"<p class='lw-note bad'><b>Beyond the limit</b>: {escape(limit.name)} {escape(limit.value)}</p>"
+        for limit in beyond
     )
+    return f"{broken}{dangers or none}{_pairs(rows) if rows else ''}"
 
 
 def limits(one: ProposalCard) -> str:
@@ -164,17 +162,26 @@ def limits(one: ProposalCard) -> str:
     rows = "".join(_limit(limit) for limit in one.limits)
     return (
         f"{_head('Limits', one.proposal.limits_version)}<div class='lw-scroll'><table class='lw-table lw-limits'>"
-        f"<thead><tr><th>Order</th><th>Value</th><th>Allowed</th><th></th></tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<thead><tr><th>Order</th><th>Value</th><th>Allowed</th></tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
 def _limit(limit: parts.Limit) -> str:
-    between = f"{limit.low or '…'} – {limit.high or '…'}" if limit.low or limit.high else "–"
+    between = _between(limit)
+    said = f"<span class='lw-chip {limit.tone}'>{escape(limit.words)}</span>"
     return (
         f"<tr><td>{escape(limit.name)}<br><span class='lw-meta'>{escape(limit.instrument)}</span></td>"
-        f"<td class='lw-num'>{escape(limit.value)}</td><td class='lw-num'>{escape(between)}{limit_bar(limit)}</td>"
-        f"<td><span class='lw-chip {limit.tone}'>{escape(limit.words)}</span></td></tr>"
+        f"<td><span class='lw-num'>{escape(limit.value)}</span><br>{said}</td>"
+        f"<td><span class='lw-num'>{escape(between)}</span>{limit_bar(limit)}</td></tr>"
     )
+
+
+def _between(limit: parts.Limit) -> str:
+    if limit.low and limit.high:
+        return f"{limit.low} to {limit.high}"
+    if limit.high:
+        return f"at most {limit.high}"
+    return f"at least {limit.low}" if limit.low else words.NOTHING
 
 
 def bound(one: ProposalCard) -> str:

@@ -57,14 +57,14 @@ class Slot:
                 self.edit = decide_button("Edit", "edit", lambda: self.decide("edit"))
                 self.box = ui.checkbox("Select", on_change=lambda event: self.select(bool(event.value))).mark("select")
 
-    def show(self, one: ProposalCard | None, now_words: str = "", *, chosen: bool = False) -> None:
+    def show(self, one: ProposalCard | None, at: str = "", *, chosen: bool = False) -> None:
         """Show a card, or nothing."""
         self.one = one
         self.root.set_visibility(one is not None)
         if one is None:
             return
         set_content(self.body, markup.card(one, self.owner.page.hall.prefix))
-        set_content(self.foot, markup.foot(one, now_words))
+        set_content(self.foot, markup.foot(one, at))
         for button, reason, doing in (
             (self.approve, one.rights.approve, "Approve"),
             (self.reject, one.rights.reject, "Reject"),

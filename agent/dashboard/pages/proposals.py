@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast, get_args
 from nicegui import ui
 
 from agent.dashboard.pages import proposal_markup as markup
-from agent.dashboard.pages.charting import styled
 from agent.dashboard.pages.deciding import Deciding, decide_button
 from agent.dashboard.pages.deciding_many import DecidingMany, Many
 from agent.dashboard.pages.proposal_slot import Slot, set_content, stale_words, tick_s
@@ -42,7 +41,6 @@ def register(hall: Hall) -> None:
     @ui.page("/proposals")
     def proposals(only: str = "all", campaign: str = "", q: str = "") -> None:
         with frame(hall, "Proposals", "proposals") as page:
-            styled(hall, "proposals.css")
             wanted = cast("Only", only) if only in get_args(Only) else "all"
             _List(page, Wish(wanted, campaign[:200], search=q[:200]))
 
@@ -60,7 +58,7 @@ class _List:
         self.empty = ui.html("", sanitize=False)
         with ui.element("div").classes("lw-grid lw-proposals"):
             self.slots = [Slot(self) for _ in range(PER_PAGE)]
-        with ui.element("nav").classes("lw-row lw-pager").props('aria-label="Pages"') as self.pager:
+        with ui.element("nav").classes("lw-row lw-turn").props('aria-label="Pages"') as self.pager:
             self.back = (
                 ui.button("Previous", on_click=lambda: self.turn(-1)).props("flat dense no-caps").mark("previous")
             )
@@ -76,7 +74,7 @@ class _List:
 
     def build_filters(self) -> None:
         """Which of it, and in which order."""
-        with ui.element("div").classes("lw-row lw-filters").props('role="search"'):
+        with ui.element("div").classes("lw-row lw-wanted").props('role="search"'):
             self.only = ui.select(
                 dict(ONLY), value=self.wish.only, label="Show", on_change=lambda e: self.want(only=e.value)
             )
@@ -201,7 +199,7 @@ class _List:
         for index, slot in enumerate(self.slots):
             one = found.cards[index] if index < len(found.cards) else None
             slot.show(
-                one, words.moment(one.expiry.at, self.now) if one else "", chosen=bool(one and one.id in self.chosen)
+                one, words.clock(one.expiry.at, self.now) if one else "", chosen=bool(one and one.id in self.chosen)
             )
         self.show_frame(found)
         self.show_many()

@@ -144,7 +144,7 @@ def card_of(waiting: Waiting, picture: LabPicture, now: datetime, visitor: Visit
         feasibility=proposal.feasibility,
         why=_why(proposal, picture),
         effects=parts.effects_of(proposal.effects, design),
-        objective=words.with_unit(words.label(goals[0].property), goals[0].unit) if goals else "objective",
+        objective=_objective(goals[0]) if goals else "objective",
         nearest=parts.nearest_of(proposal.nearest, design, _nearest_design(proposal, picture)),
         cost=costs_of(proposal.cost),
         duration=words.lasting(proposal.duration) if proposal.duration is not None else "",
@@ -159,6 +159,11 @@ def card_of(waiting: Waiting, picture: LabPicture, now: datetime, visitor: Visit
         read=waiting.published,
         proposal=proposal,
     )
+
+
+def _objective(goal: Goal) -> str:
+    unit = words.pretty_unit(goal.unit)
+    return f"{words.label(goal.property)} ({unit})" if unit else words.label(goal.property)
 
 
 def goals_of(picture: LabPicture, cid: str) -> tuple[Goal, ...]:
