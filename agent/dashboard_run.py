@@ -63,8 +63,7 @@ def words(base: str, place: Place) -> str:
     who = f" as {user}" if user else ""
     lines = [
         f"The dashboard of {place.topics.lab}: {base}",
-        f"It reads the broker {place.address.place}{who}; what people sign there leaves in their own names, which the "
-        "broker has to allow this user.",
+        f"It reads the broker {place.address.place}{who}, which has to let it send what people sign in their names.",
         "Stop it with Ctrl-C.",
     ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Where the dashboard stands on the daemon's HTTP port: before it is up, and when it could not be made, this says so."""
+"""Where the dashboard stands on the daemon's HTTP port; until it is up, and when it could not be made, this says so."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ PREFIX = "/dashboard"
 AGAIN_S = 2
 """After so long a browser looks again whether it is up, s."""
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">{again}
-<title>Labwright</title></head><body style="font-family:system-ui,sans-serif;margin:2rem;max-width:40rem">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">{again}<title>Labwright</title></head>
+<body style="font-family:system-ui,sans-serif;margin:2rem;max-width:40rem">
 <h1>Labwright</h1><p>{words}</p></body></html>"""
 
 

@@ -8,7 +8,6 @@ from pydantic import Field
 
 from agent.config import Section
 
-
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -37,8 +36,8 @@ class DashboardSection(Section):
 
     Attributes:
         enabled: whether there are any.
-        behind_proxy: whether a proxy stands before the HTTP port that sets X-Forwarded-For and X-Forwarded-Proto itself:
-            they are believed then, and else ignored.
+        behind_proxy: whether a proxy stands before the HTTP port that sets X-Forwarded-For and X-Forwarded-Proto
+            itself: they are believed then, and else ignored.
         identities: directory of people's encrypted private keys, below the one of LAB.toml; empty for the one of the
             machine's user, which ``labwright identity`` uses.
         session_idle_min: minutes without a sign of life after which a person has to log in again.

@@ -194,7 +194,7 @@ class Daemon:
     def base(self) -> str:
         """Of its HTTP port."""
         words = json.loads(self._said("out")).split()
-        return str(next(word for word in words if word.startswith("http"))).partition("/healthz")[0]
+        return str(next(word for word in words if "/healthz" in word)).partition("/healthz")[0]
 
     @property
     def errors(self) -> str:
