@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from agent.dashboard.door.keys import Keys
 
-PAGES: Final = ("proposals", "campaign", "experiment", "instruments", "people")
+PAGES: Final = ("proposals", "proposal", "campaign", "experiment", "instruments", "people")
 """Modules of ``agent.dashboard.pages`` that declare pages; ``lost`` comes last, for what none of them knows."""
 RECONNECT_S: Final = 15.0
 """How long a page is kept for a browser that has lost its connection, s."""
@@ -109,7 +109,7 @@ class Dashboard:
         """Have the pages answer while the context lasts; in the loop that serves them."""
         host = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         _configure(host, self.hall.live.name)
-        known = set(Client.page_routes)
+        known = list(core.app.router.routes)
         for name in PAGES:
             module = f"agent.dashboard.pages.{name}"
             if find_spec(module) is not None:
@@ -127,8 +127,8 @@ class Dashboard:
                     for client in list(Client.instances.values()):
                         client.delete()
         finally:
-            for function in set(Client.page_routes) - known:
-                core.app.remove_route(Client.page_routes.pop(function))
+            core.app.router.routes[:] = known
+            Client.page_routes.clear()
 
     async def _sweep(self) -> None:
         while True:

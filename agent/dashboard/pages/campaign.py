@@ -41,7 +41,7 @@ def register(hall: Hall) -> None:
     def campaigns() -> None:
         ids = campaign_ids(hall.live.picture)
         if len(ids) == 1:
-            ui.navigate.to(f"{hall.prefix}/campaigns/{ids[0]}")
+            ui.navigate.to(f"/campaigns/{ids[0]}")  # NiceGUI puts the prefix before it
             return
         with frame(hall, "Campaigns", "campaigns") as page:
             styled(hall, "campaign.css")

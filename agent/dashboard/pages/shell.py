@@ -49,8 +49,13 @@ class Frame:
         """Who looks, with the role of this moment; the browser is led to the login where the session is over."""
         visitor = self.hall.visitor(self.visitor.session)
         if visitor is None:
-            ui.navigate.to(self.path("/login"))
+            self.go("/login")
         return visitor
+
+    @staticmethod
+    def go(page: str) -> None:
+        """Lead the browser to another page, such as ``/proposals``: NiceGUI puts the prefix before it itself."""
+        ui.navigate.to(page)
 
     def follow(self, kinds: Collection[Kind], refresh: Refresh) -> None:
         """Have part of the page brought up to date whenever something of these kinds has changed.
