@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import time
 from collections.abc import AsyncIterator, Callable
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 from nicegui import Client, core, ui
+from nicegui.translations import translations
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
@@ -31,7 +30,6 @@ from agent.dashboard.door.login import Door, DoorParts
 from agent.dashboard.door.sessions import Roster, Sessions
 from agent.dashboard.door.settings import DoorSettings
 from agent.dashboard.door.throttle import Throttle
-from agent.dashboard.pages import lost
 from agent.dashboard.ports import Hall, Live, Voice
 from instruments.clock import Sleeper
 
@@ -47,6 +45,11 @@ RECONNECT_S: Final = 15.0
 SWEEP_S: Final = 60.0
 _HISTORY: Final = 200
 _BINDINGS_S: Final = 0.5
+_LANGUAGE: Final = "en-US"
+_WORDS: Final = {
+    "connection_lost": "The dashboard does not answer: what you see is not live any more.",
+    "trying_to_reconnect": "It is tried again every few seconds.",
+}
 
 
 class Dashboard:
@@ -110,11 +113,8 @@ class Dashboard:
         host = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         _configure(host, self.hall.live.name)
         known = list(core.app.router.routes)
-        for name in PAGES:
-            module = f"agent.dashboard.pages.{name}"
-            if find_spec(module) is not None:
-                importlib.import_module(module).register(self.hall)
-        lost.register(self.hall)
+        for page in PAGES:
+            page.register(self.hall)
         try:
             async with host.router.lifespan_context(host):
                 sweeping = asyncio.create_task(self._sweep(), name="sweep sessions")
@@ -152,12 +152,13 @@ def _configure(host: FastAPI, title: str) -> None:
     core.app.middleware_stack = None
     core.app.user_middleware.clear()
     core.app.config.socket_io_js_transports = ["websocket"]
+    translations[_LANGUAGE] = {**translations[_LANGUAGE], **_WORDS}
     ui.run_with(
         host,
         title=title,
         favicon=assets.STATIC / "icon.svg",
         dark=None,
-        language="en-US",
+        language=_LANGUAGE,
         binding_refresh_interval=_BINDINGS_S,
         reconnect_timeout=RECONNECT_S,
         message_history_length=_HISTORY,
