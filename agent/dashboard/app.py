@@ -30,6 +30,7 @@ from agent.dashboard.door.login import Door, DoorParts
 from agent.dashboard.door.sessions import Roster, Sessions
 from agent.dashboard.door.settings import DoorSettings
 from agent.dashboard.door.throttle import Throttle
+from agent.dashboard.pages import campaign, experiment, instruments, lost, people, proposals
 from agent.dashboard.ports import Hall, Live, Voice
 from instruments.clock import Sleeper
 
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 
     from agent.dashboard.door.keys import Keys
 
-PAGES: Final = ("proposals", "proposal", "campaign", "experiment", "instruments", "people")
-"""Modules of ``agent.dashboard.pages`` that declare pages; ``lost`` comes last, for what none of them knows."""
+PAGES: Final = (proposals, campaign, experiment, instruments, people, lost)
+"""Modules that declare pages; ``lost`` comes last, for what none of the others knows."""
 RECONNECT_S: Final = 15.0
 """How long a page is kept for a browser that has lost its connection, s."""
 SWEEP_S: Final = 60.0

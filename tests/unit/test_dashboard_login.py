@@ -118,7 +118,7 @@ class Browser:
 
     @property
     def session(self) -> str:
-        return self.http.cookies.get(COOKIE, "")
+        return self.http.cookies.get(COOKIE) or ""
 
 
 @pytest.fixture

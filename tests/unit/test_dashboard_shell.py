@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from dashboard_samples import FakeLive, FakeVoice, sample_laboratory, sample_picture
-from dashboard_user import SESSION, Door, Hall, hall_of, with_pages
+from dashboard_user import SESSION, Door, hall_of, with_pages
 from nicegui import ui
 from nicegui.testing import User
 
@@ -17,6 +17,7 @@ from agent.dashboard.live.picture import Change, LabPicture
 from agent.dashboard.pages import lost
 from agent.dashboard.pages.shell import frame
 from agent.dashboard.pages.signed import confirm_signed
+from agent.dashboard.ports import Hall
 from agent.deciding.sending import Answer as Counted
 from agent.roles import Role
 from envs.errors import UserError
@@ -32,8 +33,12 @@ def a_page(hall: Hall) -> None:
         with frame(hall, "Proposals", "proposals") as page:
             ui.label("in the middle")
             ui.button("who", on_click=lambda: ui.label(f"still {page.still_in()}"))
-            seen = ui.label("")
-            page.follow({"experiment"}, lambda changes: seen.set_text(f"{len(changes)} experiments"))
+            heard = ui.label("")
+
+            def refresh(changes: frozenset[Change]) -> None:
+                heard.set_text(f"{len(changes)} experiments")
+
+            page.follow({"experiment"}, refresh)
 
 
 class Room:
