@@ -93,7 +93,8 @@ def span(values: Iterable[float], *, ticks: int = 6, room: float = 0.05) -> Opti
     finite = [value for value in values if math.isfinite(value)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
     wide = (high - low) or max(abs(high) * 0.1, 1e-9)
-    low, high = low - room * wide, high + room * wide
+    # What cannot be negative is not shown as if it could.
+    low, high = max(low - room * wide, min(low, 0.0)), high + room * wide
     step = _nice((high - low) / ticks)
     while math.ceil(high / step) - math.floor(low / step) > ticks:
         step = _nice(step * 1.01)

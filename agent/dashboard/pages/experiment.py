@@ -99,9 +99,9 @@ class _Experiment:
         with ui.element("div").classes("lw-columns") as self.columns:
             with ui.element("div"):
                 self.recipe = self.card("Recipe", "at-recipe")
-                self.readings = Readings()
                 self.origin = self.card("Where this is from", "at-origin")
             with ui.element("div"):
+                self.readings = Readings()
                 self.result = self.card("Measured against predicted", "at-result")
                 with ui.element("section").classes("lw-card at-changes") as self.corrected:
                     ui.html("<div class='lw-card-head'><h2>Corrections</h2></div>", sanitize=False)

@@ -31,7 +31,7 @@ class Images:
         self.shown = 0
         self.way = "overlay"
         self.card = ui.element("section").classes("lw-card at-images")
-        self.show(())
+        self.card.set_visibility(False)
 
     def show(self, views: Sequence[ImageView]) -> None:
         """Show an experiment's images; nothing is built anew where they are the same."""

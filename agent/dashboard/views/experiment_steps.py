@@ -163,10 +163,12 @@ class Channel:
 def channels_of(picture: LabPicture, one: ExperimentState) -> tuple[Channel, ...]:
     """What the instrument at work tells while it works on this experiment; else what is left of the last that told.
 
-    Only readings within the time of the step are this experiment's: others are not shown.
+    Only readings within the time of the step are this experiment's: others are not shown, and none of a step whose end
+    nobody knows.
     """
     at_work = current(one)
-    steps: Sequence[StepState] = [at_work] if at_work is not None else list(reversed(one.steps))
+    over = [step for step in reversed(one.steps) if step.ended_at is not None]
+    steps: Sequence[StepState] = [at_work] if at_work is not None else over
     for step in steps:
         found = _channels(picture, step)
         if found or at_work is not None:

@@ -1,0 +1,223 @@
+"""What a campaign's page shows, against values worked out by hand and against slower ways to the same."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+import pytest
+from dashboard_samples import CAMPAIGN, NOW, sample_experiment, sample_picture, sample_proposal
+
+from agent.dashboard.live.picture import LabPicture
+from agent.dashboard.views.campaign import campaign_ids, campaign_view
+from agent.dashboard.views.campaign_curve import curve_of
+from agent.dashboard.views.campaign_pareto import Axis, Direction, axes_of, front_of, undominated
+from agent.dashboard.views.campaign_parity import parity_of, wilson
+from agent.dashboard.views.campaign_pools import pools_of
+from agent.dashboard.views.campaign_spending import parallel, spending_of, time_left
+from agent.dashboard.views.campaign_timeline import timeline_of
+from instruments.messages import Quantity
+from instruments.profile.agent_messages import Estimate
+from instruments.profile.campaign_messages import BudgetLine
+from instruments.profile.experiment_messages import Correction, ExperimentState
+from instruments.profile.model_messages import Goal
+
+HARDNESS = Goal(property="hardness", unit="GPa")
+
+
+def _gpa(value: float, std: float | None = 0.5) -> dict[str, Quantity]:
+    return {"hardness": Quantity(value=value, unit="GPa", std=std)}
+
+
+def _ended(i: int, hour: float, value: float, **changes: object) -> ExperimentState:
+    at = NOW + timedelta(hours=hour)
+    fields = {"found": _gpa(value), "corrections": (), "begun_at": at - timedelta(hours=2), "ended_at": at, **changes}
+    return sample_experiment(i, **fields)
+
+
+def _retraction(before: dict[str, Quantity]) -> Correction:
+    return Correction(kind="retracted", by="clara", at=NOW, reason="wrong pellet", before=before)
+
+
+def test_the_best_so_far_follows_the_order_of_ends_not_of_ids() -> None:
+    curve = curve_of([_ended(3, 1, 20), _ended(1, 2, 25), _ended(2, 3, 22)], HARDNESS)
+    assert [point.experiment for point in curve.points] == ["hard-E003", "hard-E001", "hard-E002"]
+    assert [(one.n, one.value) for one in curve.best] == [(1, 20), (2, 25), (3, 25)]
+    assert curve.last is not None
+    assert curve.last.experiment == "hard-E001"
+
+
+def test_a_lower_value_is_better_where_the_goal_says_so() -> None:
+    curve = curve_of(
+        [_ended(1, 1, 20), _ended(2, 2, 25), _ended(3, 3, 18)], HARDNESS.model_copy(update={"direction": "minimize"})
+    )
+    assert [one.value for one in curve.best] == [20, 20, 18]
+
+
+def test_what_was_taken_back_is_seen_but_does_not_count() -> None:
+    gone = _ended(1, 1, 40, found={}, corrections=(_retraction(_gpa(40)),))
+    curve = curve_of([gone, _ended(2, 2, 20)], HARDNESS)
+    assert [(point.mark, point.value) for point in curve.points] == [("retracted", 40), ("measured", 20)]
+    assert [(one.n, one.value) for one in curve.best] == [(2, 20)]
+
+
+def test_a_corrected_value_is_the_one_that_counts() -> None:
+    amended = Correction(kind="amended", by="clara", at=NOW, reason="load cell", before=_gpa(40))
+    curve = curve_of([_ended(1, 1, 30, corrections=(amended,))], HARDNESS)
+    assert curve.points[0].amended
+    assert [one.value for one in curve.best] == [30]
+
+
+def test_failures_have_no_value_and_tell_what_cannot_be_made_from_what_gave_nothing() -> None:
+    failed = [
+        sample_experiment(1, outcome="infeasible", found={}),
+        sample_experiment(2, outcome="invalid_measurement", found={}),
+        sample_experiment(3, "running", found={}),
+        _ended(4, 0, 30, found={"hardness": Quantity(value=3059.0, unit="[HV]")}),
+    ]
+    curve = curve_of(failed, HARDNESS)
+    assert [point.mark for point in curve.points] == ["infeasible", "failed", "failed"]
+    assert not curve.best
+
+
+def test_coverage_uses_published_quantiles_and_else_a_normal_distribution() -> None:
+    # 20 +- 2: the normal 90% interval is 16.71 to 23.29.
+    normal = {"hardness": Estimate(value=20, unit="GPa", std=2)}
+    skewed = {"hardness": Estimate(value=20, unit="GPa", std=2, low=19, high=30)}
+    parity = parity_of(
+        [
+            _ended(1, 1, 23.2, prediction=normal),
+            _ended(2, 2, 23.4, prediction=normal),
+            _ended(3, 3, 29.0, prediction=skewed),
+            _ended(4, 4, 18.0, prediction=skewed),
+            _ended(5, 5, 20.0, prediction={}),
+        ],
+        HARDNESS,
+    )
+    assert [point.inside for point in parity.points] == [True, False, True, False]
+    assert (parity.covered, parity.coverage) == (2, 0.5)
+    assert parity.mean_error == pytest.approx((3.2 + 3.4 + 9.0 + 2.0) / 4)
+    assert "2 of 4" in parity.words
+
+
+def test_the_interval_of_a_share_is_wilsons() -> None:
+    # Newcombe, Statistics in Medicine 17, 857 (1998), table I, method 3: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+    assert wilson(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
+
+
+def _beaten(one: tuple[float, float], other: tuple[float, float], signs: tuple[float, float]) -> bool:
+    better = [sign * (b - a) for a, b, sign in zip(one, other, signs, strict=True)]
+    return min(better) >= 0 and max(better) > 0
+
+
+@pytest.mark.parametrize("directions", [("maximize", "maximize"), ("minimize", "maximize"), ("minimize", "minimize")])
+def test_the_front_is_what_trying_every_pair_gives(directions: tuple[Direction, Direction]) -> None:
+    rng = random.Random(7)
+    signs = tuple(1.0 if direction == "maximize" else -1.0 for direction in directions)
+    for n in (0, 1, 2, 5, 40, 40, 40):
+        # Few different values, so that ties and twins occur.
+        values = [(float(rng.randint(0, 9)), float(rng.randint(0, 9))) for _ in range(n)]
+        expected = [not any(_beaten(one, other, (signs[0], signs[1])) for other in values) for one in values]
+        assert undominated(values, directions) == expected
+
+
+def test_a_trade_off_has_real_durations_of_samples_and_expected_ones_of_proposals() -> None:
+    picture = LabPicture()
+    cheap = _ended(1, 4, 20, begun_at=NOW + timedelta(hours=3))
+    dear = _ended(2, 9, 30, begun_at=NOW)
+    beaten = _ended(3, 9, 19, begun_at=NOW + timedelta(hours=1))
+    proposal = sample_proposal(1, duration=Quantity(value=5, unit="h"))
+    x, y = Axis("duration", "h", "minimize"), Axis("hardness", "GPa", "maximize")
+    front = front_of(picture, [cheap, dear, beaten], x, y, [proposal])
+    assert [(one.id, one.x, one.front) for one in front.points] == [
+        ("hard-E001", 1, True),
+        ("hard-E002", 9, True),
+        ("hard-E003", 8, False),
+    ]
+    assert [one.id for one in front.best] == ["hard-E001", "hard-E002"]
+    assert [one.x for one in front.expected] == [5]
+
+
+def test_goals_come_first_and_bring_their_direction() -> None:
+    picture = sample_picture(n_experiments=12)
+    axes = axes_of(picture, picture.of_campaign(CAMPAIGN), [HARDNESS])
+    assert axes[0] == Axis("hardness", "GPa", "maximize", goal=True)
+    assert {"grain_size", "duration", "furnace_hours"} <= {axis.name for axis in axes}
+
+
+def test_every_experiment_is_counted_once_with_its_pool() -> None:
+    experiments = [
+        sample_experiment(1, pool="ppo"),
+        sample_experiment(2, pool="ppo", outcome="infeasible"),
+        sample_experiment(3, pool="sobol", retracted=True),
+        sample_experiment(4, "running", pool="ppo"),
+    ]
+    pools = pools_of(experiments)
+    assert pools.pools == ("ppo", "sobol")
+    assert [pools.of(kind, "ppo") for kind in ("completed", "infeasible", "open")] == [1, 1, 1]
+    assert pools.of("retracted", "sobol") == 1
+    assert sum(pools.total(pool) for pool in pools.pools) == 4
+
+
+def test_the_time_left_is_experiments_left_times_the_median_over_those_at_a_time() -> None:
+    # Three of 2, 4 and 6 h that end together after 6 h: 12 h of work in 6 h is two at a time. Median 4 h.
+    ended = [_ended(i, 6, 20, begun_at=NOW + timedelta(hours=6 - 2 * i)) for i in (1, 2, 3)]
+    running = sample_experiment(4, "running", found={})
+    budget = {"experiments": BudgetLine(used=4, limit=10)}
+    left = time_left([*ended, running], budget, NOW)
+    assert left.left == 7
+    assert left.seconds == pytest.approx(7 * 4 * 3600 / 2)
+    assert left.ends_at == NOW + timedelta(hours=14)
+    assert "7 experiments left" in left.basis
+    assert "4\N{NO-BREAK SPACE}h each" in left.basis
+    assert time_left([*ended, running], budget, NOW, goes_on=False).left == 1
+
+
+def test_pauses_between_experiments_do_not_count_as_work() -> None:
+    hours = [(0, 1), (5, 6), (5, 6)]
+    spans = [(NOW + timedelta(hours=a), NOW + timedelta(hours=b)) for a, b in hours]
+    assert parallel(spans) == pytest.approx(1.5)
+
+
+def test_without_anything_to_go_by_no_time_is_told() -> None:
+    assert time_left([], {}, NOW).seconds is None
+    left = time_left([], {"experiments": BudgetLine(used=0, limit=3)}, NOW)
+    assert (left.left, left.seconds) == (3, None)
+
+
+def test_what_is_limited_stands_first_with_its_share() -> None:
+    lines = spending_of(
+        {"sem_hours": BudgetLine(used=3, unit="h"), "experiments": BudgetLine(used=3, limit=12), "cost.powder": BudgetLine(used=5, limit=5, unit="g")}
+    )  # fmt: skip
+    assert [(one.name, one.share) for one in lines] == [("Experiments", 0.25), ("Powder", 1.0), ("Sem hours", None)]
+
+
+def test_a_timeline_is_newest_first_and_tells_nothing_of_other_campaigns() -> None:
+    picture = sample_picture()
+    other = _ended(99, 1, 20, campaign="other", proposal="other-P001")
+    picture.experiments[other.experiment] = other
+    picture.campaigns["other"] = picture.campaigns[CAMPAIGN]
+    moments = timeline_of(picture, CAMPAIGN)
+    assert [one.at for one in moments] == sorted((one.at for one in moments), reverse=True)
+    assert not any("hard-E099" in one.text for one in moments)
+    assert any("took back the result of hard-E003" in one.text for one in moments)
+    ended = [one for one in moments if one.about == "hard-E001" and "completed" in one.text]
+    assert len(ended) == 1
+    assert ended[0].page == "/experiments/hard-E001"
+
+
+def test_a_campaign_is_shown_before_all_of_it_has_come() -> None:
+    picture = sample_picture()
+    picture.campaigns[CAMPAIGN].state = None
+    picture.campaigns[CAMPAIGN].space = None
+    picture.campaigns[CAMPAIGN].model = None
+    view = campaign_view(picture, CAMPAIGN, NOW)
+    assert view is not None
+    assert view.phase == "not told yet"
+    assert view.best is not None
+    assert view.left.seconds is None
+    assert campaign_view(picture, "no-such", NOW) is None
+    assert campaign_ids(picture) == (CAMPAIGN,)
