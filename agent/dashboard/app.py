@@ -30,7 +30,7 @@ from agent.dashboard.door.login import Door, DoorParts
 from agent.dashboard.door.sessions import Roster, Sessions
 from agent.dashboard.door.settings import DoorSettings
 from agent.dashboard.door.throttle import Throttle
-from agent.dashboard.pages import campaign, experiment, instruments, lost, people, proposals
+from agent.dashboard.pages import campaign, experiment, instruments, lost, people, proposal, proposals
 from agent.dashboard.ports import Hall, Live, Voice
 from instruments.clock import Sleeper
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from agent.dashboard.door.keys import Keys
 
-PAGES: Final = (proposals, campaign, experiment, instruments, people, lost)
+PAGES: Final = (proposals, proposal, campaign, experiment, instruments, people, lost)
 """Modules that declare pages; ``lost`` comes last, for what none of the others knows."""
 RECONNECT_S: Final = 15.0
 """How long a page is kept for a browser that has lost its connection, s."""
@@ -116,17 +116,18 @@ class Dashboard:
         known = list(core.app.router.routes)
         for page in PAGES:
             page.register(self.hall)
+        sweeping: asyncio.Task[None] | None = None
+        stopped: BaseException | None = None
         try:
             async with host.router.lifespan_context(host):
-                sweeping = asyncio.create_task(self._sweep(), name="sweep sessions")
                 try:
+                    sweeping = asyncio.create_task(self._sweep(), name="sweep sessions")
                     yield self
-                finally:
-                    sweeping.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await sweeping
-                    for client in list(Client.instances.values()):
-                        client.delete()
+                except BaseException as error:  # noqa: BLE001 - NiceGUI shuts down after a quiet end alone
+                    stopped = error
+                await _ended(sweeping)
+            if stopped is not None:
+                raise stopped
         finally:
             core.app.router.routes[:] = known
             Client.page_routes.clear()
@@ -135,6 +136,14 @@ class Dashboard:
         while True:
             await self._sleeper(SWEEP_S)
             self.sessions.sweep()
+
+
+async def _ended(sweeping: asyncio.Task[None] | None) -> None:
+    if sweeping is not None:
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)
+    for client in list(Client.instances.values()):
+        client.delete()
 
 
 class _Static:

@@ -148,3 +148,13 @@ def test_it_can_run_again_in_the_same_process_and_leaves_nothing(tmp_path: Path)
         visit(tmp_path / str(i), journey)
         assert not Client.instances
         assert len(core.app.router.routes) <= routes + 1
+
+
+def test_an_error_while_it_runs_ends_it_as_cleanly(tmp_path: Path) -> None:
+    async def journey(http: httpx.AsyncClient) -> None:
+        await http.get("/dashboard/people")
+        raise LookupError("of the test")
+
+    with pytest.raises(LookupError, match="of the test"):
+        visit(tmp_path, journey)
+    assert not Client.instances
