@@ -25,6 +25,7 @@ from envs.objective import Objective
 from instruments.clock import Clock
 from instruments.errors import TopicError
 from instruments.messages import Payload
+from instruments.profile.questions import Verification
 from instruments.topics import Lab
 from instruments.transport import Transport
 
@@ -143,9 +144,9 @@ class Boards:
         if self._shelf.tip[0] != self._told_tip:
             self._due(("lab", ""))
 
-    def verified(self, found: Verified) -> None:
-        """Tell what a later look at the record found."""
-        self._verified = found
+    def verified(self, found: Verification) -> None:
+        """Tell what a later look at the whole record found."""
+        self._verified = self._verified.then(found, self._clock.now())
         self._due(("lab", ""))
 
     def everything(self) -> None:

@@ -57,6 +57,7 @@ async def run_lab(launch: Launch) -> int:
         ):  # fmt: skip
             room = room_of(house, bus.transport)
             office = Office(house, bus, on_reload=lambda: _soon(signals.reload), known=room.previews.known)
+            room.check.on_found = office.boards.verified
             signals.on_reload(_reloading(Reload(house, office), notifier))
             desk.office = office
             try:

@@ -25,6 +25,7 @@ from instruments.profile.laboratory import (
     RecordState,
     Stop,
 )
+from instruments.profile.questions import Verification
 
 MAX_INSTRUMENTS = 256
 
@@ -44,6 +45,13 @@ class Verified:
     at: datetime
     whole: bool = True
     text: str = "its chain of hashes was followed from the first entry to this one when the agent began to run"
+
+    def then(self, found: Verification, at: datetime) -> Verified:
+        """After a later look at all of it; where that found a fault, what was followed before stays said."""
+        if not found.whole:
+            return Verified(self.to, at, whole=False, text="; ".join(found.faults))
+        words = f"every entry was read, and {found.signatures} signatures were judged again"
+        return Verified(found.entries, at, text="; ".join((words, *found.faults)))
 
 
 @dataclass(frozen=True)

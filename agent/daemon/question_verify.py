@@ -46,6 +46,7 @@ class RecordCheck:
     Attributes:
         found: what was found last; None where nobody has looked.
         at: when.
+        on_found: told what was found, whoever asked.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class RecordCheck:
     ) -> None:
         self.found: Verification | None = None
         self.at: datetime | None = None
+        self.on_found: Callable[[Verification], None] = lambda _found: None
         self._read = read
         self._tip = tip
         self._wall = wall
@@ -88,6 +90,7 @@ class RecordCheck:
     async def _look(self) -> None:
         self.found = await self._read()
         self.at = self._wall()
+        self.on_found(self.found)
 
 
 async def read_apart(place: Path | str, people: Path) -> Verification:

@@ -21,7 +21,7 @@ from agent import events as ev
 from agent.daemon.board_shelf import BoardShelf
 from agent.daemon.boards import Boards
 from agent.daemon.images_told import images_of
-from agent.daemon.laboratory_told import About, Verified
+from agent.daemon.laboratory_told import About
 from agent.daemon.roll import Roll
 from agent.daemon.space_facts import SpaceFacts
 from agent.daemon.steps_told import Happened
@@ -37,6 +37,7 @@ from instruments.messages import Payload, Quantity
 from instruments.profile.experiment_messages import ExperimentState, Histogram
 from instruments.profile.laboratory import Laboratory
 from instruments.profile.model_messages import CampaignModel, CampaignSpace
+from instruments.profile.questions import Verification
 from instruments.profile.schemas import message_schemas, payload_name
 from instruments.topics import Lab as Topics
 from instruments.transport import Message
@@ -369,9 +370,13 @@ def test_the_record_is_told_with_how_far_it_was_followed(town: Town) -> None:
     town.lab.ask("vera", "stop-lab")
     town.boards.look()
     assert town.laboratory().record.entries == town.journal.seq
-    town.boards.verified(Verified(town.journal.seq, NOW + timedelta(hours=1), text="asked for by anna"))
+    town.boards.verified(Verification(whole=True, entries=town.journal.seq, signatures=2))
     record = town.laboratory().record
-    assert (record.verified_to, record.text) == (town.journal.seq, "asked for by anna")
+    assert (record.verified_to, record.whole) == (town.journal.seq, True)
+    assert "2 signatures were judged again" in record.text
+    town.boards.verified(Verification(whole=False, entries=9, faults=("event 3 was changed",)))
+    record = town.laboratory().record
+    assert (record.verified_to, record.whole, record.text) == (town.journal.seq, False, "event 3 was changed")
 
 
 # Campaigns ----------------------------------------------------------------------------------------------------------
