@@ -220,6 +220,17 @@ def test_the_list_is_filtered_searched_sorted_and_paged() -> None:
     assert [a.value for a in acquired if a] == sorted((a.value for a in acquired if a), reverse=True)
 
 
+@pytest.mark.parametrize("visitor", [ANNA, BEN, Visitor("vera", Role.VIEWER, "s")])
+@pytest.mark.parametrize("phase", ["running", "stopped"])
+def test_the_list_finds_as_mine_what_the_cards_let_me_approve(visitor: Visitor, phase: str) -> None:
+    picture = sample_picture(9)
+    picture.campaigns["hard"].state = sample_campaign(phase=phase)
+    for hours in (0, 3, 24):
+        now = NOW + timedelta(hours=hours)
+        mine = {p for p, one in picture.proposals.items() if card_of(one, picture, now, visitor).rights.is_mine}
+        assert set(ids_of(picture, now, visitor, Wish(only="mine"))) == mine
+
+
 def test_what_expects_nothing_comes_last() -> None:
     picture = sample_picture(2)
     bare = sample_proposal(9, prediction={}, acquisition=None)

@@ -130,7 +130,7 @@ def nearest_line(nearest: parts.Nearest, root: str) -> str:
     name = escape(nearest.experiment)
     link = f'<a href="{escape(root)}/experiments/{name}">{name}</a>' if nearest.is_told else name
     found = ", ".join(f"{escape(n)} {escape(value)}" for n, value in nearest.found)
-    distance = f" <span class='lw-meta'>({escape(nearest.distance)})</span>" if nearest.distance else ""
+    distance = f" <span class='lw-meta lw-num'>({escape(nearest.distance)})</span>" if nearest.distance else ""
     return f"{link}{': ' + found if found else ''}{distance}"
 
 

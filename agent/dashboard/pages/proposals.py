@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from agent.dashboard.live.picture import Change, Kind
     from agent.dashboard.views.proposal_card import ProposalCard
 
-_KINDS: tuple[Kind, ...] = ("proposal", "outcome", "campaign", "experiment", "lab", "agent", "link")
+_KINDS: tuple[Kind, ...] = ("proposal", "outcome", "campaign", "lab", "agent", "link")
 
 
 def register(hall: Hall) -> None:

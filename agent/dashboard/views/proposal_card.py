@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import bisect
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from instruments.profile.decisions import PublishedProposal
     from instruments.profile.model_messages import Goal, Structure
 
+Ranks = Mapping[tuple[str, str], Sequence[float]]
+"""Acquisition values in ascending order, by campaign and function."""
+_MAX_FACTS = 512
 _POOLS: Mapping[str, str] = {
     "start": "one of the starting designs, spread over the design space",
     "ppo": "designed by the reinforcement-learning policy",
@@ -117,7 +122,31 @@ class ProposalCard:
     proposal: Proposal
 
 
-def card_of(waiting: Waiting, picture: LabPicture, now: datetime, visitor: Visitor, *, stale: str = "") -> ProposalCard:
+@dataclass(frozen=True)
+class _Facts:
+    """What follows from a proposal's own words, whoever looks and whenever."""
+
+    process: tuple[tuple[str, str], ...]
+    predictions: tuple[parts.Prediction, ...]
+    effects: tuple[parts.Effect, ...]
+    nearest: parts.Nearest | None
+    limits: tuple[parts.Limit, ...]
+    changes: tuple[tuple[str, str, str], ...]
+
+
+_FACTS: OrderedDict[Hashable, _Facts] = OrderedDict()
+"""The latest, for all browsers: fifty of them look at the same dozen cards."""
+
+
+def card_of(
+    waiting: Waiting,
+    picture: LabPicture,
+    now: datetime,
+    visitor: Visitor,
+    *,
+    stale: str = "",
+    ranks: Ranks | None = None,
+) -> ProposalCard:
     """One proposal as a person sees it.
 
     Args:
@@ -126,9 +155,11 @@ def card_of(waiting: Waiting, picture: LabPicture, now: datetime, visitor: Visit
         now: the laboratory's time.
         visitor: who looks.
         stale: why what is shown may be old; empty where it is live.
+        ranks: of ``ranks_of``, where it is known already.
     """
     proposal = waiting.proposal
     goals = goals_of(picture, proposal.campaign)
+    facts = _facts_of(waiting, picture, goals)
     quorum = quorum_of(proposal, picture)
     design = proposal.design
     crystal = design.get("crystal")
@@ -139,26 +170,64 @@ def card_of(waiting: Waiting, picture: LabPicture, now: datetime, visitor: Visit
         formula=words.formula_of(design),
         crystal=crystal if isinstance(crystal, str) and "formula" in design else "",
         structure=proposal.structure,
-        process=words.process_of(design),
-        predictions=parts.predictions_of(proposal.prediction, goals, best_of(picture, proposal.campaign)),
+        process=facts.process,
+        predictions=facts.predictions,
         feasibility=proposal.feasibility,
-        why=_why(proposal, picture),
-        effects=parts.effects_of(proposal.effects, design),
+        why=_why(proposal, ranks if ranks is not None else ranks_of(picture)),
+        effects=facts.effects,
         objective=_objective(goals[0]) if goals else "objective",
-        nearest=parts.nearest_of(proposal.nearest, design, _nearest_design(proposal, picture)),
+        nearest=facts.nearest,
         cost=costs_of(proposal.cost),
         duration=words.lasting(proposal.duration) if proposal.duration is not None else "",
         dangers=parts.dangers_of(proposal.hazards),
-        limits=parts.limits_of(proposal.checks),
+        limits=facts.limits,
         known=parts.known_of(proposal.domain),
         expiry=parts.expiry_of(proposal.created_at, proposal.expires_at, now),
         created=words.moment(proposal.created_at, now),
         quorum=quorum,
-        changes=changes_of(proposal),
+        changes=facts.changes,
         rights=rights_of(proposal, quorum, picture, now, visitor.name, visitor.role, stale),
         read=waiting.published,
         proposal=proposal,
     )
+
+
+def _facts_of(waiting: Waiting, picture: LabPicture, goals: tuple[Goal, ...]) -> _Facts:
+    proposal = waiting.proposal
+    best = best_of(picture, proposal.campaign)
+    other = _nearest_design(proposal, picture)
+    key = (
+        waiting.published.digest,
+        tuple((goal.property, goal.unit, goal.direction) for goal in goals),
+        tuple((name, value.value, value.unit) for name, value in best.items()),
+        other is not None,
+    )
+    found = _FACTS.get(key)
+    if found is None:
+        found = _FACTS[key] = _Facts(
+            process=words.process_of(proposal.design),
+            predictions=parts.predictions_of(proposal.prediction, goals, best),
+            effects=parts.effects_of(proposal.effects, proposal.design),
+            nearest=parts.nearest_of(proposal.nearest, proposal.design, other),
+            limits=parts.limits_of(proposal.checks),
+            changes=changes_of(proposal),
+        )
+        if len(_FACTS) > _MAX_FACTS:
+            _FACTS.popitem(last=False)
+    _FACTS.move_to_end(key)
+    return found
+
+
+def ranks_of(picture: LabPicture) -> Ranks:
+    """Acquisition values of what waits, ascending, by campaign and function."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for waiting in picture.proposals.values():
+        chosen = waiting.proposal.acquisition
+        if chosen is not None:
+            found.setdefault((waiting.proposal.campaign, chosen.function), []).append(chosen.value)
+    for values in found.values():
+        values.sort()
+    return found
 
 
 def _objective(goal: Goal) -> str:
@@ -202,7 +271,7 @@ def _nearest_design(proposal: Proposal, picture: LabPicture) -> Mapping[str, Qua
     return None if experiment is None else experiment.design
 
 
-def _why(proposal: Proposal, picture: LabPicture) -> Why:
+def _why(proposal: Proposal, ranks: Ranks) -> Why:
     chosen, pool = proposal.acquisition, proposal.proposed_by.pool
     meaning = _POOLS.get(pool, "")
     return Why(
@@ -211,23 +280,16 @@ def _why(proposal: Proposal, picture: LabPicture) -> Why:
         function=words.label(chosen.function) if chosen is not None else "",
         value=words.number(chosen.value, 3) if chosen is not None else "",
         meaning=_ACQUISITIONS.get(chosen.function, "higher is better") if chosen is not None else "",
-        rank=_rank(proposal, chosen, picture) if chosen is not None else "",
+        rank=_rank(chosen, ranks.get((proposal.campaign, chosen.function), ())) if chosen is not None else "",
         text=proposal.rationale,
     )
 
 
-def _rank(proposal: Proposal, chosen: Acquisition, picture: LabPicture) -> str:
-    others = [
-        other.proposal.acquisition.value
-        for other in picture.proposals.values()
-        if other.proposal.campaign == proposal.campaign
-        and other.proposal.acquisition is not None
-        and other.proposal.acquisition.function == chosen.function
-    ]
-    if len(others) < 2:
+def _rank(chosen: Acquisition, values: Sequence[float]) -> str:
+    if len(values) < 2:
         return ""
-    place = 1 + sum(value > chosen.value for value in others)
-    return f"{ordinal(place)} of the {len(others)} that wait"
+    place = 1 + len(values) - bisect.bisect_right(values, chosen.value)
+    return f"{ordinal(place)} of the {len(values)} that wait"
 
 
 def ordinal(n: int) -> str:

@@ -45,7 +45,7 @@ class Choice:
 
     def shown(self, level: Level) -> str:
         """A level as people read it."""
-        return self.levels.get(level) or words.plain(level, self.unit)
+        return self.levels.get(level) or _shown(level, self.unit)
 
 
 @dataclass(frozen=True)
@@ -107,11 +107,15 @@ def choices_of(proposal: Proposal, picture: LabPicture) -> tuple[Choice, ...]:
             found.append(_crystal(now, crystals, proposal))
             continue
         factor = factors.get(path)
-        levels = {level: words.plain(level, factor.unit) for level in factor.levels} if factor is not None else {}
+        levels = {level: _shown(level, factor.unit) for level in factor.levels} if factor is not None else {}
         if levels and now not in levels:
-            levels = {now: words.plain(now, unit), **levels}
+            levels = {now: _shown(now, unit), **levels}
         found.append(Choice(path, words.title(path), levels, now, unit))
     return tuple(found)
+
+
+def _shown(level: Level, unit: str) -> str:
+    return words.formula(level) if isinstance(level, str) else words.plain(level, unit)
 
 
 def _crystal(now: Level, crystals: Mapping[str, str], proposal: Proposal) -> Choice:

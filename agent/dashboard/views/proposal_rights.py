@@ -12,7 +12,7 @@ from agent.roles import Role, may, may_ask, roles_asking, roles_for
 from instruments.profile.agent_messages import Proposal
 from instruments.profile.decisions import Choice
 
-_OPEN = frozenset({"running", "paused"})
+OPEN = frozenset({"running", "paused"})
 """Phases of a campaign of which something can be approved."""
 
 
@@ -135,7 +135,7 @@ def _voted(quorum: Quorum, name: str) -> str:
 
 def _campaign(proposal: Proposal, picture: LabPicture) -> str:
     campaign = picture.campaigns.get(proposal.campaign)
-    if campaign is None or campaign.state is None or campaign.state.phase in _OPEN:
+    if campaign is None or campaign.state is None or campaign.state.phase in OPEN:
         return ""
     return f"The campaign {proposal.campaign} is {campaign.state.phase}: nothing of it is approved now."
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from agent.dashboard.views import words
-from agent.dashboard.views.proposal_card import ProposalCard, card_of, goals_of
+from agent.dashboard.views.proposal_card import ProposalCard, card_of, goals_of, ranks_of
 from agent.dashboard.views.proposal_parts import Tone, expiry_of
-from agent.dashboard.views.proposal_rights import quorum_of, rights_of
+from agent.dashboard.views.proposal_rights import OPEN
 
 if TYPE_CHECKING:
     from agent.dashboard.door.visitor import Visitor
@@ -129,16 +129,16 @@ def list_of(picture: LabPicture, now: datetime, visitor: Visitor, wish: Wish, *,
         stale: why what is shown may be old; empty where it is live.
     """
     every = list(picture.proposals.values())
+    sieve = _Sieve(picture, now, visitor)
     asked = [one for one in every if _matches(one.proposal, wish)]
-    sets: dict[Only, list[Waiting]] = {
-        only: [one for one in asked if _is(only, one.proposal, picture, now, visitor)] for only in ONLY
-    }
+    sets: dict[Only, list[Waiting]] = {only: [one for one in asked if sieve.keeps(only, one.proposal)] for only in ONLY}
+    ranks = ranks_of(picture)
     found = _ordered(sets[wish.only], picture, wish.sort)
     n_pages = max(-(-len(found) // PER_PAGE), 1)
     page = min(max(wish.page, 0), n_pages - 1)
     shown = found[page * PER_PAGE : (page + 1) * PER_PAGE]
     return ProposalList(
-        cards=tuple(card_of(one, picture, now, visitor, stale=stale) for one in shown),
+        cards=tuple(card_of(one, picture, now, visitor, stale=stale, ranks=ranks) for one in shown),
         n_waiting=len(every),
         n_found=len(found),
         page=page,
@@ -151,10 +151,11 @@ def list_of(picture: LabPicture, now: datetime, visitor: Visitor, wish: Wish, *,
 
 def ids_of(picture: LabPicture, now: datetime, visitor: Visitor, wish: Wish) -> tuple[str, ...]:
     """All that is wanted, in order, of all pages: what comes before and after one."""
+    sieve = _Sieve(picture, now, visitor)
     asked = [
         one
         for one in picture.proposals.values()
-        if _matches(one.proposal, wish) and _is(wish.only, one.proposal, picture, now, visitor)
+        if _matches(one.proposal, wish) and sieve.keeps(wish.only, one.proposal)
     ]
     return tuple(one.proposal.proposal for one in _ordered(asked, picture, wish.sort))
 
@@ -169,11 +170,6 @@ def decided(picture: LabPicture, now: datetime, pid: str) -> Decided | None:
     """What became of one proposal; None while nothing did, or where that is not told any more."""
     outcome = picture.outcomes.get(pid)
     return None if outcome is None else _decided(outcome, picture, now)
-
-
-def without(wish: Wish, only: Only) -> Wish:
-    """The same wish for other proposals, from the first page."""
-    return replace(wish, only=only, page=0)
 
 
 def _decided(outcome: Outcome, picture: LabPicture, now: datetime) -> Decided:
@@ -207,15 +203,31 @@ def _matches(proposal: Proposal, wish: Wish) -> bool:
     return any(sought in name.lower() for name in named)
 
 
-def _is(only: Only, proposal: Proposal, picture: LabPicture, now: datetime, visitor: Visitor) -> bool:
-    if only == "all":
-        return True
-    if only == "expiring":
-        return expiry_of(proposal.created_at, proposal.expires_at, now).is_soon
-    quorum = quorum_of(proposal, picture)
-    if only == "second":
-        return quorum.second
-    return rights_of(proposal, quorum, picture, now, visitor.name, visitor.role).is_mine
+class _Sieve:
+    """Which of a thousand proposals are wanted: what is the same for all of them is looked at once."""
+
+    def __init__(self, picture: LabPicture, now: datetime, visitor: Visitor) -> None:
+        states = [one.state for one in picture.campaigns.values() if one.state is not None]
+        self.votes = {pid: names for state in states for pid, names in state.votes.items()}
+        self.closed = {state.campaign for state in states if state.phase not in OPEN}
+        self.now, self.name, self.may = now, visitor.name, visitor.may("approve")
+
+    def keeps(self, only: Only, proposal: Proposal) -> bool:
+        """Whether a proposal is one of those."""
+        if only == "all":
+            return True
+        if only == "expiring":
+            return expiry_of(proposal.created_at, proposal.expires_at, self.now).is_soon
+        votes = self.votes.get(proposal.proposal, ())
+        if only == "second":
+            return 0 < len(votes) < proposal.quorum
+        return (
+            self.may
+            and self.name not in votes
+            and proposal.edited_by != self.name
+            and proposal.expires_at > self.now
+            and proposal.campaign not in self.closed
+        )
 
 
 def _ordered(found: list[Waiting], picture: LabPicture, sort: Sort) -> list[Waiting]:
