@@ -32,7 +32,7 @@ def test_proposals_wait_for_those_who_may_approve_the_most_pressing_first() -> N
     assert found[0].page == "/proposals/hard-P001"
     assert "SiC" in found[0].title
     assert "32" not in found[0].title  # what is expected stands below
-    assert "GPa expected" in found[0].text
+    assert "GPa expected" in found[0].detail
 
 
 def test_who_has_voted_has_done_their_part() -> None:
@@ -40,7 +40,7 @@ def test_who_has_voted_has_done_their_part() -> None:
 
     assert second.done == ("anna",)
     assert "1 of 2 have approved" in second.title
-    assert "approved by anna so far" in second.text.lower()
+    assert "approved by anna so far" in second.detail.lower()
 
 
 def test_an_edit_is_another_wait_and_what_has_expired_is_none() -> None:

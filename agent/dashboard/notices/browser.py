@@ -114,6 +114,6 @@ def notices_of(items: tuple[Item, ...], lab: str, prefix: str) -> list[dict[str,
         body = "; ".join(item.title for item in items[:3])
         return [{"title": title, "body": f"{body} …", "tag": f"{lab} many", "href": f"{prefix}/"}]
     return [
-        {"title": f"{lab}: {item.title}", "body": item.text[:300], "tag": item.mark, "href": f"{prefix}{item.page}"}
+        {"title": f"{lab}: {item.title}", "body": item.detail[:300], "tag": item.mark, "href": f"{prefix}{item.page}"}
         for item in items
     ]

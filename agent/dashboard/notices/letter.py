@@ -111,14 +111,14 @@ def _endings(notice: Notice, settings: NotifySection) -> list[str]:
 
 
 def _plain(item: Item, settings: NotifySection, now: datetime) -> str:
-    lines = [f"* {_line(item.title)}", _line(item.text), _until(item, now), settings.page(item.page)]
+    lines = [f"* {_line(item.title)}", _line(item.detail), _until(item, now), settings.page(item.page)]
     return "\n  ".join(line for line in lines if line)
 
 
 def _marked(item: Item, settings: NotifySection, now: datetime) -> str:
     title, page = escape(_line(item.title)), settings.page(item.page)
     head = f'<a href="{escape(page)}" style="color:#0a5c6b"><b>{title}</b></a>' if page else f"<b>{title}</b>"
-    return "<br>".join([head, *(escape(line) for line in (_line(item.text), _until(item, now)) if line)])
+    return "<br>".join([head, *(escape(line) for line in (_line(item.detail), _until(item, now)) if line)])
 
 
 def _until(item: Item, now: datetime) -> str:
@@ -130,7 +130,7 @@ def _entry(item: Item, settings: NotifySection) -> dict[str, Any]:
         "about": item.about,
         "id": item.id,
         "title": item.title,
-        "text": item.text,
+        "text": item.detail,
         "until": item.until.isoformat() if item.until else None,
         "approved_by": list(item.done),
         "roles": sorted(role.value for role in item.roles),

@@ -12,7 +12,8 @@ from agent.dashboard.views import words
 from agent.roles import Role, may, may_ask
 
 if TYPE_CHECKING:
-    from agent.dashboard.live.picture import LabPicture, Waiting
+    from agent.dashboard.live.picture import LabPicture
+    from instruments.profile.agent_messages import Proposal
     from instruments.profile.experiment_messages import ExperimentState
     from instruments.profile.laboratory import Laboratory
 
@@ -32,12 +33,13 @@ class Item:
         id: of it.
         mark: the same for one and the same wait; a later wait of the same thing has another where that can be told.
         title: what waits, in a line.
-        text: what to know, for people; may be empty.
+        text: what to know, for people; empty of a proposal, whose words ``detail`` makes.
         page: of the dashboard, where it is settled.
         roles: who may settle it.
         done: who has done their part already.
         until: when it is too late, by the laboratory's time.
         returns: whether a later wait of the same thing has the same mark.
+        proposal: that waits, where it is one.
     """
 
     about: About
@@ -50,6 +52,12 @@ class Item:
     done: tuple[str, ...] = ()
     until: datetime | None = None
     returns: bool = False
+    proposal: Proposal | None = None
+
+    @property
+    def detail(self) -> str:
+        """What to know, for people; of a proposal it is put into words only here, as most are never told."""
+        return self.text if self.proposal is None else _told(self.proposal, self.done)
 
 
 def waiting_in(picture: LabPicture, about: Collection[About]) -> tuple[Item, ...]:
@@ -133,12 +141,13 @@ def _proposals(picture: LabPicture) -> Iterator[Item]:
             "proposal",
             pid,
             f"proposal:{pid}:{proposal.revision}",
-            _asked(waiting, len(done))[:MAX_TITLE],
-            _told(waiting, done),
+            _asked(proposal, len(done))[:MAX_TITLE],
+            "",
             f"/proposals/{pid}",
             _DECIDERS,
             done,
             proposal.expires_at,
+            proposal=proposal,
         )
 
 
@@ -147,16 +156,14 @@ def _now(picture: LabPicture) -> datetime | None:
     return lab.ts if lab else None
 
 
-def _asked(waiting: Waiting, n_votes: int) -> str:
-    proposal = waiting.proposal
+def _asked(proposal: Proposal, n_votes: int) -> str:
     made = words.formula_of(proposal.design)
     more = f", {n_votes} of {proposal.quorum} have approved" if proposal.quorum > 1 else ""
     revised = f", revision {proposal.revision}" if proposal.revision > 1 else ""
     return f"Approve {made}? {proposal.proposal}{revised}{more}"
 
 
-def _told(waiting: Waiting, done: tuple[str, ...]) -> str:
-    proposal = waiting.proposal
+def _told(proposal: Proposal, done: tuple[str, ...]) -> str:
     parts = [
         "; ".join(f"{name} {value}" for name, value in words.process_of(proposal.design)),
         "; ".join(f"{words.label(name)} {words.estimated(one)} expected" for name, one in proposal.prediction.items()),

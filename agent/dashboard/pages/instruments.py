@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nicegui import ui
 
 from agent.dashboard.pages import instrument_markup as markup
+from agent.dashboard.pages.named_part import to_the_named_part
 from agent.dashboard.pages.shell import Frame, frame
 from agent.dashboard.pages.signed import confirm_signed
 from agent.dashboard.views.instruments import InstrumentView, instruments_view, readings_view, summary_of
@@ -15,7 +16,7 @@ from instruments.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from agent.dashboard.live.picture import Change
-    from agent.dashboard.ports import Hall
+    from agent.dashboard.ports import Hall, Live
     from agent.deciding.sending import Answer as Counted
 
 _OUT = "The agent orders nothing more of it until somebody puts it back. A job that it works on goes on to its end."
@@ -28,11 +29,42 @@ _SLOW_TICKS = 10
 
 def register(hall: Hall) -> None:
     """Declare the page."""
+    shared = Shared(hall.live, SystemClock())
 
     @ui.page("/instruments")
     def instruments() -> None:
         with frame(hall, "Instruments", "instruments") as page:
-            Room(page, SystemClock()).build()
+            Room(page, shared).build()
+
+
+class Shared:
+    """What all browsers are shown alike, worked out once for them.
+
+    Args:
+        live: the laboratory.
+        clock: says how long ago something was heard, and when this is worked out anew.
+    """
+
+    def __init__(self, live: Live, clock: Clock) -> None:
+        self._live, self._clock = live, clock
+        self._views: tuple[float, tuple[InstrumentView, ...]] | None = None
+        self._readings: dict[str, tuple[float, str]] = {}
+
+    def views(self) -> tuple[InstrumentView, ...]:
+        """All instruments."""
+        now = self._clock.elapsed()
+        if self._views is None or now - self._views[0] >= TICK_S / 2:
+            self._views = now, instruments_view(self._live.picture, self._live.now(), now)
+        return self._views[1]
+
+    def readings(self, iid: str) -> str:
+        """Markup of one instrument's readings."""
+        now, last = self._clock.elapsed(), self._readings.get(iid)
+        if last is None or now - last[0] >= TICK_S / 2:
+            instrument = self._live.picture.instruments.get(iid)
+            last = now, markup.readings(readings_view(instrument, self._live.now()) if instrument else ())
+            self._readings[iid] = last
+        return last[1]
 
 
 class Part:
@@ -98,9 +130,7 @@ class Card:
 
     def show_readings(self) -> None:
         """Bring the readings up to date."""
-        live = self._room.page.hall.live
-        instrument = live.picture.instruments.get(self.iid)
-        self._readings.show(markup.readings(readings_view(instrument, live.now()) if instrument else ()))
+        self._readings.show(self._room.shared.readings(self.iid))
 
 
 class Room:
@@ -108,11 +138,11 @@ class Room:
 
     Args:
         page: what stands around.
-        clock: says how long ago something was heard.
+        shared: what all browsers are shown.
     """
 
-    def __init__(self, page: Frame, clock: Clock) -> None:
-        self.page, self._clock = page, clock
+    def __init__(self, page: Frame, shared: Shared) -> None:
+        self.page, self.shared = page, shared
         self._cards: dict[str, Card] = {}
         self._changed = True
         self._read: set[str] = set()
@@ -125,6 +155,7 @@ class Room:
         self._tick()
         self.page.follow({"instrument", "telemetry", "experiment", "lab", "link", "agent"}, self._note)
         ui.timer(TICK_S, self._tick)
+        to_the_named_part()
 
     def _note(self, changes: frozenset[Change]) -> None:
         self._read |= {change.id for change in changes if change.kind == "telemetry"}
@@ -143,8 +174,7 @@ class Room:
         self._read.clear()
 
     def _show_all(self) -> None:
-        live = self.page.hall.live
-        views = instruments_view(live.picture, live.now(), self._clock.elapsed())
+        views = self.shared.views()
         if [view.iid for view in views] != list(self._cards):
             self._grid.clear()
             with self._grid:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nicegui import ui
 
 from agent.dashboard.pages import people_markup as markup
+from agent.dashboard.pages.named_part import to_the_named_part
 from agent.dashboard.pages.people_record import Decided
 from agent.dashboard.pages.shell import Frame, frame
 from agent.dashboard.views.people import people_view, roles_view, rules_view
@@ -62,6 +63,7 @@ class Register:
             self._decided = Decided(self._page, self._about)
             self._decided.build()
         self._refresh()
+        to_the_named_part()
         self._page.follow({"lab"}, lambda _changes: self._refresh())
         self._page.follow({"outcome"}, lambda _changes: self._decided.show_decisions())
 

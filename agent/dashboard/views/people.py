@@ -124,7 +124,7 @@ def roles_view(people: Iterable[PersonView]) -> tuple[RoleView, ...]:
     for person in people:
         if person.active:
             holders[person.role].append(person.name)
-    everything = tuple(dict.fromkeys(phrase for role in Role for phrase in allowed(role)))
+    everything = (*_CHOICES.values(), *_ACTIONS.values(), _CLEARS)
     return tuple(
         RoleView(
             role,
