@@ -38,6 +38,14 @@ _OF_THE_LAB = (
     ev.CampaignCreated, ev.CampaignChanged,
 )  # fmt: skip
 Row = Mapping[str, Any]
+Later = Callable[[float, Callable[[], None]], object]
+"""Has a function called after some seconds."""
+REST_S = 0.04
+"""What changes within so long is said once, and after the orders that follow from it."""
+
+
+def _at_once(_seconds: float, call: Callable[[], None]) -> None:
+    call()
 
 
 class Shelf(Protocol):
@@ -81,6 +89,7 @@ class Boards:
         clock: the laboratory's time.
         wall: the machine's own time.
         campaign: objective and design space of a campaign of the laboratory's file; None for any other.
+        later: has what changed become due a little later; at once by default.
     """
 
     def __init__(
@@ -94,6 +103,7 @@ class Boards:
         clock: Clock,
         wall: Callable[[], datetime],
         campaign: Callable[[str], tuple[Objective, SpaceFacts] | None],
+        later: Later = _at_once,
     ) -> None:
         self._desk = desk
         self._shelf = shelf
@@ -103,7 +113,9 @@ class Boards:
         self._clock = clock
         self._wall = wall
         self._campaign = campaign
+        self._later = later
         self._roll = Roll()
+        self._coming: dict[Due, None] = {}
         self._fresh: dict[Due, None] = {}
         self._again: dict[Due, None] = {}
         self._seq = 0
@@ -159,14 +171,23 @@ class Boards:
         self._ring()
 
     def _due(self, *due: Due) -> None:
+        first = not self._coming
         for one in due:
+            # A board goes up or comes down, whichever was said last.
             other: Due = ("clear" if one[0] == "experiment" else "experiment", one[1])
-            self._fresh.pop(other, None)
-            self._again.pop(other, None)
+            for waiting in (self._coming, self._fresh, self._again):
+                waiting.pop(other, None)
+            self._coming[one] = None
+        if first and due:
+            self._later(REST_S, self.ripen)
+
+    def ripen(self) -> None:
+        """Have everything that changed due now."""
+        for one in self._coming:
             self._again.pop(one, None)
             self._fresh[one] = None
-        if due:
-            self._ring()
+        self._coming.clear()
+        self._ring()
 
     # ---- Saying
 

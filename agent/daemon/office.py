@@ -196,6 +196,7 @@ class Office:
         try:
             self._house.desk.tell(ev.AgentStopped(boot=self._house.boot, reason=reason))
             self._house.keep_time()
+            self.boards.ripen()
             await self.mouth.drain()
         except (JournalError, InstrumentError, OSError) as error:
             _log.error("the leave could not be recorded", reason=str(error))
@@ -333,6 +334,7 @@ def _boards(house: House, bus: Bus) -> Boards:
     return Boards(
         house.desk, BoardShelf(house.journal), bus.transport, house.config.topics, about=about, clock=house.clock,
         wall=lambda: datetime.now(UTC), campaign=campaign,
+        later=lambda seconds, call: asyncio.get_running_loop().call_later(seconds, call),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -269,6 +269,22 @@ def test_what_is_amended_long_after_is_not_put_up_again(town: Town) -> None:
     town.lab.ask("clara", "retract", first)
     town.say()
     assert set(town.kept("experiment")) == {second}
+
+
+def test_what_changes_together_is_said_once_and_a_little_later(town: Town) -> None:
+    waiting: list[Callable[[], None]] = []
+    town.boards._later = lambda _seconds, call: waiting.append(call)
+    (eid,) = town.lab.approved()
+    town.lab.answer(town.lab.dispatch(eid))
+    assert (town.boards.fresh, len(waiting)) == (False, 1)
+    waiting.pop()()
+    assert town.boards.fresh
+    assert town.say() == 2, "the experiment and the round's model"
+    assert steps(town.told(eid))[0] == ("sinter", "succeeded")
+    town.lab.dispatch(eid)
+    assert len(waiting) == 1
+    town.boards.ripen()  # as it takes its leave
+    assert steps(town.told(eid))[1] == ("survey", "ordered")
 
 
 def test_what_the_bus_does_not_take_stays_due(town: Town) -> None:
