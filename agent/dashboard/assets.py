@@ -11,6 +11,7 @@ from typing import Final
 STATIC: Final = Path(__file__).parent / "static"
 _DOOR: Final = "login.css"
 _FIRST: Final = "labwright.css"
+_SESSION: Final = "session.js"
 
 
 @cache
@@ -28,7 +29,9 @@ def address(prefix: str, name: str) -> str:
 
 
 @cache
-def style_links(prefix: str) -> str:
-    """Markup that brings in the style sheets of all pages, the shared one first."""
+def head(prefix: str) -> str:
+    """Markup of a page's head: the style sheets of all pages, the shared one first, and what watches the session."""
     names = sorted(path.name for path in STATIC.glob("*.css") if path.name not in {_DOOR, _FIRST})
-    return "\n".join(f'<link rel="stylesheet" href="{escape(address(prefix, name))}">' for name in (_FIRST, *names))
+    links = [f'<link rel="stylesheet" href="{escape(address(prefix, name))}">' for name in (_FIRST, *names)]
+    watch = f'<script src="{escape(address(prefix, _SESSION))}" data-prefix="{escape(prefix)}" defer></script>'
+    return "\n".join([*links, watch])

@@ -3,6 +3,7 @@
 A plain ASGI application. Which path is which:
 
 - ``/login`` and ``/logout`` are the door's own, ``/static`` is for all: the login's looks are there;
+- ``/session`` says whether there is one, 204 or 401, without counting as a use of it;
 - ``/_nicegui_ws`` is the socket of a page, ``/_nicegui`` what it loads: both are for sessions alone;
 - anything else is a page: without a session the browser is led to the login.
 """
@@ -18,14 +19,13 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from agent.dashboard.door.headers import FRESH, LASTING, PLAIN_POLICY, page_policy, stamp
 from agent.dashboard.door.sessions import Sessions
 from agent.dashboard.door.settings import COOKIE, DoorSettings
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SOCKET: Final = "/_nicegui_ws"
@@ -81,6 +81,10 @@ class Guard:
         elif path.startswith("/static/"):
             versioned = b"v=" in scope.get("query_string", b"")
             await self._static(scope, receive, _stamped(send, PLAIN_POLICY, LASTING if versioned else "no-cache"))
+        elif path == "/session":
+            there = self._sessions.visitor(session_of(scope)) is not None
+            status = HTTPStatus.NO_CONTENT if there else HTTPStatus.UNAUTHORIZED
+            await _answer(Response(status_code=status), scope, receive, send)
         elif self._sessions.visitor(session_of(scope)) is None:
             await self._stranger(scope, receive, send, path)
         elif path.startswith((ASSETS, SOCKET)):
@@ -114,8 +118,8 @@ class Guard:
     async def _socket(self, scope: Scope, receive: Receive, send: Send, refusal: str) -> None:
         session = session_of(scope)
         if refusal or not inside(scope).startswith(SOCKET) or self._sessions.visitor(session) is None:
-            status = HTTPStatus.FORBIDDEN if refusal else HTTPStatus.UNAUTHORIZED
-            await _refuse_socket(scope, receive, send, status)
+            await receive()
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
 
         async def watched() -> Message:
@@ -200,13 +204,3 @@ def _list(message: Message) -> list[tuple[bytes, bytes]]:
 
 async def _answer(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
     await response(scope, receive, _stamped(send, PLAIN_POLICY, FRESH))
-
-
-async def _refuse_socket(scope: Scope, receive: Receive, send: Send, status: HTTPStatus) -> None:
-    await receive()
-    if "websocket.http.response" in scope.get("extensions", {}):
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"0")]
-        await send({"type": "websocket.http.response.start", "status": int(status), "headers": headers})
-        await send({"type": "websocket.http.response.body", "body": b""})
-    else:
-        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})

@@ -101,7 +101,7 @@ def frame(hall: Hall, title: str, active: str) -> Iterator[Frame]:
     if visitor is None:
         raise HTTPException(HTTPStatus.SEE_OTHER, headers={"location": f"{hall.prefix}/login"})
     page = Frame(hall, visitor)
-    ui.add_head_html(assets.style_links(hall.prefix))
+    ui.add_head_html(assets.head(hall.prefix))
     around = Surroundings(page, title, active, theme_of(request.scope))
     with around.main:
         ui.html(escape(title), sanitize=False, tag="h1").classes("lw-h1")
