@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -204,6 +205,10 @@ def test_a_virtual_laboratory_has_its_pages_and_answers_questions(tmp_path: Path
     assert "dashboard failed" not in (tmp_path / "said").read_text()
 
 
+def _more_than(found: list[Answer], n: int) -> bool:
+    return len(found) > n
+
+
 async def answers(state: Path, asked: list[dict[str, Any]]) -> list[Answer]:
     """Ask as the dashboard, one after the other."""
     known = BrokerStore(state / "broker").load()
@@ -221,7 +226,7 @@ async def answers(state: Path, asked: list[dict[str, Any]]) -> list[Answer]:
         for n, fields in enumerate(asked):
             question = Question.model_validate({"lab": known.lab, "question": f"q{n}", **fields})
             await transport.publish(known.topics.question("anna", f"q{n}"), question.to_bytes())
-            await until(lambda n=n: len(found) > n, within_s=WITHIN_S)
+            await until(partial(_more_than, found, n), within_s=WITHIN_S)
     finally:
         await transport.close()
     return found

@@ -111,16 +111,19 @@ def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, opened: Any, scene: An
     return porch
 
 
+application = Starlette()
+
+
 def test_the_pages_stand_while_the_agent_runs_and_are_gone_with_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     @asynccontextmanager
     async def opened(plan: object) -> AsyncIterator[Any]:
         assert isinstance(plan, _Plan)
-        yield SimpleNamespace(asgi="the application")
+        yield SimpleNamespace(asgi=application)
 
     async def scene(porch: Porch) -> None:
-        await until(lambda: porch.app == "the application")
+        await until(lambda: porch.app is application)
 
     porch = play(monkeypatch, tmp_path, opened, scene)
     assert (porch.app, porch.fault) == (None, "")
