@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from dashboard_samples import CAMPAIGN, NOW, sample_experiment, sample_picture, sample_proposal
@@ -29,9 +30,15 @@ def _gpa(value: float, std: float | None = 0.5) -> dict[str, Quantity]:
     return {"hardness": Quantity(value=value, unit="GPa", std=std)}
 
 
-def _ended(i: int, hour: float, value: float, **changes: object) -> ExperimentState:
+def _ended(i: int, hour: float, value: float, **changes: Any) -> ExperimentState:
     at = NOW + timedelta(hours=hour)
-    fields = {"found": _gpa(value), "corrections": (), "begun_at": at - timedelta(hours=2), "ended_at": at, **changes}
+    fields: dict[str, Any] = {
+        "found": _gpa(value),
+        "corrections": (),
+        "begun_at": at - timedelta(hours=2),
+        "ended_at": at,
+        **changes,
+    }
     return sample_experiment(i, **fields)
 
 
@@ -189,9 +196,12 @@ def test_without_anything_to_go_by_no_time_is_told() -> None:
 
 
 def test_what_is_limited_stands_first_with_its_share() -> None:
-    lines = spending_of(
-        {"sem_hours": BudgetLine(used=3, unit="h"), "experiments": BudgetLine(used=3, limit=12), "cost.powder": BudgetLine(used=5, limit=5, unit="g")}
-    )  # fmt: skip
+    budget = {
+        "sem_hours": BudgetLine(used=3, unit="h"),
+        "experiments": BudgetLine(used=3, limit=12),
+        "cost.powder": BudgetLine(used=5, limit=5, unit="g"),
+    }
+    lines = spending_of(budget)
     assert [(one.name, one.share) for one in lines] == [("Experiments", 0.25), ("Powder", 1.0), ("Sem hours", None)]
 
 
@@ -200,13 +210,22 @@ def test_a_timeline_is_newest_first_and_tells_nothing_of_other_campaigns() -> No
     other = _ended(99, 1, 20, campaign="other", proposal="other-P001")
     picture.experiments[other.experiment] = other
     picture.campaigns["other"] = picture.campaigns[CAMPAIGN]
-    moments = timeline_of(picture, CAMPAIGN)
+    moments = timeline_of(picture, CAMPAIGN).moments
     assert [one.at for one in moments] == sorted((one.at for one in moments), reverse=True)
     assert not any("hard-E099" in one.text for one in moments)
     assert any("took back the result of hard-E003" in one.text for one in moments)
     ended = [one for one in moments if one.about == "hard-E001" and "completed" in one.text]
     assert len(ended) == 1
     assert ended[0].page == "/experiments/hard-E001"
+
+
+def test_a_timeline_is_read_in_parts() -> None:
+    picture = sample_picture()
+    whole = timeline_of(picture, CAMPAIGN)
+    parts = [timeline_of(picture, CAMPAIGN, begin, 5) for begin in range(0, whole.total, 5)]
+    assert [moment for part in parts for moment in part.moments] == list(whole.moments)
+    beyond = timeline_of(picture, CAMPAIGN, 10_000, 5)
+    assert (beyond.begin, beyond.moments) == (parts[-1].begin, parts[-1].moments)
 
 
 def test_a_campaign_is_shown_before_all_of_it_has_come() -> None:

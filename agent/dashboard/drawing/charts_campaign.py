@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from agent.dashboard.drawing.charts import (
     CROSS,
@@ -27,6 +28,8 @@ from instruments.profile.model_messages import FactorEffect, Goal
 
 MEASURED, BEST, RETRACTED = "measured", "best so far", "taken back"
 INFEASIBLE, FAILED = "cannot be made", "no result"
+LABELS = 4096
+"""Labels of points that are remembered: a long campaign's are the same but for one when an experiment ends."""
 _POOL_COLOURS = {
     "completed": "green", "infeasible": "vermillion", "invalid_measurement": "orange", "retryable": "yellow",
     "aborted": "purple", "superseded": "grey", "retracted": "grey", "open": "blue",
@@ -78,11 +81,14 @@ def _whiskers(shown: Sequence[CurvePoint]) -> list[tuple[tuple[float, float], tu
 
 
 def _points(shown: Sequence[CurvePoint], mark: Mark, goal: Goal) -> list[Options]:
-    return [point(one.n, one.value, _said(one, goal)) for one in shown if one.mark == mark and one.value is not None]
+    return [
+        point(one.n, one.value, _said(one, goal.unit)) for one in shown if one.mark == mark and one.value is not None
+    ]
 
 
-def _said(one: CurvePoint, goal: Goal) -> str:
-    value = words.uncertain(one.value or 0.0, one.std, goal.unit)
+@lru_cache(maxsize=LABELS)
+def _said(one: CurvePoint, unit: str) -> str:
+    value = words.uncertain(one.value or 0.0, one.std, unit)
     more = ", taken back" if one.mark == "retracted" else ", corrected" if one.amended else ""
     return f"{one.experiment}: {value}{more}"
 
@@ -127,13 +133,16 @@ def parity(data: Parity) -> Options:
 
 def _parity(data: Parity, *, inside: bool) -> list[Options]:
     return [
-        point(one.measured, one.predicted, _foreseen(one, data.goal)) for one in data.points if one.inside is inside
+        point(one.measured, one.predicted, _foreseen(one, data.goal.unit))
+        for one in data.points
+        if one.inside is inside
     ]
 
 
-def _foreseen(one: ParityPoint, goal: Goal) -> str:
-    measured = words.uncertain(one.measured, one.std, goal.unit)
-    return f"{one.experiment}: measured {measured}, predicted {words.interval(one.low, one.high, goal.unit)} (90%)"
+@lru_cache(maxsize=LABELS)
+def _foreseen(one: ParityPoint, unit: str) -> str:
+    measured = words.uncertain(one.measured, one.std, unit)
+    return f"{one.experiment}: measured {measured}, predicted {words.interval(one.low, one.high, unit)} (90%)"
 
 
 def effect(data: FactorEffect, goal: Goal, reach: Options) -> Options:

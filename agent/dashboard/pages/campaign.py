@@ -7,15 +7,16 @@ from html import escape
 
 from nicegui import ui
 
-from agent.dashboard.drawing import charts_campaign
+from agent.dashboard.drawing.charts import Options
 from agent.dashboard.live.picture import Change, Kind
 from agent.dashboard.pages import campaign_markup as markup
 from agent.dashboard.pages.campaign_actions import Steering
+from agent.dashboard.pages.campaign_desk import Desk, Drawn
 from agent.dashboard.pages.campaign_front import FrontCard
 from agent.dashboard.pages.charting import chart, redraw, styled
 from agent.dashboard.pages.shell import Frame, frame
 from agent.dashboard.ports import Hall
-from agent.dashboard.views.campaign import CampaignView, campaign_ids, campaign_view
+from agent.dashboard.views.campaign import CampaignView, campaign_ids
 from agent.dashboard.views.campaign_timeline import timeline_of
 
 MOMENTS = 15
@@ -31,11 +32,12 @@ _KINDS: tuple[Kind, ...] = (
     "lab",
     "instrument",
 )
-_Updates = list[Callable[[CampaignView], None]]
+_Updates = list[Callable[[Drawn], None]]
 
 
 def register(hall: Hall) -> None:
     """Declare ``/campaigns`` and ``/campaigns/{cid}``."""
+    desk = Desk(hall.live)
 
     @ui.page("/campaigns")
     def campaigns() -> None:
@@ -57,160 +59,132 @@ def register(hall: Hall) -> None:
     def campaign(cid: str) -> None:
         with frame(hall, f"Campaign {cid}", "campaigns") as page:
             styled(hall, "charts.css", "campaign.css")
-            _Campaign(page, cid)
+            _Campaign(page, desk, cid)
 
 
 class _Campaign:
     """One browser's page of one campaign."""
 
-    def __init__(self, page: Frame, cid: str) -> None:
-        self.page, self.hall, self.cid = page, page.hall, cid
+    def __init__(self, page: Frame, desk: Desk, cid: str) -> None:
+        self.page, self.hall, self.desk, self.cid = page, page.hall, desk, cid
         self.updates: _Updates = []
-        self.effects: tuple[str, ...] = ()
+        self.shown: Drawn | None = None
         self.begin = 0
-        view = self.view()
-        self.body = ui.element("div").style("width:100%")
+        self.body = ui.element("div").classes("lw-wide")
         with self.body:
-            if view is None:
-                self.empty = ui.html(
-                    f"<p class='lw-empty'>No campaign {escape(cid)} is known here (yet).</p>", sanitize=False
-                )
-            else:
-                self.build(view)
+            ui.html(f"<p class='lw-empty'>No campaign {escape(cid)} is known here (yet).</p>", sanitize=False)
+        self.refresh(frozenset())
         page.follow(_KINDS, self.refresh)
 
-    def view(self) -> CampaignView | None:
-        live = self.hall.live
-        return campaign_view(live.picture, self.cid, live.now())
-
-    def refresh(self, changes: frozenset[Change]) -> None:
-        view = self.view()
-        if view is None:
+    def refresh(self, _: frozenset[Change]) -> None:
+        """Bring up to date what has changed."""
+        drawn = self.desk.drawn(self.cid)
+        if drawn is None:
             return
-        if not self.updates:
+        before, self.shown = self.shown, drawn
+        if before is None or (before.best is None) != (drawn.best is None):
+            self.updates.clear()
             self.body.clear()
             with self.body:
-                self.build(view)
-            return
-        if {change.kind for change in changes} <= {"instrument"}:
-            return
-        for update in self.updates:
-            update(view)
+                self.build(drawn)
+        elif drawn is not before:
+            for update in self.updates:
+                update(drawn)
+        self.steering.update(drawn.view)
+        self.trade.update()
+        self.happened()
 
-    def build(self, view: CampaignView) -> None:
+    def build(self, drawn: Drawn) -> None:
         with ui.element("div").classes("lw-campaign-top"):
             with ui.element("section").classes("lw-card"):
-                self.html(markup.summary, view)
-                self.updates.append(Steering(self.page, self.cid).show(view))
+                self.html(markup.summary, drawn)
+                self.steering = Steering(self.page, self.cid)
             with ui.element("section").classes("lw-card"):
-                self.html(lambda view: markup.best(view, self.hall.prefix), view)
+                self.html(lambda view: markup.best(view, self.hall.prefix), drawn)
             with ui.element("section").classes("lw-card"):
-                self.html(lambda view: markup.budget(view, self.hall.live.now()), view)
+                self.html(lambda view: markup.budget(view, self.hall.live.now()), drawn)
         with ui.element("div").classes("lw-charts"):
-            self.curve(view)
-            self.parity(view)
+            self.chart("Best so far", lambda one: one.best, drawn)
+            with self.chart("Predicted against measured", lambda one: one.parity, drawn):
+                self.html(markup.parity, drawn)
             with ui.element("section").classes("lw-card"):
-                self.updates.append(FrontCard(self.page, self.cid).show(view))
-            self.pools(view)
-        self.factors(view)
+                self.trade = FrontCard(self.desk, self.cid)
+            self.chart("Outcomes by pool", lambda one: one.pools, drawn)
+        self.factors(drawn)
         self.timeline()
 
-    def html(self, make: Callable[[CampaignView], str], view: CampaignView) -> None:
-        part = ui.html(make(view), sanitize=False)
+    def html(self, make: Callable[[CampaignView], str], drawn: Drawn) -> None:
+        part = ui.html(make(drawn.view), sanitize=False)
 
-        def update(view: CampaignView) -> None:
-            text = make(view)
+        def update(drawn: Drawn) -> None:
+            text = make(drawn.view)
             if part.content != text:
                 part.content = text
 
         self.updates.append(update)
 
-    def curve(self, view: CampaignView) -> None:
-        with ui.element("section").classes("lw-card"):
-            ui.html(markup.head("Best so far"), sanitize=False)
-            if view.curve is None:
-                self.later("What this campaign looks for has not been told yet.")
-                return
-            drawn = chart(charts_campaign.best_so_far(view.curve))
-            self.updates.append(
-                lambda view: redraw(drawn, charts_campaign.best_so_far(view.curve)) if view.curve is not None else None
-            )
+    def chart(self, title: str, options: Callable[[Drawn], Options | None], drawn: Drawn) -> ui.element:
+        card = ui.element("section").classes("lw-card")
+        first = options(drawn)
+        with card:
+            ui.html(markup.head(title), sanitize=False)
+            if first is None:
+                ui.html("<p class='lw-empty'>What this campaign looks for is not known yet.</p>", sanitize=False)
+                return card
+            there = chart(first)
 
-    def parity(self, view: CampaignView) -> None:
-        with ui.element("section").classes("lw-card"):
-            ui.html(markup.head("Predicted against measured"), sanitize=False)
-            if view.parity is None:
-                self.later("Nothing has been predicted yet.")
-                return
-            drawn = chart(charts_campaign.parity(view.parity))
-            self.html(markup.parity, view)
-            self.updates.append(
-                lambda view: redraw(drawn, charts_campaign.parity(view.parity)) if view.parity is not None else None
-            )
+        def update(drawn: Drawn) -> None:
+            now = options(drawn)
+            if now is not None:
+                redraw(there, now)
 
-    def pools(self, view: CampaignView) -> None:
-        with ui.element("section").classes("lw-card"):
-            ui.html(markup.head("Outcomes by pool"), sanitize=False)
-            drawn = chart(charts_campaign.pools(view.pools))
-            self.updates.append(lambda view: redraw(drawn, charts_campaign.pools(view.pools)))
+        self.updates.append(update)
+        return card
 
-    def later(self, text: str) -> None:
-        """Say that something is missing, and build the page anew once it is there."""
-        ui.html(f"<p class='lw-empty'>{text}</p>", sanitize=False)
-
-        def again(view: CampaignView) -> None:
-            if view.curve is not None:
-                self.updates.clear()
-
-        self.updates.append(again)
-
-    def factors(self, view: CampaignView) -> None:
-        with ui.element("section").classes("lw-card").style("margin-top:var(--lw-gap)"):
-            self.html(markup.learned, view)
+    def factors(self, drawn: Drawn) -> None:
+        with ui.element("section").classes("lw-card lw-below"):
+            self.html(markup.learned, drawn)
             grid = ui.element("div").classes("lw-effects")
-        drawn: dict[str, ui.echart] = {}
+        there: dict[str, ui.echart] = {}
 
-        def update(view: CampaignView) -> None:
-            factors = tuple(one.factor for one in view.effects)
-            reach = charts_campaign.effects_reach(view.effects)
-            if factors != tuple(drawn):
-                grid.clear()
-                drawn.clear()
-                with grid:
-                    for one in view.effects:
-                        with ui.element("div"):
-                            ui.html(markup.factor(one), sanitize=False)
-                            drawn[one.factor] = chart(charts_campaign.effect(one, view.goals[0], reach), "small")
+        def update(drawn: Drawn) -> None:
+            effects = dict(zip((one.factor for one in drawn.view.effects), drawn.effects, strict=False))
+            if list(effects) == list(there):
+                for factor, options in effects.items():
+                    redraw(there[factor], options)
                 return
-            for one in view.effects:
-                redraw(drawn[one.factor], charts_campaign.effect(one, view.goals[0], reach))
+            grid.clear()
+            there.clear()
+            with grid:
+                for one, options in zip(drawn.view.effects, drawn.effects, strict=False):
+                    with ui.element("div"):
+                        ui.html(markup.factor(one), sanitize=False)
+                        there[one.factor] = chart(options, "small")
 
-        update(view)
+        update(drawn)
         self.updates.append(update)
 
     def timeline(self) -> None:
-        with ui.element("section").classes("lw-card").style("margin-top:var(--lw-gap)"):
+        with ui.element("section").classes("lw-card lw-below"):
             ui.html(markup.head("What happened"), sanitize=False)
-            rows = ui.html("", sanitize=False)
+            self.rows = ui.html("", sanitize=False)
             with ui.element("div").classes("lw-pager"):
-                newer = ui.button("Newer", on_click=lambda: turn(-MOMENTS)).props("flat dense no-caps")
-                where = ui.label("").classes("lw-meta")
-                older = ui.button("Older", on_click=lambda: turn(MOMENTS)).props("flat dense no-caps")
+                self.newer = ui.button("Newer", on_click=lambda: self.turn(-MOMENTS)).props("flat dense no-caps")
+                self.where = ui.label("").classes("lw-meta")
+                self.older = ui.button("Older", on_click=lambda: self.turn(MOMENTS)).props("flat dense no-caps")
 
-        def turn(by: int) -> None:
-            self.begin = max(0, self.begin + by)
-            update(None)
+    def turn(self, by: int) -> None:
+        self.begin += by
+        self.happened()
 
-        def update(_: CampaignView | None) -> None:
-            moments = timeline_of(self.hall.live.picture, self.cid)
-            self.begin = min(self.begin, max(0, (len(moments) - 1) // MOMENTS * MOMENTS))
-            end = min(self.begin + MOMENTS, len(moments))
-            text = markup.timeline(moments[self.begin : end], self.hall.prefix, self.hall.live.now())
-            if rows.content != text:
-                rows.content = text
-            where.text = f"{self.begin + 1}–{end} of {len(moments)}" if moments else ""
-            newer.set_enabled(self.begin > 0)
-            older.set_enabled(end < len(moments))
-
-        update(None)
-        self.updates.append(update)
+    def happened(self) -> None:
+        live = self.hall.live
+        part = timeline_of(live.picture, self.cid, self.begin, MOMENTS)
+        self.begin = part.begin
+        text = markup.timeline(part.moments, self.hall.prefix, live.now())
+        if self.rows.content != text:
+            self.rows.content = text
+        end = part.begin + len(part.moments)
+        self.where.text = f"{part.begin + 1}–{end} of {part.total}" if part.total else ""
+        self.newer.set_enabled(part.begin > 0)
+        self.older.set_enabled(end < part.total)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -77,17 +76,12 @@ class Steering:
         self.page, self.cid = page, cid
         self.buttons: dict[Steer, ui.button] = {}
         self.phase = ""
-
-    def show(self, view: CampaignView) -> Callable[[CampaignView], None]:
-        """Build them; what is returned brings them up to date."""
         with ui.element("div").classes("lw-actions"):
             for steer, wheel in WHEELS.items():
                 button = ui.button(wheel.label, on_click=lambda _, steer=steer: self.open(steer), color=None)
                 button.props("no-caps outline" + (" text-color=negative" if steer == "stop" else ""))
                 self.buttons[steer] = button.mark(f"{steer}-campaign")
         self.note = ui.label("").classes("lw-meta")
-        self.update(view)
-        return self.update
 
     def update(self, view: CampaignView) -> None:
         """Show what can be asked in the phase of this moment by who looks."""

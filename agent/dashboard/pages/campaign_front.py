@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from nicegui import ui
 
-from agent.dashboard.drawing.charts_front import front
+from agent.dashboard.drawing.charts import Options
 from agent.dashboard.pages import campaign_markup as markup
+from agent.dashboard.pages.campaign_desk import Desk
 from agent.dashboard.pages.charting import chart, redraw
-from agent.dashboard.pages.shell import Frame
 from agent.dashboard.views import words
-from agent.dashboard.views.campaign import CampaignView
-from agent.dashboard.views.campaign_pareto import Axis, Front, axes_of, front_of
-from instruments.profile.experiment_messages import ExperimentState
+from agent.dashboard.views.campaign_pareto import Axis
 
 HIGHER, LOWER = "higher is better", "lower is better"
 
@@ -23,33 +20,30 @@ class FrontCard:
     """The card of one browser.
 
     Args:
-        page: that it is on.
+        desk: works the chart out.
         cid: the campaign.
     """
 
-    def __init__(self, page: Frame, cid: str) -> None:
-        self.live, self.cid = page.hall.live, cid
+    def __init__(self, desk: Desk, cid: str) -> None:
+        self.desk, self.cid = desk, cid
         self.choice: list[str] = []
         self.turned: dict[str, str] = {}
         self.drawn: ui.echart | None = None
-
-    def show(self, view: CampaignView) -> Callable[[CampaignView], None]:
-        """Build it; what is returned brings it up to date."""
         ui.html(markup.head("Trade-off"), sanitize=False)
         self.place = ui.element("div")
-        self.update(view)
-        return self.update
+        self.update()
 
-    def update(self, view: CampaignView) -> None:
+    def update(self) -> None:
         """Show the samples of this moment."""
-        axes = {one.name: one for one in axes_of(self.live.picture, self._experiments(), view.goals)}
+        drawn = self.desk.drawn(self.cid)
+        axes = {one.name: one for one in drawn.axes} if drawn is not None else {}
         if len(axes) < 2:
             if self.drawn is None:
                 self.place.clear()
                 with self.place:
                     ui.html("<p class='lw-empty'>Two quantities of a sample must be known first.</p>", sanitize=False)
             return
-        self.view, self.axes = view, axes
+        self.axes = axes
         if self.drawn is None or any(name not in axes for name in self.choice):
             self.choice = _first(list(axes.values()))
             self._build()
@@ -57,16 +51,11 @@ class FrontCard:
             for select in self.selects:
                 select.set_options({name: words.title(name) for name in axes})
         if self.drawn is not None:
-            redraw(self.drawn, front(self._front()))
+            redraw(self.drawn, self._options())
 
-    def _experiments(self) -> list[ExperimentState]:
-        return list(self.live.picture.of_campaign(self.cid))
-
-    def _front(self) -> Front:
+    def _options(self) -> Options:
         x, y = (self._axis(name) for name in self.choice)
-        waiting = (one.proposal for one in self.live.picture.proposals.values())
-        mine = [proposal for proposal in waiting if proposal.campaign == self.cid]
-        return front_of(self.live.picture, self._experiments(), x, y, mine)
+        return self.desk.front(self.cid, x, y)
 
     def _axis(self, name: str) -> Axis:
         axis = self.axes[name]
@@ -79,7 +68,7 @@ class FrontCard:
             with ui.element("div").classes("lw-front-choice"):
                 self.selects = [self._select(i, label) for i, label in enumerate(("Across", "Upwards"))]
                 self.ways = [self._way(i) for i in range(2)]
-            self.drawn = chart(front(self._front()))
+            self.drawn = chart(self._options())
 
     def _select(self, i: int, label: str) -> ui.select:
         def chosen(name: str) -> None:
@@ -107,7 +96,7 @@ class FrontCard:
 
     def _redraw(self) -> None:
         if self.drawn is not None:
-            redraw(self.drawn, front(self._front()))
+            redraw(self.drawn, self._options())
 
 
 def _way(axis: Axis) -> str:
