@@ -6,8 +6,8 @@ Usage::
 
 A real Mosquitto, ``labwright dashboard`` in a process of its own, and that many Chromium contexts, each logged in and
 with the list of proposals open. What the agent would say is published by this script. A page can be used when its
-connection to the server stands and a click on one of its buttons was answered; a change is seen when the number of
-waiting proposals in the page is the new one. Browsers and servers share the machine. Prints a table; with ``--json``
+connection to the server stands and a click on one of its buttons was answered; a change is seen when the card of a new
+proposal stands in the list, or the card of one that was withdrawn does not any more. Browsers and servers share the machine. Prints a table; with ``--json``
 one line of JSON.
 """
 
@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -64,8 +64,13 @@ ARGUMENTS = (
 LAB = Lab("labwright", "figures")
 AGENT, PASSWORD = "agent", "a password of many"
 BEAT_S = 5.0
-_COUNT = """n => { const end = () => { if (document.body.innerText.includes(n)) {
-    window.lwSeen = performance.timeOrigin + performance.now(); return true } return false };
+EXTRA = 5000
+"""Number of the proposal that comes and goes."""
+_WATCH = """([id, wanted]) => { const end = () => {
+    const main = document.querySelector('main');
+    if (main && main.innerText.includes(id) === wanted) {
+        window.lwSeen = performance.timeOrigin + performance.now(); return true }
+    return false };
     window.lwSeen = 0; if (!end()) new MutationObserver((_, me) => end() && me.disconnect())
     .observe(document.body, {subtree: true, childList: true, characterData: true}) }"""
 
@@ -91,9 +96,10 @@ class Agent:
             one = sample_experiment(i, "ended")
             await self._transport.publish(LAB.experiment(one.experiment), one.to_bytes(), retain=True)
 
-    async def propose(self, i: int) -> None:
-        """One proposal more."""
-        one = sample_proposal(i, lab=LAB.lab, expires_at=datetime.now(UTC) + timedelta(days=2))
+    async def propose(self, i: int, days: float = 2.0) -> None:
+        """One proposal more; what expires first stands first in the list."""
+        now = datetime.now(UTC)
+        one = sample_proposal(i, lab=LAB.lab, created_at=now, expires_at=now + timedelta(days=days))
         await self._transport.publish(LAB.proposal(one.proposal), one.to_bytes(), retain=True)
 
     async def withdraw(self, i: int) -> None:
@@ -136,8 +142,9 @@ def served(directory: Path, broker: Any) -> Iterator[tuple[str, psutil.Process]]
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = broker.address("dashboard").url_with_password
+    program = str(Path(sys.executable).with_name("labwright"))
     command = [
-        sys.executable, "-m", "agent.cli", "dashboard", "--broker", url, "--lab", LAB.lab, "--port", str(port),
+        program, "dashboard", "--broker", url, "--lab", LAB.lab, "--port", str(port),
         "--dir", str(directory / "ids"),
     ]  # fmt: skip
     log = directory / "dashboard.log"
@@ -189,12 +196,12 @@ async def interactive(page: Page, base: str, n: int) -> float:
     return took
 
 
-async def seen(pages: Sequence[Page], act: Any, words: str) -> list[float]:
+async def seen(pages: Sequence[Page], act: Awaitable[None], pid: str, *, there: bool) -> list[float]:
     """Seconds from an act of the agent until each page shows what follows from it."""
     for page in pages:
-        await page.evaluate(_COUNT, words)
+        await page.evaluate(_WATCH, [pid, there])
     begun = time.time()
-    await act()
+    await act
     for page in pages:
         await page.wait_for_function("window.lwSeen > 0", timeout=30_000)
     return [float(await page.evaluate("window.lwSeen")) / 1000.0 - begun for page in pages]
@@ -242,12 +249,11 @@ async def _with_browsers(
                 loads.append(await interactive(page, base, options.proposals))
                 pages.append(page)
                 progress.print(f"{i + 1} of {len(names)} browsers: {loads[-1]:.2f} s, {_mb(process):.0f} MB")
-            n, shown = options.proposals, []
+            shown, pid = [], sample_proposal(EXTRA).proposal
             for again in range(options.updates):
                 more = again % 2 == 0
-                act = agent.propose if more else agent.withdraw
-                words = f"{n + 1 if more else n}"
-                shown += await seen(pages, lambda act=act: act(n + 1), words)
+                act = agent.propose(EXTRA, 1.0) if more else agent.withdraw(EXTRA)
+                shown += await seen(pages, act, pid, there=more)
                 progress.print(f"change {again + 1}: last seen after {max(shown[-len(pages) :]):.2f} s")
             memory["with_browsers_mb"] = _mb(process)
         finally:
