@@ -11,7 +11,12 @@ _SCRIPT: Final = """
   if (window.lwNamed || !location.hash) return;
   window.lwNamed = true;
   const part = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (part) { part.classList.add("lw-named"); part.scrollIntoView({block: "start"}); }
+  if (!part) return;
+  part.classList.add("lw-named");
+  const show = () => part.scrollIntoView({block: "start"});
+  const late = setTimeout(show, 400);  // what stands above may still grow
+  for (const act of ["wheel", "touchstart", "keydown"]) addEventListener(act, () => clearTimeout(late), {once: true});
+  show();
 })();
 """
 

@@ -57,7 +57,7 @@ def decisions(shown: Sequence[DecisionLine], prefix: str) -> str:
         return '<p class="lw-empty">No decision is known of that.</p>'
     columns = ("When", "Proposal", "Outcome", "By", "Why")
     rows = "".join(_decision(line, prefix) for line in shown)
-    return _table("Decisions", columns, rows)
+    return _table("Decisions", "people-decisions", columns, rows)
 
 
 def entries(shown: Sequence[EntryLine], prefix: str) -> str:
@@ -65,7 +65,7 @@ def entries(shown: Sequence[EntryLine], prefix: str) -> str:
     if not shown:
         return '<p class="lw-empty">The record has no entry about that.</p>'
     columns = ("No.", "When", "What", "By", "Hash")
-    return _table("Entries of the record", columns, "".join(_entry(line, prefix) for line in shown))
+    return _table("Entries of the record", "people-entries", columns, "".join(_entry(line, prefix) for line in shown))
 
 
 def about(name: str, prefix: str, text: str = "") -> str:
@@ -130,10 +130,10 @@ def _page(page: str, text: str, prefix: str) -> str:
     return f'<a class="lw-link" href="{escape(prefix + page)}">{escape(text)}</a>'
 
 
-def _table(caption: str, columns: Sequence[str], rows: str) -> str:
+def _table(caption: str, name: str, columns: Sequence[str], rows: str) -> str:
     heads = "".join(f'<th scope="col">{column}</th>' for column in columns)
     return (
-        f'<div class="lw-scroll"><table class="lw-table people-table"><caption class="lw-hidden-label">{caption}'
+        f'<div class="lw-scroll"><table class="lw-table people-table {name}"><caption class="lw-hidden-label">{caption}'
         f"</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
