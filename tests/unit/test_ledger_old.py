@@ -125,6 +125,34 @@ def test_the_very_first_schema_is_carried_over_too(old: Path) -> None:
         assert journal.verify(projections=True) == 55
 
 
+@pytest.fixture
+def last_release(old: Path) -> Path:
+    """The same, as the release before this one left it: without the index of histories."""
+    Journal(old, write=True).close()
+    with sqlite3.connect(old / FILE) as database:
+        database.executescript("DROP TABLE experiment_events; UPDATE alembic_version SET version_num = '0003'")
+    database.close()
+    return old
+
+
+def test_histories_are_indexed_when_the_last_release_is_carried_over(last_release: Path) -> None:
+    with Journal(last_release, write=False) as journal:
+        known = rows(journal, t.experiment_events, "experiment", "seq")
+    with Journal(last_release, write=True) as journal:
+        assert journal.verify(projections=True) == 55
+        assert rows(journal, t.experiment_events, "experiment", "seq") == known
+        about = [s.seq for s in journal.read() if getattr(s.event, "experiment", "") == "E003"]
+        assert [seq for eid, seq in known if eid == "E003"] == about
+
+
+def test_an_end_that_is_missing_is_still_seen_after_it_was_carried_over(last_release: Path) -> None:
+    with sqlite3.connect(last_release / FILE) as database:
+        database.execute("DELETE FROM events WHERE seq = 55")
+    database.close()
+    with pytest.raises(JournalError, match="ends at event 54, and should at event 55"):
+        Journal(last_release, write=True)
+
+
 def test_a_start_on_a_database_of_this_release_does_without_the_migrations(old: Path) -> None:
     Journal(old, write=True).close()
     code = (
