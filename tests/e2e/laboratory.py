@@ -104,10 +104,10 @@ class Laboratory:
         return find_place(Asked(state=self.state), (user,)).address
 
     def command(self, *words: str, user: str = "anna") -> subprocess.CompletedProcess[str]:
-        """Run a command line of a person at this laboratory, such as ``labwright approve``."""
+        """Run a command line of a person at this laboratory, such as ``labwright approve ID``."""
         line = [sys.executable, "-c", "from agent.cli import main; main()", *words]
         line += ["--state", str(self.state), "--dir", str(self.home / "identities")]
-        if words[0] not in {"status", "show"}:
+        if words[0] != "status":
             line += ["--as", user]
         environment = {**_environment(), "LABWRIGHT_PASSWORD": PASSWORD}
         return subprocess.run(  # noqa: S603

@@ -51,7 +51,7 @@ class Person:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not any(known in message.text for known in _EXPECTED):
-            self.faults.append(message.text)
+            self.faults.append(f"{message.text} {message.location.get('url', '')}")
 
     def _on_request(self, request: Request) -> None:
         own = self.base.split("://", 1)[1].split("/", 1)[0]
@@ -89,14 +89,16 @@ class Person:
     def shoot(self, name: str, *, whole: bool = True) -> Path:
         """Take a screenshot, of the whole page or of what is in the window."""
         path = self.shots / f"{name}-{self.look}.png"
-        self.page.screenshot(path=path, full_page=whole, animations="disabled")
+        # Written here: Playwright would start a thread for it.
+        path.write_bytes(self.page.screenshot(full_page=whole, animations="disabled"))
         return path
 
     # Deciding ---------------------------------------------------------------------------------------------------------
 
     def waiting(self) -> list[str]:
-        """Ids of the proposals on the page that is open, in their order."""
-        links = self.page.locator("main a[href*='/proposals/']")
+        """Ids of the proposals that wait, in the order of the page that is open; waits for the first."""
+        links = self.page.locator("main h2 a[href*='/proposals/']")
+        self.see(links.first, within_ms=EXPERIMENT_MS)
         found = [link.get_attribute("href") or "" for link in links.all()]
         ids = [match[1] for href in found if (match := re.search(r"/proposals/([A-Za-z0-9_.\-]+)$", href))]
         return list(dict.fromkeys(ids))
