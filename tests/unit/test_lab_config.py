@@ -197,6 +197,15 @@ def test_a_wrong_dashboard_is_one_clear_message(tmp_path: Path, table: str, word
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
+def test_the_dashboards_guide_shows_tables_that_are_right(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text()
+    tables = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    assert len(tables) == 2
+    config = load(tmp_path, SMALLEST + "".join(tables))
+    assert config.dashboard == type(config.dashboard)(), "the guide shows the defaults"
+    assert config.notify.on
+
+
 def test_a_database_has_its_password_from_elsewhere(tmp_path: Path) -> None:
     text = SMALLEST.replace("[lab]", '[lab]\ndatabase = "postgresql://labwright@db.example:5433/lab"')
     config = load(tmp_path, text)
