@@ -24,7 +24,7 @@ from nicegui import ui
 from nicegui.testing import User
 
 from agent.dashboard.live.freshness import Freshness
-from agent.dashboard.live.picture import Change, LabPicture
+from agent.dashboard.live.picture import Change, LabPicture, Waiting
 from agent.dashboard.pages import proposal, proposals
 from agent.deciding.sending import Answer as Counted
 from agent.roles import Role
@@ -434,7 +434,13 @@ def cards(user: User) -> str:
 
 
 def test_a_thousand_proposals_cost_a_page_no_more_than_twelve() -> None:
-    few, many = Place(sample_picture(12)), Place(sample_picture(1000))
+    few, many = Place(sample_picture(12)), Place(sample_picture(12))
+    for one in list(many.live.picture.proposals.values()):
+        for n in range(1, 84):
+            named = {"proposal": f"{one.proposal}-{n}"}
+            copy = Waiting(one.proposal.model_copy(update=named), one.published.model_copy(update=named))
+            many.live.picture.proposals[copy.proposal.proposal] = copy
+    assert len(many.live.picture.proposals) == 1008
     counted: list[int] = []
 
     async def journey(user: User) -> None:
@@ -446,6 +452,36 @@ def test_a_thousand_proposals_cost_a_page_no_more_than_twelve() -> None:
     few.visited(journey)
     many.visited(journey)
     assert counted[0] == counted[1] < 260
+
+
+def test_time_goes_on_by_itself_and_what_expires_cannot_be_approved() -> None:
+    place = Place()
+
+    async def journey(user: User) -> None:
+        await user.open(ONE)
+        for page_ in (ONE, f"{PREFIX}/proposals"):
+            place.live.present = NOW
+            await user.open(page_)
+            assert user.client is not None
+            timers = [one for one in user.client.elements.values() if isinstance(one, ui.timer)]
+            place.live.present = NOW + timedelta(hours=2)
+            tick(timers)
+            assert "23\N{NO-BREAK SPACE}min left" in markup(user)
+            place.live.present = NOW + timedelta(hours=2, minutes=24)
+            tick(timers)
+            assert "It has expired: it counts as not approved." in markup(user)
+        await user.open(ONE)
+        assert not is_enabled(user, "approve")
+
+    place.visited(journey)
+
+
+def tick(timers: list[ui.timer]) -> None:
+    """As the pages' own timers do when their time has come."""
+    for timer in timers:
+        if timer.callback is not None and "proposal" in timer.callback.__module__:
+            with timer.parent_slot or timer.client:
+                timer.callback()
 
 
 def test_a_thousand_are_turned_page_by_page() -> None:

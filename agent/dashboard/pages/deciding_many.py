@@ -100,7 +100,7 @@ class DecidingMany:
     def _line(self, card: ProposalCard) -> str:
         tone, verdict, text = self.said.get(card.id, ("", "", ""))
         chip = f'<span class="lw-chip {tone}">{escape(verdict)}</span>' if verdict else ""
-        process = ", ".join(f"{name} {value}" for name, value in card.process)
+        process = ", ".join(f"{name} {words.formula(value)}" for name, value in card.process)
         grave = next((d for d in card.dangers if d.severity == "danger"), None)
         hazard = (
             f"<br><span class='lw-danger bad'>{SIGNS['danger']} danger</span> {escape(grave.text)}"

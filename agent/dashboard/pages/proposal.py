@@ -12,7 +12,7 @@ from agent.dashboard.pages import proposal_markup as markup
 from agent.dashboard.pages import proposal_sections as sections
 from agent.dashboard.pages.deciding import Deciding, decide_button
 from agent.dashboard.pages.deciding_edit import Editing
-from agent.dashboard.pages.proposal_slot import set_content, stale_words, tick_s
+from agent.dashboard.pages.proposal_slot import as_of, set_content, stale_words, tick_s
 from agent.dashboard.pages.shell import Frame, frame
 from agent.dashboard.ports import Hall
 from agent.dashboard.views import words
@@ -53,12 +53,13 @@ class _One:
         ui.keyboard(self.key, ignore=["input", "select", "button", "textarea"])
         self.refresh(frozenset())
         page.follow(_KINDS, self.refresh)
-        ui.timer(tick_s(page), lambda: self.refresh(frozenset()))
+        ui.timer(tick_s(page), self.tick, immediate=False)
 
     def refresh(self, _: frozenset[Change]) -> None:
         """Show how things stand now."""
         hall, stale = self.page.hall, stale_words(self.page)
         visitor = hall.visitor(self.page.visitor.session) or self.page.visitor
+        self.stale = stale
         if not stale:
             self.now = hall.live.now()
         waiting = hall.live.picture.proposals.get(self.pid)
@@ -77,6 +78,18 @@ class _One:
             self.tell_news(before, self.one)
             self.update(self.one)
         self.deciding.watch()
+
+    def tick(self) -> None:
+        """Bring the time that is left up to date; the rest only where that changes it."""
+        was = self.one
+        if stale_words(self.page) != self.stale:
+            self.refresh(frozenset())
+        elif was is not None and not self.stale:
+            self.now = self.page.hall.live.now()
+            self.one = as_of(was, self.now)
+            set_content(self.foot, markup.foot(self.one, words.clock(was.expiry.at, self.now)))
+            if self.one.expiry.is_over != was.expiry.is_over:
+                self.refresh(frozenset())
 
     def neighbours(self) -> str:
         """Links to what waits before and after this one."""

@@ -80,7 +80,7 @@ def why(one: ProposalCard) -> str:
         value = f"<b class='lw-num'>{escape(reason.value)}</b>{rank}"
         meaning = f"<span class='lw-meta'>{escape(reason.meaning)}</span>"
         rows.append((escape(words.title(reason.function)), f"{value}<br>{meaning}"))
-    text = f"<p class='lw-rationale'>{escape(words.formula(reason.text))}</p>" if reason.text else ""
+    text = f"<p class='lw-rationale'>{escape(reason.text)}</p>" if reason.text else ""
     return f"{_head('Why this one')}{text}<div class='lw-why'>{_pairs(rows)}</div>"
 
 

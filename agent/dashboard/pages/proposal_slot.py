@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from nicegui import ui
@@ -9,8 +10,12 @@ from nicegui import ui
 from agent.dashboard.pages import proposal_markup as markup
 from agent.dashboard.pages.deciding import Deciding, decide_button
 from agent.dashboard.pages.deciding_edit import Editing
+from agent.dashboard.views import words
+from agent.dashboard.views.proposal_parts import expiry_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from agent.dashboard.pages.shell import Frame
     from agent.dashboard.views.proposal_card import ProposalCard
 
@@ -57,14 +62,23 @@ class Slot:
                 self.edit = decide_button("Edit", "edit", lambda: self.decide("edit"))
                 self.box = ui.checkbox("Select", on_change=lambda event: self.select(bool(event.value))).mark("select")
 
-    def show(self, one: ProposalCard | None, at: str = "", *, chosen: bool = False) -> None:
+    def tick(self, now: datetime) -> bool:
+        """Bring the time that is left up to date; returns whether nothing else follows from it."""
+        if self.one is None:
+            return True
+        was = self.one.expiry
+        self.one = as_of(self.one, now)
+        set_content(self.foot, markup.foot(self.one, words.clock(was.at, now)))
+        return (was.is_over, was.is_soon) == (self.one.expiry.is_over, self.one.expiry.is_soon)
+
+    def show(self, one: ProposalCard | None, now: datetime, *, chosen: bool = False) -> None:
         """Show a card, or nothing."""
         self.one = one
         self.root.set_visibility(one is not None)
         if one is None:
             return
         set_content(self.body, markup.card(one, self.owner.page.hall.prefix))
-        set_content(self.foot, markup.foot(one, at))
+        set_content(self.foot, markup.foot(one, words.clock(one.expiry.at, now)))
         for button, reason, doing in (
             (self.approve, one.rights.approve, "Approve"),
             (self.reject, one.rights.reject, "Reject"),
@@ -94,6 +108,12 @@ class Slot:
         """Note that the card is to be decided on together with others."""
         if self.one is not None:
             self.owner.choose(self.one, on=on)
+
+
+def as_of(one: ProposalCard, now: datetime) -> ProposalCard:
+    """The same card a little later."""
+    proposal = one.proposal
+    return replace(one, expiry=expiry_of(proposal.created_at, proposal.expires_at, now))
 
 
 def set_content(element: ui.html, content: str) -> None:

@@ -14,7 +14,6 @@ from agent.dashboard.pages.deciding_many import DecidingMany, Many
 from agent.dashboard.pages.proposal_slot import Slot, set_content, stale_words, tick_s
 from agent.dashboard.pages.shell import Frame, frame
 from agent.dashboard.ports import Hall
-from agent.dashboard.views import words
 from agent.dashboard.views.proposals import (
     ONLY,
     PER_PAGE,
@@ -68,7 +67,7 @@ class _List:
         self.decided = ui.html("", sanitize=False).classes("lw-card lw-decided").mark("decided")
         self.refresh(frozenset())
         page.follow(_KINDS, self.refresh)
-        ui.timer(tick_s(page), lambda: self.refresh(frozenset()))
+        ui.timer(tick_s(page), self.tick, immediate=False)
 
     # ----------------------------------------------------------------------------------------------------- filters
 
@@ -157,6 +156,7 @@ class _List:
     def show_many(self) -> None:
         """How many are chosen, and what can be done with them."""
         n, stale = len(self.chosen), stale_words(self.page)
+        self.bar.classes(add="some" if n else "", remove="" if n else "some")
         self.count.set_text(f"{n} selected" if n else "None selected")
         self.clear.set_visibility(bool(n))
         for button, choice in ((self.approve_many, "approve"), (self.reject_many, "reject")):
@@ -186,10 +186,21 @@ class _List:
 
     # ----------------------------------------------------------------------------------------------------- showing
 
+    def tick(self) -> None:
+        """Bring the time that is left up to date; the rest only where that changes it."""
+        if stale_words(self.page) != self.stale:
+            self.refresh(frozenset())
+        elif not self.stale:
+            self.now = self.page.hall.live.now()
+            changed = sum(not slot.tick(self.now) for slot in self.slots)
+            if changed:
+                self.refresh(frozenset())
+
     def refresh(self, _: frozenset[Change]) -> None:
         """Show how things stand now."""
         visitor = self.page.hall.visitor(self.page.visitor.session) or self.page.visitor
         live, stale = self.page.hall.live, stale_words(self.page)
+        self.stale = stale
         if not stale:
             self.now = live.now()
         found = list_of(live.picture, self.now, visitor, self.wish, stale=stale)
@@ -198,9 +209,7 @@ class _List:
         self.chosen = {pid: one for pid, one in self.chosen.items() if self.deciding.is_as_read(one.read)}
         for index, slot in enumerate(self.slots):
             one = found.cards[index] if index < len(found.cards) else None
-            slot.show(
-                one, words.clock(one.expiry.at, self.now) if one else "", chosen=bool(one and one.id in self.chosen)
-            )
+            slot.show(one, self.now, chosen=one is not None and one.id in self.chosen)
         self.show_frame(found)
         self.show_many()
         self.deciding.watch()
