@@ -216,3 +216,12 @@ def test_the_whole_room_in_a_line() -> None:
     assert summary_of(instruments_view(sample_picture(), NOW, 5.0)) == (
         "3 instruments: 1 busy, 1 out of service, 1 ready"
     )
+
+
+def test_in_a_laboratory_that_runs_ahead_a_reading_grows_old_by_peoples_time() -> None:
+    furnace = sample_picture().instruments["furnace-1"]
+
+    at_lab_speed, fast = readings_view(furnace, NOW)[1], readings_view(furnace, NOW, 600.0)[1]
+
+    assert at_lab_speed.age
+    assert fast.age == ""

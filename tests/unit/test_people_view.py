@@ -112,7 +112,7 @@ def test_the_record_says_what_is_known_of_it(whole: bool | None, word: str, tone
     view = record_view(picture.lab, NOW)
 
     assert (view.word, view.tone) == (word, tone)
-    assert view.text.endswith("why")
+    assert view.text.endswith("Why.")
     assert record_view(None, NOW).word == "Not known"
 
 
@@ -127,3 +127,9 @@ def test_a_verification_says_what_was_read_and_every_fault() -> None:
     )
     assert (tone, faults) == ("good", ())
     assert verification_view(bad)[1:] == ("bad", ("entry 7 does not hold the hash of entry 6",))
+
+
+def test_a_record_that_has_just_begun_was_empty_and_not_checked_up_to_entry_0() -> None:
+    lab = sample_laboratory(record=RecordState(entries=30, tip="5b" * 32, verified_at=NOW, whole=True, text="how"))
+
+    assert record_view(lab, NOW).text == "It began empty at 12:00 (now)."

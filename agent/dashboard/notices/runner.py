@@ -60,13 +60,22 @@ async def run(live: Live, settings: NotifySection, senders: Sequence[Outlet], cl
     async with asyncio.TaskGroup() as under_way:
         while True:
             if live.freshness().live:
-                items = waiting_in(live.picture, settings.about)
+                items = _waiting(live, settings)
                 for desk in desks:
                     notice = desk.due(live, items)
                     if notice is not None:
                         desk.busy = True
                         under_way.create_task(desk.deliver(notice, live), name=f"notice by {desk.outlet.name}")
             await sleeper(LOOK_S)
+
+
+def _waiting(live: Live, settings: NotifySection) -> tuple[Item, ...]:
+    """What waits; nothing where that cannot be said, for the dashboard around must go on."""
+    try:
+        return waiting_in(live.picture, settings.about)
+    except Exception:  # noqa: BLE001 - whatever it is, it is logged whole
+        _log.exception("what waits for people cannot be told")
+        return ()
 
 
 @dataclass

@@ -132,7 +132,7 @@ def _reading(one: Reading) -> str:
     summary = f' title="{escape(one.summary)}"' if one.summary else ""
     return (
         f'<li><span class="inst-channel"{summary}>{escape(one.title)}</span>'
-        f'<b class="lw-num{current}">{escape(one.value)}</b>{spark(one.points, one.spoken)}'
+        f'<b class="lw-num{current}">{escape(one.value)}</b>{spark(one.points, one.spoken) if one.points else ""}'
         f'<span class="lw-meta lw-num inst-span">{escape(one.span)}{old}</span></li>'
     )
 
@@ -156,6 +156,6 @@ def _limit(row: LimitRow) -> str:
     if not row.parameter:
         return f'<tr><td colspan="3">{escape(row.agent)}</td></tr>'
     summary = f'<br><span class="lw-meta">{escape(row.summary)}</span>' if row.summary else ""
-    agent = escape(row.agent) or '<span class="lw-meta">no limit of its own</span>'
+    agent = escape(row.agent) or '<span class="lw-meta">no limit</span>'
     taken = escape(row.instrument) or '<span class="lw-meta">does not say</span>'
     return f'<tr><th scope="row">{escape(row.parameter)}{summary}</th><td>{agent}</td><td>{taken}</td></tr>'

@@ -61,8 +61,9 @@ class Shared:
         """Markup of one instrument's readings."""
         now, last = self._clock.elapsed(), self._readings.get(iid)
         if last is None or now - last[0] >= TICK_S / 2:
-            instrument = self._live.picture.instruments.get(iid)
-            last = now, markup.readings(readings_view(instrument, self._live.now()) if instrument else ())
+            lab, instrument = self._live.picture.lab, self._live.picture.instruments.get(iid)
+            speed = lab.speed if lab else 1.0
+            last = now, markup.readings(readings_view(instrument, self._live.now(), speed) if instrument else ())
             self._readings[iid] = last
         return last[1]
 

@@ -135,16 +135,17 @@ def instruments_view(picture: LabPicture, now: datetime, heard_now_s: float) -> 
     return tuple(_instrument(iid, picture, book, now, heard_now_s) for iid in sorted(known))
 
 
-def readings_view(instrument: InstrumentPicture, now: datetime) -> tuple[Reading, ...]:
+def readings_view(instrument: InstrumentPicture, now: datetime, speed: float = 1.0) -> tuple[Reading, ...]:
     """The telemetry of one instrument, in the order of its description.
 
     Args:
         instrument: what is known of it.
         now: the laboratory's time.
+        speed: seconds of that in a second: a reading grows old by people's time.
     """
     described = instrument.description.channels if instrument.description else {}
     names = [*described, *sorted(set(instrument.telemetry) - set(described))]
-    return tuple(_reading(name, instrument, now) for name in names)
+    return tuple(_reading(name, instrument, now, speed) for name in names)
 
 
 def summary_of(views: tuple[InstrumentView, ...]) -> str:
@@ -228,7 +229,7 @@ def _safety(told: Description | None) -> str:
     return f"{told.safe_state}; it goes there by itself when the agent is silent {lease}."
 
 
-def _reading(name: str, instrument: InstrumentPicture, now: datetime) -> Reading:
+def _reading(name: str, instrument: InstrumentPicture, now: datetime, speed: float) -> Reading:
     told = instrument.description.channels.get(name) if instrument.description else None
     unit = told.unit if told else "1"
     readings = instrument.telemetry.get(name)
@@ -249,6 +250,6 @@ def _reading(name: str, instrument: InstrumentPicture, now: datetime) -> Reading
         summary=summary,
         value=words.with_unit(words.number(value), unit),
         span=span,
-        age=f"read {words.duration(age)} ago" if age > max(STALE_S, 5.0 * usual) else "",
+        age=f"read {words.duration(age)} ago" if age > max(STALE_S * speed, 5.0 * usual) else "",
         points=tuple(((at - last).total_seconds(), one) for at, one in readings),
     )

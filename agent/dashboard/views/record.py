@@ -179,12 +179,19 @@ def record_view(lab: Laboratory | None, now: datetime) -> RecordView:
     when = f"at {words.moment(record.verified_at, now)}" if record.verified_at else "at the agent's start"
     known: dict[bool | None, tuple[str, Tone, str]] = {
         None: ("Not checked yet", "warn", "Nobody has read it since the agent began."),
-        True: ("Whole", "good", f"Read and checked {when}, up to entry {words.grouped(str(record.verified_to))}."),
+        True: ("Whole", "good", f"{_checked(record.verified_to)} {when}."),
         False: ("Damaged", "bad", f"Read {when}, and found not to be whole."),
     }
     word, tone, text = known[record.whole]
     entries = words.grouped(str(record.entries))
-    return RecordView(entries, record.tip or "", word, tone, f"{text} {record.text}".strip())
+    more = record.text.strip().rstrip(".")
+    told = f" {more[:1].upper()}{more[1:]}." if more and (record.verified_to or not record.whole) else ""
+    return RecordView(entries, record.tip or "", word, tone, text + told)
+
+
+def _checked(to: int) -> str:
+    """How far the record was read; one that has only just begun has nothing to read."""
+    return f"Read and checked up to entry {words.grouped(str(to))}" if to else "It began empty"
 
 
 def verification_view(found: Verification) -> tuple[str, Tone, tuple[str, ...]]:
