@@ -143,7 +143,7 @@ def _anchor(x: float) -> str:
 
 
 def _level(level: float | str) -> str:
-    return escape(level[:12] if isinstance(level, str) else words.number(level, 4))
+    return escape(words.formula(level[:12]) if isinstance(level, str) else words.number(level, 4))
 
 
 def _up(value: float, reach: tuple[float, float]) -> float:

@@ -167,21 +167,12 @@ def limits(one: ProposalCard) -> str:
 
 
 def _limit(limit: parts.Limit) -> str:
-    between = _between(limit)
     said = f"<span class='lw-chip {limit.tone}'>{escape(limit.words)}</span>"
     return (
         f"<tr><td>{escape(limit.name)}<br><span class='lw-meta'>{escape(limit.instrument)}</span></td>"
         f"<td><span class='lw-num'>{escape(limit.value)}</span><br>{said}</td>"
-        f"<td><span class='lw-num'>{escape(between)}</span>{limit_bar(limit)}</td></tr>"
+        f"<td><span class='lw-num'>{escape(limit.allowed)}</span>{limit_bar(limit)}</td></tr>"
     )
-
-
-def _between(limit: parts.Limit) -> str:
-    if limit.low and limit.high:
-        return f"{limit.low} to {limit.high}"
-    if limit.high:
-        return f"at most {limit.high}"
-    return f"at least {limit.low}" if limit.low else words.NOTHING
 
 
 def bound(one: ProposalCard) -> str:

@@ -92,8 +92,7 @@ class Limit:
         instrument: that it is for.
         name: command and parameter.
         value: with its unit.
-        low: smallest allowed; empty where there is none.
-        high: largest allowed, likewise.
+        allowed: from and to, or one of both, with the unit.
         at: where the value stands between both, 0 to 1; None without both.
         tone: empty, near a limit, or beyond it.
         words: the same.
@@ -102,8 +101,7 @@ class Limit:
     instrument: str
     name: str
     value: str
-    low: str
-    high: str
+    allowed: str
     at: float | None
     tone: Tone
     words: str
@@ -261,9 +259,9 @@ def _effect(effect: FactorEffect, own: Quantity | str | None) -> Effect:
         path=effect.factor,
         name=words.title(effect.factor),
         share=effect.share,
-        here=NO_VALUE if level is None else words.plain(level, effect.unit),
+        here=NO_VALUE if level is None else words.formula(words.plain(level, effect.unit)),
         index=index,
-        best="" if top == index else words.plain(levels[top], effect.unit),
+        best="" if top == index else words.formula(words.plain(levels[top], effect.unit)),
         effect=effect,
     )
 
@@ -289,13 +287,20 @@ def _limit(check: Check) -> Limit:
     return Limit(
         instrument=check.instrument,
         name=f"{words.label(check.command)}: {words.label(check.parameter)}",
-        value=words.quantity(check.value),
-        low="" if check.low is None else words.plain(check.low, unit),
-        high="" if check.high is None else words.plain(check.high, unit),
+        value=words.formula(words.quantity(check.value)),
+        allowed=_allowed(check.low, check.high, unit),
         at=at,
         tone=tone,
         words=said,
     )
+
+
+def _allowed(low: float | None, high: float | None, unit: str) -> str:
+    if low is not None and high is not None:
+        return words.with_unit(f"{words.number(low, 6)} to {words.number(high, 6)}", unit)
+    if high is not None:
+        return f"at most {words.plain(high, unit)}"
+    return f"at least {words.plain(low, unit)}" if low is not None else NO_VALUE
 
 
 def _standing(value: float | None, low: float | None, high: float | None, at: float | None) -> tuple[Tone, str]:
