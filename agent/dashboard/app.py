@@ -24,7 +24,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from agent.dashboard import assets
-from agent.dashboard.door.guard import Guard, inside
+from agent.dashboard.door.guard import ICON, Guard, inside
 from agent.dashboard.door.headers import NoncedPages
 from agent.dashboard.door.login import Door, DoorParts
 from agent.dashboard.door.sessions import Roster, Sessions
@@ -154,6 +154,8 @@ class _Static:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = inside(scope).removeprefix("/static")
+        if path == ICON:
+            path = "/icon.svg"
         await self._files({**scope, "path": path, "root_path": ""}, receive, send)
 
 

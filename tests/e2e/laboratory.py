@@ -164,16 +164,17 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     found = []
     for line in path.read_text(errors="replace").splitlines():
         try:
-            found.append(json.loads(line))
+            entry = json.loads(line)
         except ValueError:
-            found.append({"event": line})
+            entry = None
+        found.append(entry if isinstance(entry, dict) else {"event": line})
     return found
 
 
 def _when_up(process: subprocess.Popen[bytes], log: Path) -> str:
     patience = time.monotonic() + UP_S
     while time.monotonic() < patience:
-        said = {entry.get("event"): entry for entry in _lines(log) if isinstance(entry, dict)}
+        said = {entry.get("event"): entry for entry in _lines(log)}
         if "the dashboard is up" in said and "up" in said:
             return str(said["up"]["http"])
         assert process.poll() is None, log.read_text(errors="replace")

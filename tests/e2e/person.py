@@ -89,8 +89,15 @@ class Person:
     def shoot(self, name: str, *, whole: bool = True) -> Path:
         """Take a screenshot, of the whole page or of what is in the window."""
         path = self.shots / f"{name}-{self.look}.png"
+        window = self.page.viewport_size
+        if whole and window:
+            # Taller instead of stitched: what is fixed in the window stands where it belongs.
+            height = int(self.page.evaluate("document.documentElement.scrollHeight"))
+            self.page.set_viewport_size({"width": window["width"], "height": max(height, window["height"])})
         # Written here: Playwright would start a thread for it.
-        path.write_bytes(self.page.screenshot(full_page=whole, animations="disabled"))
+        path.write_bytes(self.page.screenshot(animations="disabled"))
+        if whole and window:
+            self.page.set_viewport_size(window)
         return path
 
     # Deciding ---------------------------------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SOCKET: Final = "/_nicegui_ws"
 ASSETS: Final = "/_nicegui/"
+ICON: Final = "/favicon.ico"
+"""Where browsers look for a page's icon by themselves, also before anybody has logged in."""
 _DYNAMIC: Final = ("/dynamic_resources/", "/_nicegui/auto/", "/_nicegui/client/")
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _USE: Final = '42["event"'
@@ -78,7 +80,7 @@ class Guard:
         path = inside(scope)
         if path in {"/login", "/logout"}:
             await self._door(scope, receive, _stamped(send, PLAIN_POLICY, FRESH))
-        elif path.startswith("/static/"):
+        elif path.startswith("/static/") or path == ICON:
             versioned = b"v=" in scope.get("query_string", b"")
             await self._static(scope, receive, _stamped(send, PLAIN_POLICY, LASTING if versioned else "no-cache"))
         elif path == "/session":
