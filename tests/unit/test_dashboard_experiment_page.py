@@ -133,6 +133,10 @@ def _ask(eid: str, picture_changes: dict[str, ExperimentState], *steps: Any) -> 
             await user.should_see(marker=marker)
             if text is None:
                 user.find(marker=marker).click()
+                if marker == "go-on":
+                    # As a browser does once a dialog has gone: what was opened out of it must stay.
+                    await user.should_see(marker="signed-dialog")
+                    user.find(marker=f"{steps[0][0]}-dialog").trigger("hide")
             else:
                 user.find(marker=marker).clear().type(text)
         await user.should_see("It counted")

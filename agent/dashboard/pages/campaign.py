@@ -13,7 +13,7 @@ from agent.dashboard.pages import campaign_markup as markup
 from agent.dashboard.pages.campaign_actions import Steering
 from agent.dashboard.pages.campaign_desk import Desk, Drawn
 from agent.dashboard.pages.campaign_front import FrontCard
-from agent.dashboard.pages.charting import chart, redraw, styled
+from agent.dashboard.pages.charting import chart, redraw
 from agent.dashboard.pages.shell import Frame, frame
 from agent.dashboard.ports import Hall
 from agent.dashboard.views.campaign import CampaignView, campaign_ids
@@ -46,7 +46,6 @@ def register(hall: Hall) -> None:
             ui.navigate.to(f"/campaigns/{ids[0]}")  # NiceGUI puts the prefix before it
             return
         with frame(hall, "Campaigns", "campaigns") as page:
-            styled(hall, "campaign.css")
             body = ui.html(markup.listing(hall.live.picture, hall.prefix, hall.live.now()), sanitize=False)
             body.classes("lw-grid-host")
 
@@ -58,7 +57,6 @@ def register(hall: Hall) -> None:
     @ui.page("/campaigns/{cid}")
     def campaign(cid: str) -> None:
         with frame(hall, f"Campaign {cid}", "campaigns") as page:
-            styled(hall, "charts.css", "campaign.css")
             _Campaign(page, desk, cid)
 
 
@@ -70,7 +68,7 @@ class _Campaign:
         self.updates: _Updates = []
         self.shown: Drawn | None = None
         self.begin = 0
-        self.body = ui.element("div").classes("lw-wide")
+        self.body = ui.element("div").classes("lw-whole")
         with self.body:
             ui.html(f"<p class='lw-empty'>No campaign {escape(cid)} is known here (yet).</p>", sanitize=False)
         self.refresh(frozenset())

@@ -5,13 +5,6 @@ from __future__ import annotations
 from nicegui import ui
 
 from agent.dashboard.drawing.charts import Options
-from agent.dashboard.ports import Hall
-
-
-def styled(hall: Hall, *sheets: str) -> None:
-    """Have the page bear further style sheets of ``static/``."""
-    for sheet in sheets:
-        ui.add_head_html(f'<link rel="stylesheet" href="{hall.prefix}/static/{sheet}">')
 
 
 def chart(options: Options, size: str = "") -> ui.echart:

@@ -10,7 +10,7 @@ from agent.dashboard.drawing.charts_experiment import telemetry
 from agent.dashboard.live.picture import Change, Kind
 from agent.dashboard.pages import experiment_markup as markup
 from agent.dashboard.pages import experiment_table
-from agent.dashboard.pages.charting import chart, redraw, styled
+from agent.dashboard.pages.charting import chart, redraw
 from agent.dashboard.pages.experiment_actions import Hands
 from agent.dashboard.pages.experiment_audit import Audit
 from agent.dashboard.pages.experiment_images import Images
@@ -32,7 +32,6 @@ def register(hall: Hall) -> None:
     @ui.page("/experiments/{eid}")
     def experiment(eid: str) -> None:
         with frame(hall, f"Experiment {eid}", "experiments") as page:
-            styled(hall, "charts.css", "experiment.css")
             _Experiment(page, eid)
 
 

@@ -34,6 +34,8 @@ class Hands:
     def __init__(self, page: Frame, eid: str) -> None:
         self.page, self.eid = page, eid
         self.note = ui.html("", sanitize=False)
+        # A dialog that is opened out of another goes with it, unless it stands beside it.
+        self.beside = ui.element("div")
         with ui.element("div").classes("lw-actions"):
             self.again = self._button("Make it again …", lambda: self.reconcile("again"), "reconcile-again")
             self.aborted = self._button("Give it up …", lambda: self.reconcile("aborted"), "reconcile-aborted")
@@ -98,20 +100,21 @@ class Hands:
                 self.page.visitor, password, action, self.eid, arguments=arguments, comment=comment
             )
 
-        confirm_signed(
-            self.page,
-            title=title,
-            words=text,
-            markup=markup,
-            action=send,
-            button=button,
-            comment="required" if needed else "optional",
-            danger=action == "retract" or arguments.get("verdict") == "aborted",
-        )
+        with self.beside:
+            confirm_signed(
+                self.page,
+                title=title,
+                words=text,
+                markup=markup,
+                action=send,
+                button=button,
+                comment="required" if needed else "optional",
+                danger=action == "retract" or arguments.get("verdict") == "aborted",
+            )
 
     def open_move(self) -> None:
         """Have the person say where the sample is."""
-        with ui.dialog().mark("move-dialog") as dialog, ui.element("div").classes("lw-signed lw-card"):
+        with self.beside, ui.dialog().mark("move-dialog") as dialog, ui.element("div").classes("lw-signed lw-card"):
             ui.html(f"<h2 class='lw-signed-title'>Where is sample {escape(self.eid)} now?</h2>", sanitize=False)
             place = ui.input("Place, such as a shelf or an instrument").props("outlined dense autofocus maxlength=64")
             place.classes("lw-field").mark("place")
@@ -134,7 +137,7 @@ class Hands:
         if one is None:
             return
         values = editable(one)
-        with ui.dialog().mark("amend-dialog") as dialog, ui.element("div").classes("lw-signed lw-card"):
+        with self.beside, ui.dialog().mark("amend-dialog") as dialog, ui.element("div").classes("lw-signed lw-card"):
             ui.html(
                 "<h2 class='lw-signed-title'>Correct the result</h2><p>Change what is wrong; leave the rest.</p>",
                 sanitize=False,

@@ -59,7 +59,7 @@ class Images:
                 ui.select(
                     numbers, value=self.shown, label="Image", on_change=lambda event: self._choose(event.value)
                 ).props("dense outlined options-dense")
-            with ui.element("div").classes("lw-row lw-turn"):
+            with ui.element("div").classes("lw-row lw-views"):
                 ui.toggle(
                     WAYS if view.overlay else {"image": WAYS["image"]}, value=self._way(view), on_change=self._turn
                 ).props("no-caps dense unelevated toggle-color=primary")

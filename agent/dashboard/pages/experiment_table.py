@@ -8,7 +8,6 @@ from nicegui import ui
 
 from agent.dashboard.live.picture import Change
 from agent.dashboard.pages import experiment_markup as markup
-from agent.dashboard.pages.charting import styled
 from agent.dashboard.pages.shell import Frame, frame
 from agent.dashboard.ports import Hall
 from agent.dashboard.views import words
@@ -21,7 +20,6 @@ def register(hall: Hall) -> None:
     @ui.page("/experiments")
     def experiments() -> None:
         with frame(hall, "Experiments", "experiments") as page:
-            styled(hall, "experiment.css")
             _Table(page)
 
 
