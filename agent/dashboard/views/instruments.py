@@ -235,7 +235,7 @@ def _reading(name: str, instrument: InstrumentPicture, now: datetime, speed: flo
     readings = instrument.telemetry.get(name)
     summary = told.summary if told else ""
     if not readings:
-        return Reading(name, words.title(name), summary, NO_VALUE, "nothing read since this page's start", "", ())
+        return Reading(name, words.title(name), summary, NO_VALUE, "nothing read yet", "", ())
     last, value = readings[-1]
     usual = told.period_s if told and told.period_s else 0.0
     age = (now - last).total_seconds()
