@@ -24,7 +24,7 @@ from instruments.client import InstrumentClient
 from instruments.ids import SeededIds
 from instruments.topics import Lab as Topics
 
-from .fixed import rules
+from .fixed import CRYSTALS, FACTORS, rules
 from .host import Process
 from .lab import Lab
 from .machines import LAB
@@ -125,7 +125,12 @@ def _house(lab: Lab, process: Process) -> Any:
         clock=clock,
         keep_time=lambda: None,
         desk=Desk(record, rules(lab.plan, lab.hottest), clock),
-        facts={c.id: SimpleNamespace(version="0", space_version="0") for c in lab.plan.campaigns},
+        facts={
+            c.id: SimpleNamespace(
+                name=c.id, version="0", space_version="0", crystals=CRYSTALS, factors=FACTORS, n_feasible=1.0
+            )
+            for c in lab.plan.campaigns
+        },
         minds=ChanceMinds(lab.plan),
         configs={},
         store=lab.store,
