@@ -14,6 +14,7 @@ from agent.dashboard.pages.deciding_many import DecidingMany, Many
 from agent.dashboard.pages.proposal_slot import Slot, set_content, stale_words, tick_s
 from agent.dashboard.pages.shell import Frame, frame
 from agent.dashboard.ports import Hall
+from agent.dashboard.views import words
 from agent.dashboard.views.proposals import (
     ONLY,
     PER_PAGE,
@@ -51,6 +52,7 @@ class _List:
         self.page, self.wish = page, wish
         self.deciding = Deciding(page)
         self.chosen: dict[str, ProposalCard] = {}
+        self.dropped = ""
         self.now = page.hall.live.now()
         self.build_filters()
         self.build_many()
@@ -135,6 +137,8 @@ class _List:
 
     def choose(self, one: ProposalCard, *, on: bool) -> None:
         """Note that a proposal is, or is not, to be decided on with others."""
+        if on != (one.id in self.chosen):
+            self.dropped = ""
         if on:
             self.chosen.setdefault(one.id, one)
         else:
@@ -157,7 +161,7 @@ class _List:
         """How many are chosen, and what can be done with them."""
         n, stale = len(self.chosen), stale_words(self.page)
         self.bar.classes(add="some" if n else "", remove="" if n else "some")
-        self.count.set_text(f"{n} selected" if n else "None selected")
+        self.count.set_text((f"{n} selected" if n else "None selected") + self.dropped)
         self.clear.set_visibility(bool(n))
         for button, choice in ((self.approve_many, "approve"), (self.reject_many, "reject")):
             button.set_visibility(bool(n))
@@ -206,7 +210,11 @@ class _List:
         found = list_of(live.picture, self.now, visitor, self.wish, stale=stale)
         self.wish = replace(self.wish, page=found.page)
         # What was chosen was read as it was then: another revision was not.
-        self.chosen = {pid: one for pid, one in self.chosen.items() if self.deciding.is_as_read(one.read)}
+        gone = [pid for pid, one in self.chosen.items() if not self.deciding.is_as_read(one.read)]
+        changed = [pid for pid in gone if pid in live.picture.proposals]
+        if changed:
+            self.dropped = f"; {words.listed(changed)} changed meanwhile: not selected any more"
+        self.chosen = {pid: one for pid, one in self.chosen.items() if pid not in gone}
         for index, slot in enumerate(self.slots):
             one = found.cards[index] if index < len(found.cards) else None
             slot.show(one, self.now, chosen=one is not None and one.id in self.chosen)
@@ -227,7 +235,8 @@ class _List:
             )
             field.set_visibility(len(every) > 1 or bool(field.value))
         set_content(self.empty, self.nothing(found))
-        self.bar.set_visibility(found.n_found > 1)
+        able = any(not (one.rights.approve and one.rights.reject) for one in found.cards)
+        self.bar.set_visibility(found.n_found > 1 and (able or bool(self.chosen) or bool(self.dropped)))
         self.pager.set_visibility(found.n_pages > 1)
         self.back.set_enabled(found.page > 0)
         self.on.set_enabled(found.page + 1 < found.n_pages)
