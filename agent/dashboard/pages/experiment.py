@@ -6,19 +6,17 @@ from html import escape
 
 from nicegui import ui
 
-from agent.dashboard.drawing.charts_experiment import telemetry
 from agent.dashboard.live.picture import Change, Kind
 from agent.dashboard.pages import experiment_markup as markup
 from agent.dashboard.pages import experiment_table
-from agent.dashboard.pages.charting import chart, redraw
 from agent.dashboard.pages.experiment_actions import Hands
 from agent.dashboard.pages.experiment_audit import Audit
 from agent.dashboard.pages.experiment_images import Images
+from agent.dashboard.pages.experiment_live import Readings, Recipe
 from agent.dashboard.pages.shell import Frame, frame
 from agent.dashboard.ports import Hall
-from agent.dashboard.views import words
 from agent.dashboard.views.experiment import ExperimentView, experiment_view
-from agent.dashboard.views.experiment_steps import Channel, channels_of
+from agent.dashboard.views.experiment_steps import channels_of
 
 CLOCK_S = 5.0
 """How often what depends on the time alone is written anew."""
@@ -97,7 +95,7 @@ class _Experiment:
             self.hands = Hands(self.page, self.eid)
         with ui.element("div").classes("lw-columns") as self.columns:
             with ui.element("div"):
-                self.recipe = self.card("Recipe", "at-recipe")
+                self.recipe = Recipe()
                 self.origin = self.card("Where this is from", "at-origin")
             with ui.element("div"):
                 self.readings = Readings()
@@ -129,53 +127,12 @@ class _Experiment:
         root, now = self.hall.prefix, self.hall.live.now()
         texts = {
             self.top: markup.summary(view, root),
-            self.recipe: markup.steps(view.steps),
             self.result: markup.measured(view.measured),
             self.changes: markup.changes(view.changes, now),
             self.origin: markup.provenance(view, root),
         }
+        self.recipe.show(view.steps)
         for part, text in texts.items():
             if part.content != text:
                 part.content = text
         self.corrected.set_visibility(bool(view.changes))
-
-
-class Readings:
-    """What the instrument at work tells, a chart for each of its channels."""
-
-    def __init__(self) -> None:
-        self.card = ui.element("section").classes("lw-card at-readings")
-        self.card.set_visibility(False)
-        with self.card:
-            self.head = ui.html("", sanitize=False)
-            self.place = ui.element("div")
-        self.drawn: dict[str, ui.echart] = {}
-        self.last: dict[str, ui.html] = {}
-
-    def show(self, channels: tuple[Channel, ...]) -> None:
-        """Show readings; charts are built anew only where the channels are others."""
-        self.card.set_visibility(bool(channels))
-        names = [f"{one.instrument}/{one.name}" for one in channels]
-        if names != list(self.drawn):
-            self.place.clear()
-            self.drawn, self.last = {}, {}
-            with self.place:
-                for name, one in zip(names, channels, strict=True):
-                    self.last[name] = ui.html("", sanitize=False)
-                    self.drawn[name] = chart(_options(one), "low")
-        for name, one in zip(names, channels, strict=True):
-            redraw(self.drawn[name], _options(one))
-            at, value = one.readings[-1]
-            text = (
-                f"<p class='lw-row'><strong>{escape(words.title(one.name))}</strong><span class='lw-num lw-now'>"
-                f"{escape(words.plain(value, one.unit, 4))}</span><span class='lw-meta'>at {at:%H:%M:%S}</span></p>"
-            )
-            if self.last[name].content != text:
-                self.last[name].content = text
-        if channels:
-            iid = escape(channels[0].instrument)
-            self.head.content = f"<div class='lw-card-head'><h2>Readings</h2><span class='lw-meta'>{iid}</span></div>"
-
-
-def _options(one: Channel) -> dict[str, object]:
-    return telemetry(one.name, one.unit, one.readings, one.period_s)

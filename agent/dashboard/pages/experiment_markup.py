@@ -70,14 +70,8 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
     return f"<dl class='lw-kv'>{''.join(f'<dt>{escape(k)}</dt><dd>{escape(v)}</dd>' for k, v in pairs)}</dl>"
 
 
-def steps(views: Sequence[StepView]) -> str:
-    """The recipe, step by step."""
-    if not views:
-        return "<p class='lw-empty'>No step has been told yet.</p>"
-    return f"<ol class='lw-steps'>{''.join(_step(view) for view in views)}</ol>"
-
-
-def _step(view: StepView) -> str:
+def step(view: StepView) -> str:
+    """What stands in a list's item of one step of the recipe."""
     parts = [f"<h3>{escape(view.name)} <span>{escape(view.state)}</span></h3>"]
     line = words.listed([part for part in (view.what, view.notes) if part], ",")
     if view.what or view.times:
@@ -99,11 +93,17 @@ def _step(view: StepView) -> str:
     if view.found:
         parts.append(_pairs(view.found))
     if view.parameters:
-        job = f"<p class='lw-meta'>Order <code>{escape(view.job)}</code></p>" if view.job else ""
-        parts.append(f"<details><summary>What was ordered</summary>{_pairs(view.parameters)}{job}</details>")
-    current = " aria-current='step'" if view.look == "now" else ""
-    dot = f"<span class='dot' aria-hidden='true'>{_DOTS[view.look]}</span>"
-    return f"<li class='{view.look}'{current}>{dot}{''.join(parts)}</li>"
+        parts.append(_ordered(view))
+    return f"<span class='dot' aria-hidden='true'>{_DOTS[view.look]}</span>{''.join(parts)}"
+
+
+def _ordered(view: StepView) -> str:
+    job = f"<p class='lw-meta'>Order <code>{escape(view.job)}</code></p>" if view.job else ""
+    said = f"{_pairs(view.parameters)}{job}"
+    # What goes on is written anew all the time: what was unfolded there would fold itself up again.
+    if view.look == "now":
+        return f"<p class='lw-meta'>What was ordered:</p>{said}"
+    return f"<details><summary>What was ordered</summary>{said}</details>"
 
 
 def measured(views: Sequence[Measured]) -> str:
