@@ -154,6 +154,24 @@ def test_an_edit_that_the_limits_refuse_cannot_be_signed() -> None:
     assert place.decisions == []
 
 
+def test_a_prediction_of_another_revision_is_not_signed_on() -> None:
+    place = Place()
+    place.foresees(revision=2)
+
+    async def journey(user: User) -> None:
+        await user.open(ONE)
+        user.find(marker="edit").click()
+        await user.should_see(marker="edit-dialog")
+        field = only(user, "edit-process.hold")
+        assert isinstance(field, ui.select)
+        field.set_value(0.5)
+        user.find(marker="predict").click()
+        await settled(user, lambda: "of revision 2, which is not the one you read" in markup(user))
+        assert not is_enabled(user, "sign-edit")
+
+    place.visited(journey)
+
+
 def test_where_nobody_predicts_an_edit_may_be_signed_with_a_word_of_warning() -> None:
     place = Place()
     place.voice.error = UserError("the agent did not answer in 10 s")

@@ -64,7 +64,18 @@ class Deciding:
         after = "It is made as soon as the instruments are free."
         if quorum.missing > 1:
             after = f"Yours is approval {len(quorum.votes) + 1} of {quorum.needed}: another person must approve too."
-        notes = "".join(f'<p class="lw-note warn">{escape(text)}</p>' for text in one.rights.warnings)
+        notes = "".join(
+            f"<p>{escape(goal.name)}, expected: <b class='lw-num'>{escape(goal.text)}</b> "
+            f"<span class='lw-meta'>(90%: {escape(goal.interval)})</span></p>"
+            for goal in one.predictions[:1]
+        )
+        notes += "".join(f'<p class="lw-note warn">{escape(text)}</p>' for text in one.rights.warnings)
+        notes += "".join(
+            f"<p class='lw-note bad'><b>Beyond the limit</b>: {escape(limit.name)} {escape(limit.value)}, "
+            f"allowed {escape(limit.allowed)}</p>"
+            for limit in one.limits
+            if limit.tone == "bad"
+        )
         notes += "".join(f"<p class='lw-note {d.tone}'>{markup.danger(d)}</p>" for d in one.dangers)
         if one.known is not None and one.known.tone != "good":
             notes += f'<p class="lw-note {one.known.tone}">{escape(one.known.title)}: {escape(one.known.text)}.</p>'

@@ -127,6 +127,9 @@ class Editing:
             if answer.preview is None:
                 text = answer.refused or "The agent gave no prediction."
                 self.show(changes, f"<p class='lw-note warn'>{escape(text)}</p>", refused=False)
+            elif answer.preview.revision != self.one.revision:
+                said = f"The prediction is of revision {answer.preview.revision}, which is not the one you read."
+                self.show(changes, f"<p class='lw-note warn'>{said}</p>", refused=True)
             else:
                 seen = foreseen(self.one.proposal, answer.preview, self.page.hall.live.picture)
                 self.show(changes, outlook_markup(seen), refused=bool(seen.refusals))
