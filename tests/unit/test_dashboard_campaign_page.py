@@ -10,13 +10,14 @@ from dashboard_samples import (
     sample_campaign,
     sample_experiment,
     sample_picture,
+    sample_space,
 )
 from dashboard_user import hall_of, with_pages
 from nicegui import ui
 from nicegui.testing import User
 
 from agent.dashboard.live.freshness import Freshness
-from agent.dashboard.live.picture import Change
+from agent.dashboard.live.picture import CampaignPicture, Change
 from agent.dashboard.pages import campaign
 from agent.roles import Role
 from instruments.messages import Quantity
@@ -145,6 +146,25 @@ def test_a_campaign_that_is_not_known_yet_appears_when_it_is_told() -> None:
         live.picture.campaigns[CAMPAIGN] = kept
         live.change(Change("campaign", CAMPAIGN))
         await user.should_see("Predicted against measured")
+
+    with_pages(hall_of(live, FakeVoice()), campaign.register)(journey)
+
+
+def test_a_campaign_without_any_experiment_is_shown() -> None:
+    picture = sample_picture(n_proposals=0, n_experiments=0)
+    picture.campaigns[CAMPAIGN] = CampaignPicture(sample_campaign().model_copy(update={"best": None}), None, None)
+    live = FakeLive(picture)
+
+    async def journey(user: User) -> None:
+        await user.open(f"/dashboard/campaigns/{CAMPAIGN}")
+        text = _page(user)
+        for said in ("No result counts yet", "not known yet", "have not learned anything yet", "must be known first"):
+            assert said in text
+        picture.campaigns[CAMPAIGN].space = sample_space()
+        first = sample_experiment(1, found={"hardness": Quantity(value=44.0, unit="GPa", std=0.5)})
+        picture.experiments[first.experiment] = first
+        live.change(Change("experiment", first.experiment))
+        assert "44.0 ± 0.5" in _page(user)
 
     with_pages(hall_of(live, FakeVoice()), campaign.register)(journey)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -211,8 +211,3 @@ def approver(name: str) -> str:
     """Who approved, for people: a person's name, or a rule's."""
     rule = name.removeprefix("policy:")
     return f"the rule {rule}" if rule != name else name
-
-
-def known(picture: LabPicture) -> Sequence[str]:
-    """Ids of all experiments, in the order of the table's first page."""
-    return [one.experiment for one in sorted(picture.experiments.values(), key=when, reverse=True)]
