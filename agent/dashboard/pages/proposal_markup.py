@@ -160,8 +160,8 @@ def foot(one: ProposalCard, at: str) -> str:
     said = "".join(f'<p class="lw-meta">{escape(text)}</p>' for text in (*reasons, *one.rights.warnings))
     votes = f'<span class="lw-chip info">{escape(one.quorum.words)}</span>' if one.quorum.needed > 1 else ""
     return (
-        f'<p class="lw-row"><span class="lw-chip{tone} lw-left-chip">{escape(one.expiry.words)}</span>{votes}'
-        f'<span class="lw-meta">expires {escape(at)}</span></p>{said}'
+        f'<p class="lw-row"><span class="lw-chip{tone} lw-left-chip">{escape(one.expiry.words)}</span>'
+        f'<span class="lw-meta">expires {escape(at)}</span>{votes}</p>{said}'
     )
 
 
