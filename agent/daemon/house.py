@@ -15,6 +15,8 @@ from agent import events as ev
 from agent.core.messages import Mode
 from agent.crash_points import reached
 from agent.daemon import logs
+from agent.daemon.board_shelf import BoardShelf
+from agent.daemon.boards import Shelf
 from agent.daemon.config import LabConfig, load_lab
 from agent.daemon.disk import DiskWatch
 from agent.daemon.known_spaces import CACHE, KnownSpaces
@@ -76,6 +78,7 @@ class House:
     journal: Journal
     record: Timed
     shelf: JournalShelf
+    board_shelf: Shelf
     clock: LabClock
     keep_time: Callable[[], None]
     desk: Desk
@@ -145,6 +148,7 @@ def _house(
         journal=journal,
         record=record,
         shelf=JournalShelf(journal),
+        board_shelf=BoardShelf(journal),
         clock=clock,
         keep_time=keep_time,
         desk=desk,

@@ -15,7 +15,6 @@ from agent import events as ev
 from agent.crash_points import reached
 from agent.daemon import logs
 from agent.daemon.beat import Beat
-from agent.daemon.board_shelf import BoardShelf
 from agent.daemon.boards import Boards
 from agent.daemon.bus import Bus
 from agent.daemon.conduct import Patient
@@ -332,7 +331,7 @@ def _boards(house: House, bus: Bus) -> Boards:
         return (Objective.from_dict(entry.objective), facts) if entry and facts else None
 
     return Boards(
-        house.desk, BoardShelf(house.journal), bus.transport, house.config.topics, about=about, clock=house.clock,
+        house.desk, house.board_shelf, bus.transport, house.config.topics, about=about, clock=house.clock,
         wall=lambda: datetime.now(UTC), campaign=campaign,
         later=lambda seconds, call: asyncio.get_running_loop().call_later(seconds, call),
     )  # fmt: skip

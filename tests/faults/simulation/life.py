@@ -109,6 +109,33 @@ def _compare(lab: Lab, house: Any) -> None:
             lab.problems.append(f"folded: {field.name} of the state is not what the journal says")
 
 
+class _NoHistories:
+    """What boards are made of, without histories: nothing here is decided by them, and nobody looks at them."""
+
+    def __init__(self, journal: Any) -> None:
+        self._journal = journal
+
+    @property
+    def tip(self) -> tuple[int, str]:
+        return self._journal.seq, self._journal.hash
+
+    def experiment(self, eid: str) -> None:
+        del eid
+
+    def ended(self, newest: int) -> list[str]:
+        del newest
+        return []
+
+    def lab(self) -> dict[str, Any]:
+        return {}
+
+    def out_of_service(self) -> list[dict[str, Any]]:
+        return []
+
+    def planned(self, cid: str) -> None:
+        del cid
+
+
 def _house(lab: Lab, process: Process) -> Any:
     journal, measures = lab.disk.open(process.wire.touch), _Measures()
     record = Timed(journal, measures)  # type: ignore[arg-type]
@@ -122,6 +149,7 @@ def _house(lab: Lab, process: Process) -> Any:
         journal=journal,
         record=record,
         shelf=JournalShelf(journal),
+        board_shelf=_NoHistories(journal),
         clock=clock,
         keep_time=lambda: None,
         desk=Desk(record, rules(lab.plan, lab.hottest), clock),
