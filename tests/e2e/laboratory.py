@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -151,6 +152,38 @@ def laboratory(home: Path, wanted: Wanted | None = None, *, http_port: int = 0) 
         )  # fmt: skip
     try:
         yield Laboratory(home, process, _when_up(process, home / "log"))
+    finally:
+        _stop(process)
+
+
+@contextmanager
+def apart(lab: Laboratory, user: str) -> Iterator[str]:
+    """Run a dashboard in a process of its own, as on an approver's machine, while the context lasts.
+
+    Args:
+        lab: the laboratory.
+        user: whose machine it is: its broker lets them write in their own name alone.
+
+    Yields:
+        The address of its pages.
+    """
+    said = lab.home / f"dashboard-{time.monotonic_ns()}"
+    words = ["dashboard", "--lab", "virtual", "--dir", str(lab.home / "identities"), "--port", "0"]
+    address = lab.address(user)
+    broker = f"mqtt://{user}:{address.password}@{address.host}:{address.port}"
+    with said.open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-c", "from agent.cli import main; main()", *words],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=lab.home,
+            env={**_environment(), "LABWRIGHT_BROKER": broker}, start_new_session=True,
+        )  # fmt: skip
+    try:
+        patience = time.monotonic() + UP_S
+        while not (found := re.search(r"The dashboard of .*: (http\S+)", said.read_text(errors="replace"))):
+            assert process.poll() is None, said.read_text(errors="replace")
+            assert time.monotonic() < patience, said.read_text(errors="replace")
+            time.sleep(0.05)
+        yield found[1]
     finally:
         _stop(process)
 

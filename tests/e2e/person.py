@@ -76,14 +76,14 @@ class Person:
         self.see(self.page.locator("main.lw-page"))
         self.page.wait_for_function("() => window.socket?.connected === true", timeout=PATIENCE_MS)
 
-    def see(self, what: str | Locator, *, within_ms: int = PATIENCE_MS) -> None:
+    def see(self, what: str | re.Pattern[str] | Locator, *, within_ms: int = PATIENCE_MS) -> None:
         """Wait until words, or something, can be seen."""
-        found = self.page.get_by_text(what).first if isinstance(what, str) else what
+        found = self.page.get_by_text(what).first if isinstance(what, (str, re.Pattern)) else what
         expect(found).to_be_visible(timeout=within_ms)
 
-    def see_not(self, what: str | Locator, *, within_ms: int = PATIENCE_MS) -> None:
+    def see_not(self, what: str | re.Pattern[str] | Locator, *, within_ms: int = PATIENCE_MS) -> None:
         """Wait until words, or something, cannot be seen."""
-        found = self.page.get_by_text(what).first if isinstance(what, str) else what
+        found = self.page.get_by_text(what).first if isinstance(what, (str, re.Pattern)) else what
         expect(found).to_be_hidden(timeout=within_ms)
 
     def shoot(self, name: str, *, whole: bool = True) -> Path:
