@@ -9,9 +9,11 @@ How to write one:
         anna.approve(pid)                          # opens its page, signs with her password, waits for "It counted"
         anna.shoot("approved")                     # a picture for build/screenshots, named approved-1440-light.png
 
-- ``lab`` is one laboratory for all tests of a file (some 12 s to the first proposals). For another one, with another
-  policy or speed, say ``with laboratory(tmp_path, Wanted(...)) as other`` (``e2e.laboratory``). Lab time runs an hour
-  a second; what waits expires after an hour of the machine's time.
+- ``lab`` is one laboratory for all tests of a file (some 12 s to the first proposals). Another policy or speed: a
+  fixture ``wanted`` of the file's own, as ``test_dashboard_two_people`` has. One for a single test: ``with
+  laboratory(tmp_path, Wanted(...)) as other``. Lab time runs an hour a second, so that a firing takes some ten; what
+  waits expires after an hour of the machine's time.
+- ``with apart(lab, "ben") as pages`` runs ``labwright dashboard`` on ben's machine: ``person("ben", base=pages)``.
 - ``lab.command("approve", pid, user="ben")`` runs a person's command line; ``lab.broker.kill()`` kills the broker,
   which its supervisor starts again; ``lab.log()`` is what the daemon logged.
 - Everybody's password is ``PASSWORD``; who there is, and in which role, is ``PEOPLE`` (both ``e2e.laboratory``).
@@ -33,7 +35,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from patience import require_broker
 
-from e2e.laboratory import Laboratory, laboratory
+from e2e.laboratory import Laboratory, Wanted, laboratory
 from e2e.person import PATIENCE_MS, Person
 
 if TYPE_CHECKING:
@@ -85,10 +87,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
-    """A laboratory with its proposals waiting, for the tests of one file."""
+def wanted() -> Wanted:
+    """How the laboratory is to be; a file whose tests want another one has a fixture of this name."""
+    return Wanted()
+
+
+@pytest.fixture(scope="module")
+def lab(wanted: Wanted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+    """A laboratory, for the tests of one file."""
     require_broker("mosquitto")
-    with laboratory(tmp_path_factory.mktemp("laboratory")) as running:
+    with laboratory(tmp_path_factory.mktemp("laboratory"), wanted) as running:
         yield running
 
 
