@@ -92,8 +92,7 @@ def show(proposal: Proposal, board: Board, console: Console) -> None:
     if proposal.edited_by:
         before = {short(path): shown(value) for path, value in proposal.changes.items()}
         _pairs(console, "edited by", {proposal.edited_by: "", **{f"{name} was": was for name, was in before.items()}})
-    needs = f"{proposal.quorum} to approve; so far: {', '.join(votes) or 'nobody'}"
-    _pairs(console, "people", {"": needs})
+    _pairs(console, "people", {"": _people(proposal, votes)})
     expires = f"{_stamp(proposal.expires_at)} (in {left(proposal.expires_at, board.now)} of the laboratory's time)"
     _pairs(console, "time", {"made": _stamp(proposal.created_at), "expires": expires})
     _pairs(
@@ -143,6 +142,14 @@ def left(expires_at: datetime, now: datetime | None) -> str:
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}" if unit != "min" else f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def _people(proposal: Proposal, votes: Sequence[str]) -> str:
+    """How many must approve, who has, and who cannot."""
+    needs = f"{proposal.quorum} to approve; so far: {', '.join(votes) or 'nobody'}"
+    if proposal.edited_by and proposal.editor_may_approve is False:
+        return f"{needs}; {proposal.edited_by} made this revision and cannot approve it"
+    return needs
 
 
 def _chosen(proposal: Proposal) -> dict[str, str]:

@@ -203,6 +203,7 @@ def revised(
             "limits_version": limits_version,
             "checks": tuple(checks),
             "edited_by": by,
+            "editor_may_approve": not policy.four_eyes_on_edits,
             "changes": {p: old.design[p] for p in old.design if old.design[p] != described.get(p)},
             **_said_anew(old, described, outlook or Outlook(model_version=old.model_version)),
         }

@@ -204,6 +204,8 @@ class Proposal(Payload):
         checks: its orders against the limits.
         edited_by: who made this revision; there is nobody of the first.
         changes: what that edit changed, by path, as it was before.
+        editor_may_approve: whether who made this revision may be one of those who approve it, by the rules at that
+            moment; left out of the first revision.
     """
 
     proto: Proto = PROTO
@@ -233,6 +235,7 @@ class Proposal(Payload):
     checks: Annotated[tuple[Check, ...], Field(max_length=64)] = ()
     edited_by: PersonName | None = None
     changes: Annotated[dict[Path, Quantity | Line], Field(max_length=MAX_PROPERTIES)] = Field(default_factory=dict)
+    editor_may_approve: bool | None = None
 
     @model_validator(mode="after")
     def _expires_after_it_was_made(self) -> Self:

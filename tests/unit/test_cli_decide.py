@@ -127,6 +127,7 @@ def test_what_is_needed_to_judge_a_proposal_is_shown(bench: Bench) -> None:
             ),
             edited_by="anna",
             changes={"process.temperature": Quantity(value=1500, unit="Cel")},
+            editor_may_approve=False,
         )
     )  # fmt: skip
     text = bench.type("proposal", "P007").stdout
@@ -136,6 +137,7 @@ def test_what_is_needed_to_judge_a_proposal_is_shown(bench: Bench) -> None:
         "takes      11 h",
         "furnace-1 sinter temperature  1650 °C (allowed 20 to 1700)",
         "temperature was  1500 °C",
+        "so far: nobody; anna made this revision and cannot approve it",
     ):
         assert words in text
     assert "hold  0%" not in text

@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from dashboard_samples import NOW, sample_campaign, sample_laboratory, sample_picture, sample_proposal, waiting
+from dashboard_samples import (
+    NOW,
+    sample_campaign,
+    sample_laboratory,
+    sample_picture,
+    sample_proposal,
+    sample_revision,
+    waiting,
+)
 
 from agent.dashboard.door.visitor import Visitor
 from agent.dashboard.live.picture import LabPicture
@@ -174,6 +182,12 @@ def test_who_has_voted_or_edited_or_came_too_late_is_told_so() -> None:
     assert not own.approve
     assert "four eyes" in own.warnings[0]
     assert not own.is_mine
+    for may, reason, is_mine in ((False, "another person must approve it", False), (True, "", True)):
+        picture.proposals["hard-P002"] = waiting(sample_revision(2, editor_may_approve=may))
+        mine = card("hard-P002", ANNA, picture).rights
+        assert reason in mine.approve
+        assert (bool(mine.approve), mine.warnings, mine.is_mine) == (not may, (), is_mine)
+        assert not card("hard-P002", BEN, picture).rights.approve
 
     stopped = sample_picture()
     stopped.campaigns["hard"].state = sample_campaign(phase="stopped")

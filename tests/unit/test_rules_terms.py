@@ -212,6 +212,16 @@ def test_checks_are_of_every_value_that_is_ordered() -> None:
     assert all((c.low, c.high) == (None, None) for c in checks_of(Limits.permissive(), recipe, DESIGN, FACTORS))
 
 
+@pytest.mark.parametrize("four_eyes", [True, False])
+def test_an_edit_says_whether_who_made_it_may_approve_it(four_eyes: bool) -> None:
+    assert message().editor_may_approve is None
+    terms = revised(
+        terms_of(message()).body, DESIGN, {}, by="ada", comment="", now=NOW, factors=FACTORS, crystals=CRYSTALS,
+        policy=ApprovalPolicy(four_eyes_on_edits=four_eyes), costs=costs, recipe_hash=HASH, limits_version="limits-1",
+    )  # fmt: skip
+    assert Proposal.parse(terms.body.encode()).editor_may_approve is not four_eyes
+
+
 def test_an_edit_of_the_crystal_names_its_formula_and_keeps_hazards_that_nobody_looked_for_again() -> None:
     _, _, new = edited({"crystal": "TiB2"})
     assert (new.design["crystal"], new.design["formula"]) == ("mp-1145", "TiB2")

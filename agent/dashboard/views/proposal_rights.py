@@ -26,7 +26,7 @@ class Rights:
         edit: of editing.
         withdraw: of taking back.
         warnings: what to know before approving, where it can be done.
-        is_own: whether this person made the revision.
+        is_own: whether this person made the revision, and is not known to be allowed to approve it.
     """
 
     approve: str = ""
@@ -101,14 +101,16 @@ def rights_of(
         stale: why what is shown may be old; empty where it is live.
     """
     stopped = stale or _over(proposal, now)
-    approve = stopped or _barred(role, "approve") or _voted(quorum, name) or _campaign(proposal, picture)
+    bars = (stopped, _barred(role, "approve"), _voted(quorum, name), _own(proposal, name), _campaign(proposal, picture))
+    approve = next(filter(None, bars), "")
+    is_own = proposal.edited_by == name and proposal.editor_may_approve is not True
     return Rights(
         approve=approve,
         reject=stopped or _barred(role, "reject"),
         edit=stopped or _barred(role, "edit"),
         withdraw=stopped or _withdrawing(role),
-        warnings=() if approve else tuple(_warnings(quorum, picture, name)),
-        is_own=quorum.edited_by == name,
+        warnings=() if approve else tuple(_warnings(picture, is_own=is_own)),
+        is_own=is_own,
     )
 
 
@@ -133,6 +135,12 @@ def _voted(quorum: Quorum, name: str) -> str:
     return "You approved this revision before: another person is needed." if name in quorum.votes else ""
 
 
+def _own(proposal: Proposal, name: str) -> str:
+    if proposal.edited_by != name or proposal.editor_may_approve is not False:
+        return ""
+    return "You made this revision: another person must approve it."
+
+
 def _campaign(proposal: Proposal, picture: LabPicture) -> str:
     campaign = picture.campaigns.get(proposal.campaign)
     if campaign is None or campaign.state is None or campaign.state.phase in OPEN:
@@ -140,8 +148,8 @@ def _campaign(proposal: Proposal, picture: LabPicture) -> str:
     return f"The campaign {proposal.campaign} is {campaign.state.phase}: nothing of it is approved now."
 
 
-def _warnings(quorum: Quorum, picture: LabPicture, name: str) -> Iterable[str]:
-    if quorum.edited_by == name:
+def _warnings(picture: LabPicture, *, is_own: bool) -> Iterable[str]:
+    if is_own:
         yield "You made this revision: where the laboratory asks for four eyes, another person must approve it."
     lab = picture.lab
     if lab is not None and lab.stop is not None:
