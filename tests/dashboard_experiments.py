@@ -62,6 +62,7 @@ def sample_experiment(
         "pool": proposal.proposed_by.pool,
         "prediction": proposal.prediction,
         "feasibility": proposal.feasibility,
+        "model_version": proposal.model_version,
         "approved_by": ("anna",) if i % 2 else ("policy:well-known",),
         "place": {"queued": "", "running": "sem-1"}.get(phase, "shelf"),
         "queued_at": queued,

@@ -77,6 +77,7 @@ def experiment_state(known: Told, *, boot: str, seq: int, now: datetime) -> Expe
         outcome=row["outcome"] or None, reason=_reason(row)[:TEXT], design=_design(proposal, body, factors),
         round=int(proposal.get("round") or 0), pool=str(proposal.get("pool") or "")[:LINE],
         prediction=_prediction(body), feasibility=body.feasibility if body else None,
+        model_version=body.model_version if body else None,
         approved_by=tuple(filter(None, str(proposal.get("decided_by") or "").split(",")))[:9],
         place=known.place[:LINE], queued_at=_time(row["queued_at"]), begun_at=min(begun, default=None),
         ended_at=_time(row["ended_at"]) if row["ended_at"] else None,

@@ -133,6 +133,7 @@ _EXPERIMENT = ExperimentState(
     pool="ppo",
     prediction=_PROPOSAL.prediction,
     feasibility=0.93,
+    model_version=_PROPOSAL.model_version,
     approved_by=("anna",),
     place="indenter-1",
     queued_at=_NOON,

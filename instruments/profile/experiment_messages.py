@@ -21,6 +21,7 @@ from instruments.profile.agent_messages import (
     Quantities,
     Share,
     Text,
+    Version,
 )
 from instruments.profile.decisions import PersonName, Sha256
 
@@ -160,6 +161,7 @@ class ExperimentState(Payload):
         pool: source of candidates that the design came from.
         prediction: what the models expected before, by property.
         feasibility: probability that it can be made at all, likewise.
+        model_version: of the models that expected it.
         approved_by: who.
         place: where the sample is.
         queued_at: when it was approved.
@@ -189,6 +191,7 @@ class ExperimentState(Payload):
     pool: Line = ""
     prediction: Annotated[dict[Name, Estimate], Field(max_length=MAX_PROPERTIES)] = Field(default_factory=dict)
     feasibility: Share | None = None
+    model_version: Version | None = None
     approved_by: Annotated[tuple[Actor, ...], Field(max_length=9)] = ()
     place: Line = ""
     queued_at: Utc

@@ -34,6 +34,7 @@ from envs.errors import InstrumentError
 from envs.objective import FLAGSHIP, Direction, Objective
 from instruments.local import LocalBus, LocalTransport
 from instruments.messages import Payload, Quantity
+from instruments.profile.agent_messages import Proposal
 from instruments.profile.experiment_messages import ExperimentState, Histogram
 from instruments.profile.laboratory import Laboratory
 from instruments.profile.model_messages import CampaignModel, CampaignSpace
@@ -131,6 +132,7 @@ def test_an_experiment_is_told_step_by_step_until_its_end(town: Town) -> None:
     (eid,) = town.lab.approved({"temperature": 1400.0})
     state = town.told(eid)
     assert (state.phase, state.step, state.approved_by, state.revision) == ("queued", "sinter", ("anna",), 1)
+    assert state.model_version == Proposal.model_validate_json(town.lab.bodies[state.proposal]).model_version
     assert state.design["temperature"] == Quantity(value=1400.0, unit="Cel")
     assert (state.design["formula"], state.pool, state.begun_at) == ("TiB2", "random", None)
     waiting = [("sinter", "waiting"), ("survey", "waiting"), ("image", "waiting"), ("indent", "waiting")]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from dashboard_experiments import FURNACE_JOB
-from dashboard_samples import NOW, sample_experiment, sample_images, sample_picture
+from dashboard_samples import NOW, sample_experiment, sample_images, sample_picture, sample_proposal
 
 from agent.dashboard.live.picture import LabPicture
 from agent.dashboard.views.experiment import experiment_view
@@ -164,11 +164,14 @@ def test_a_scale_bar_is_round_and_at_most_a_quarter_wide() -> None:
 
 
 def test_provenance_leads_to_people_orders_files_and_the_record() -> None:
-    view = experiment_view(sample_picture(), "hard-E001", NOW)
+    picture = sample_picture()
+    del picture.proposals["hard-P001"]
+    view = experiment_view(picture, "hard-E001", NOW)
     assert view is not None
     found = {origin.label: origin for origin in view.provenance}
     assert found["Proposal"].page == "/proposals/hard-P001"
     assert found["Approved by"].value == "anna"
+    assert found["Models"].value == sample_proposal(1).model_version
     assert found["Order: sinter"].value.startswith(FURNACE_JOB.format(1))
     assert len(found["Image 2, SHA-256"].value) == 64
     assert len(found["Record entry, SHA-256"].value) == 64

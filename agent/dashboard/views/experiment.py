@@ -101,7 +101,7 @@ def experiment_view(picture: LabPicture, eid: str, now: datetime) -> ExperimentV
         measured=measured_of(one, [goal.property for goal in goals]),
         changes=changes_of(one),
         images=images_of(one),
-        provenance=provenance_of(picture, one),
+        provenance=provenance_of(one),
         going=one.phase != "ended",
         needs_person=one.phase == "needs_reconcile",
         retracted=one.retracted,
@@ -127,17 +127,16 @@ def _facts(one: ExperimentState, now: datetime) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in facts if value)
 
 
-def provenance_of(picture: LabPicture, one: ExperimentState) -> tuple[Origin, ...]:
+def provenance_of(one: ExperimentState) -> tuple[Origin, ...]:
     """Who and what led to an experiment's result: proposal, people, orders, files, the record."""
-    waiting = picture.proposals.get(one.proposal)
     found = [
         Origin("Proposal", f"{one.proposal}, revision {one.revision}", f"/proposals/{one.proposal}"),
         Origin("Approved by", words.listed([approver(name) for name in one.approved_by]) or "not told"),
         Origin("Pool", f"{one.pool or 'not told'}, round {one.round + 1}"),
         Origin("Campaign", one.campaign, f"/campaigns/{one.campaign}"),
     ]
-    if waiting is not None:
-        found.append(Origin("Models", waiting.proposal.model_version, exact=True))
+    if one.model_version is not None:
+        found.append(Origin("Models", one.model_version, exact=True))
     found += [
         Origin(f"Order: {words.label(step.step)}", f"{step.job} on {step.instrument}", exact=True)
         for step in one.steps
