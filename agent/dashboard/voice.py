@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 QUESTION_S, PREVIEW_S = 20.0, 120.0
 """How long an answer may take; a preview waits for the planner, which may be planning."""
+MAX_PICTURES = 48
+"""Pictures that are remembered, the latest, of at most 175 KB each."""
 _BUSY = " (the planner may be at work on the next round)"
 
 
@@ -80,6 +82,7 @@ class Voice:
         self._sleeper = sleeper
         self._wait_s = wait_s
         self._answers = Answers(transport, topics, sleeper=sleeper)
+        self._pictures: dict[tuple[str, int], Answer] = {}
         self._one_key = asyncio.Lock()
 
     # What is signed ---------------------------------------------------------------------------------------------------
@@ -197,4 +200,12 @@ class Voice:
 
     async def picture(self, visitor: Visitor, sha256: str, edge: int = 1024) -> Answer:
         """Ask for a picture, made at most ``edge`` pixels wide and high; raises as ``preview`` does."""
-        return await self._answers.ask(visitor.name, "picture", within_s=QUESTION_S, sha256=sha256, edge=edge)
+        # Named by its content, it is the same for everybody and for ever: the agent makes it small once.
+        known = self._pictures.pop((sha256, edge), None)
+        answer = known or await self._answers.ask(
+            visitor.name, "picture", within_s=QUESTION_S, sha256=sha256, edge=edge
+        )
+        self._pictures[sha256, edge] = answer
+        while len(self._pictures) > MAX_PICTURES:
+            del self._pictures[next(iter(self._pictures))]
+        return answer

@@ -320,6 +320,27 @@ def test_an_answer_brings_what_was_asked_for(during: During) -> None:
     during(act)
 
 
+def test_a_picture_is_asked_for_once_whoever_looks_at_it(during: During, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.dashboard.voice.MAX_PICTURES", 3)
+
+    async def act(bench: Bench) -> None:
+        for sha256, name in (
+            ("aa", "anna"),
+            ("bb", "anna"),
+            ("aa", "ben"),
+            ("cc", "ben"),
+            ("dd", "ben"),
+            ("aa", "ben"),
+        ):
+            await bench.voice.picture(visitor(name), sha256 * 32)
+        await bench.voice.picture(ANNA, "aa" * 32, 400)
+        assert [question.sha256 for question in bench.ear.questions] == [
+            two * 32 for two in ("aa", "bb", "cc", "dd", "aa")
+        ]
+
+    during(act)
+
+
 def test_an_agent_that_does_not_answer_in_time(during: During, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.dashboard.voice.PREVIEW_S", 0.02)
 
