@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from surrogates.applicability import Applicability
 from surrogates.composite import Prediction
 from surrogates.factor_effects import conditional_effects
 from surrogates.observations import Made, Observation
+from surrogates.reach import apart
 
 
 def expectations(
@@ -34,16 +36,35 @@ def expectations(
     prediction, success = models.forecast(designs)
     ids = list(history)
     past = models.features.rows([history[i].design for i in ids])[:, 3:]
-    distance, closest = torch.cdist(rows[:, 3:], past).min(dim=1)
+    # By differences, not by a product of matrices, so that a design is at exactly 0 from itself.
+    distance, closest = torch.cdist(rows[:, 3:], past, compute_mode="donot_use_mm_for_euclid_dist").min(dim=1)
+    spacing = _spacing(past)
     effects = conditional_effects(space, models.features, models.outcome, designs)
     standings = Applicability(models.features, models.outcome).judge(rows)
     nearest = [ids[int(i)] for i in closest]
     return [
         Expectation(
-            _forecast(prediction, success, i), eid, float(distance[i]), _found(history[eid]), effects[i], standings[i]
+            _forecast(prediction, success, i),
+            eid,
+            _in_spacings(float(distance[i]), spacing),
+            _found(history[eid]),
+            effects[i],
+            standings[i],
         )
         for i, eid in enumerate(nearest)
     ]
+
+
+def _spacing(past: Tensor) -> float | None:
+    """How far a finished design mostly is from the nearest other one, by the median; None of a single design."""
+    known = torch.unique(past, dim=0)
+    return float(np.median(apart(known.numpy()))) if len(known) > 1 else None
+
+
+def _in_spacings(distance: float, spacing: float | None) -> float | None:
+    if distance == 0.0:
+        return 0.0
+    return distance / spacing if spacing else None
 
 
 def _found(observation: Observation) -> dict[str, tuple[float, float]]:

@@ -104,7 +104,7 @@ class InlineMinds:
             domain_of(expected.standing),
             structure,
             expected.nearest,
-            significant(expected.distance),
+            None if expected.distance is None else significant(expected.distance),
             self._model_version,
             expected.found,
         )

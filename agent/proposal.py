@@ -38,7 +38,8 @@ class Expectation:
     Args:
         forecast: what they expect of it.
         nearest: identifier of the finished experiment whose design is most alike.
-        distance: to that one, in the columns of ``DesignFeatures``.
+        distance: to that one, in the columns of ``DesignFeatures``, over how far finished designs mostly are from each
+            other there: 0 is the same design, 1 as near as they mostly are; None where there is only one to compare.
         found: what that one gave, value and standard uncertainty by property; empty where it failed.
         effects: of each factor on the objective, the others held.
         standing: whether they know designs like it.
@@ -46,7 +47,7 @@ class Expectation:
 
     forecast: Forecast
     nearest: str
-    distance: float
+    distance: float | None
     found: Mapping[str, tuple[float, float]]
     effects: tuple[FactorCurve, ...]
     standing: Standing

@@ -196,11 +196,16 @@ def _nearest(proposal: Proposal) -> dict[str, str]:
         return {}
     found = {"sample": near.experiment}
     if near.distance is not None:
-        found["distance"] = f"{near.distance:.3g}"
+        found["distance"] = _apart(near.distance)
     for name, value in near.found.items():
         spread = f" ± {value.std:.2g}" if value.std is not None else ""
         found[name] = with_unit(f"{value.value:.3g}{spread}", value.unit)
     return found
+
+
+def _apart(distance: float) -> str:
+    """How far apart designs are, by how far those that were made are from each other."""
+    return f"{distance:.2g} times the usual one between finished designs" if distance else "none: the same design"
 
 
 def _stamp(instant: datetime) -> str:

@@ -26,7 +26,7 @@ class Outlook:
         domain: whether the models know designs like it.
         structure: of its crystal; None where there is none, or it has too many atoms to be drawn.
         nearest: the finished experiment whose design is most alike; empty where there is none.
-        distance: to that one, in the columns that the models see.
+        distance: to that one, as ``NearestSample.distance`` is.
         model_version: of the models.
         found: what the nearest one gave, by property; what the models learned of it.
         objective: what the forecast is of.

@@ -289,7 +289,7 @@ def nearest_sample(
         experiment: its id; empty for none.
         found: values and standard uncertainties by property.
         units: UCUM codes by property, over ``UNITS``.
-        distance: in the design space's own measure.
+        distance: as ``NearestSample.distance`` is.
     """
     if not experiment:
         return None

@@ -127,7 +127,8 @@ class NearestSample(Payload):
 
     Attributes:
         experiment: its id.
-        distance: how far apart the designs are, in the design space's own measure; 0 is the same design.
+        distance: how far apart the designs are, over how far finished designs mostly are from the nearest other one
+            (the median): 0 is the same design, 1 as near as they mostly are to each other, 3 three times as far.
         found: what was measured, by property.
         thumbnail: a picture of it.
     """

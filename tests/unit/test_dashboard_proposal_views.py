@@ -24,7 +24,7 @@ from agent.dashboard.views.proposal_rights import Quorum
 from agent.dashboard.views.proposals import Wish, decided, decided_lately, ids_of, list_of
 from agent.roles import Role
 from instruments.messages import Quantity
-from instruments.profile.agent_messages import Check, Estimate, Hazard
+from instruments.profile.agent_messages import Check, Estimate, Hazard, NearestSample
 from instruments.profile.laboratory import Stop
 from instruments.profile.model_messages import Goal
 from instruments.profile.questions import Preview
@@ -80,10 +80,17 @@ def test_the_nearest_sample_says_what_is_another_in_it() -> None:
     nearest = card().nearest
     assert nearest is not None
     assert nearest.is_told
-    assert nearest.distance == "0.18 away"
+    assert nearest.distance == "0.18 times the usual distance between finished designs"
     assert {name for name, _, _ in nearest.differs} >= {"Formula"}
     picture = sample_picture()
     del picture.experiments[nearest.experiment]
+    far = NearestSample(experiment="hard-E001", distance=3.21)
+    told = parts.nearest_of(far, {}, None)
+    assert told is not None
+    assert told.distance == "3.2 times the usual distance between finished designs"
+    same = parts.nearest_of(far.model_copy(update={"distance": 0.0}), {}, None)
+    assert same is not None
+    assert same.distance == "the same design"
     gone = card(picture=picture).nearest
     assert gone is not None
     assert not gone.is_told

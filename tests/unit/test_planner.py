@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 from agent.config import parse_config
 from agent.planner import POOLS_OF, Plan, Planner, Strategy
@@ -149,12 +150,28 @@ def test_what_was_measured_is_known_and_its_crystal_too(
         assert expected.standing.verdict == "inside"
         assert expected.standing.score == pytest.approx(0.0, abs=1e-6)
         assert expected.standing.text.endswith("crystal measured before")
-        assert expected.distance == pytest.approx(0.0, abs=1e-6)
+        assert expected.distance == 0.0
         assert expected.found["hardness"] == (pytest.approx(history[expected.nearest].hardness.value), 0.4)  # type: ignore[union-attr]
     others = asked.foresee(history, problem.space.sample(np.random.default_rng(0), 200))
     verdicts = [e.standing.verdict for e in others]
     assert set(verdicts) == {"inside", "edge", "outside"}
     assert all((e.standing.score >= 1.0) == (e.standing.verdict == "outside") for e in others)
+
+
+def test_how_near_the_nearest_is_is_told_in_distances_between_finished_designs(
+    problem: Problem, features: DesignFeatures, history: dict[str, Observation]
+) -> None:
+    """Each finished design, left out, is on the median at a distance of 1 from the others."""
+    asked = planner(problem, Strategy.BO, features)
+    past = features.rows([o.design for o in history.values()])[:, 3:].numpy()
+    table = cdist(past, past)
+    typical = np.median([row[row > 0.0].min() for row in table])
+    some = problem.space.sample(np.random.default_rng(3), 5)
+    for expected, row in zip(asked.foresee(history, some), features.rows(some)[:, 3:].numpy(), strict=True):
+        assert expected.distance == pytest.approx(cdist(row[None], past).min() / typical)
+    same = {f"E{i:03d}": next(iter(history.values())) for i in range(6)}
+    for expected in asked.foresee(same, some):
+        assert expected.distance is None
 
 
 def test_asking_about_a_design_changes_no_plan(

@@ -350,9 +350,7 @@ def nearest_of(
     """
     if nearest is None:
         return None
-    distance = ""
-    if nearest.distance is not None:
-        distance = "the same design" if nearest.distance == 0.0 else f"{words.number(nearest.distance, 2)} away"
+    distance = "" if nearest.distance is None else _apart(nearest.distance)
     return Nearest(
         experiment=nearest.experiment,
         found=tuple((words.label(name), words.quantity(value)) for name, value in nearest.found.items()),
@@ -360,6 +358,13 @@ def nearest_of(
         differs=differences(other, design) if other is not None else (),
         is_told=other is not None,
     )
+
+
+def _apart(distance: float) -> str:
+    """How far apart designs are, by how far those that were made are from each other."""
+    if distance == 0.0:
+        return "the same design"
+    return f"{words.number(distance, 2)} times the usual distance between finished designs"
 
 
 def differences(
