@@ -36,6 +36,8 @@ from instruments.mqtt import MqttTransport
 from instruments.topics import Lab
 
 LAB = "hall-3"
+TOPICS = Lab("labwright", LAB)
+DASHBOARD = "pages"
 NURSERY = Path(__file__).with_name("daemon_nursery.py")
 PASSWORD = "correct horse"  # noqa: S105  # of nobody
 PEOPLE = {"anna": Role.APPROVER, "clara": Role.SAFETY}
@@ -338,7 +340,9 @@ async def laboratory(directory: Path, nursery: Nursery, **file: Any) -> AsyncIte
         public = store.public_path(name)
         (directory / "people" / public.name).write_bytes(public.read_bytes())
     machines: dict[str, type[_Machine]] = {"furnace-1": Furnace, "indenter-1": Indenter}
-    access = Access.new(Lab("labwright", LAB), agents=("agent",), instruments=tuple(machines), persons=tuple(PEOPLE))
+    access = Access.new(
+        TOPICS, agents=("agent",), instruments=tuple(machines), persons=tuple(PEOPLE), dashboards=(DASHBOARD,)
+    )
     with local_broker(access, kind="mosquitto", directory=directory / "broker") as broker:
         lab = Laboratory(directory, broker, store, nursery)
         lab.write(**file)
