@@ -11,8 +11,11 @@ from agent.deciding.asked import Asked
 from agent.deciding.entrance import with_credentials
 from agent.deciding.place import Place, find_place
 from agent.extras import needs
+from envs.errors import UserError
 
 COMMAND = "labwright dashboard"
+USER = "dashboard"
+"""Of the pages at a broker that the agent runs itself."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,24 @@ def run(request: Request) -> None:
     server = needs("dashboard", COMMAND, "agent.dashboard.serve")
     served = server.Served(request.host, request.port, request.certificate, request.key, request.plain)
     served.check()
-    place = with_credentials(find_place(request.asked, ()))
+    place = with_credentials(_place(request.asked))
     console = Console(stderr=True, highlight=False)
     server.serve(
         _plan(server, place, request), served, up=lambda base: console.print(words(base, place), soft_wrap=True)
     )
     console.print("\nThe dashboard has stopped; the laboratory goes on.")
+
+
+def _place(asked: Asked) -> Place:
+    """The laboratory, as the user that the agent's own broker keeps for pages, where that one left word of it here."""
+    place = find_place(asked, ())
+    if asked.broker or place.asks:
+        return place
+    try:
+        pages = find_place(asked, (USER,))
+    except UserError:
+        return place
+    return pages if pages.address.username == USER else place
 
 
 def _plan(server: object, place: Place, request: Request) -> object:

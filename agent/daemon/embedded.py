@@ -31,7 +31,8 @@ def embedded(config: LabConfig) -> Iterator[LocalBroker]:
     access = _access(config, known)
     with local_broker(access, directory=store.directory, port=port) as broker:
         store.save(StoredBroker.of(access, config.topics, port))
-        for name in config.broker.people:
+        pages = [dashboard_user(config)] if config.dashboard.enabled else []
+        for name in (*config.broker.people, *pages):
             _tell(config, broker, name)
         yield broker
 

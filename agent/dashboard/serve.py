@@ -32,6 +32,8 @@ from instruments.mqtt import MqttTransport
 from instruments.topics import Lab
 
 PORT = 8090
+KEEPALIVE_S = 5
+"""A broker that hangs is noticed within twice this: what people see must not grow old unsaid."""
 LIMITS = Limits(connections=1024)
 """Fifty browsers, each with its socket and a handful of connections for files, are welcome."""
 
@@ -74,7 +76,8 @@ async def opened(
     clock = clock or SystemClock()
     senders = runner.outlets(plan.notify, plan.secrets, clock)
     transport = PatientTransport(
-        lambda: MqttTransport(plan.address, client_id=f"dashboard-{SystemIds().new()}"), sleeper=sleeper
+        lambda: MqttTransport(plan.address, client_id=f"dashboard-{SystemIds().new()}", keepalive_s=KEEPALIVE_S),
+        sleeper=sleeper,
     )
     keys = Keys(plan.identities)
     watch = Watch(transport, plan.topics, clock=clock, sleeper=sleeper)
