@@ -8,6 +8,9 @@ import re
 NO_VALUE = "–"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_UNITS = {"Cel": "°C", "um": "µm"}
+_MEASURED = re.compile(r"(?<=\d) (Cel|um)(?![A-Za-z0-9_/*]|\.[A-Za-z0-9])")
+_RULE = "policy:"
 _COUNTS = re.compile(r"(?<=[A-Za-z)])\d+")
 
 
@@ -35,6 +38,22 @@ def length(um: float) -> str:
     if um < 1000.0:
         return f"{float(f'{um:.3g}'):g}{NO_BREAK}µm"
     return f"{float(f'{um / 1000:.3g}'):g}{NO_BREAK}mm"
+
+
+def in_print(text: str) -> str:
+    """Units behind numbers as people write them: ``1600 Cel`` is 1600 °C, ``2 um`` is 2 µm."""
+    return _MEASURED.sub(lambda found: f" {_UNITS[found[1]]}", text)
+
+
+def unit_in_print(unit: str) -> str:
+    """A UCUM code as people write it."""
+    return _UNITS.get(unit, unit)
+
+
+def who(by: str) -> str:
+    """Who decided: several with commas between are listed, and ``policy:mild`` is the rule mild."""
+    names = [f"the rule {n.removeprefix(_RULE)}" if n.startswith(_RULE) else n for n in by.split(",") if n]
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def chemical(text: str) -> str:

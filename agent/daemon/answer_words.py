@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent import core
 from agent import events as ev
+from agent.words import who
 
 _SHOWN = 8
 """Most sentences of an answer."""
@@ -36,7 +37,7 @@ def _of_deciding(event: ev.Event) -> str:
         case ev.VoteCast():
             return f"{event.proposal}: {event.by} approved; further approval is needed"
         case ev.ProposalDecided():
-            return f"{event.proposal} {event.verdict} by {event.by}"
+            return f"{event.proposal} {event.verdict} by {who(event.by)}"
         case ev.ProposalRevised():
             return f"{event.proposal} is now revision {event.terms.revision}: it waits for a decision"
         case ev.ExperimentQueued():

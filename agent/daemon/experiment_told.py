@@ -16,6 +16,7 @@ from agent.core.state import CampaignRules
 from agent.daemon.images_told import images_of
 from agent.daemon.steps_told import LINE, TEXT, Happened, steps_of
 from agent.rules.terms import UNITS, design_of
+from agent.words import in_print
 from envs.design import Design
 from envs.factors import Factor
 from instruments.messages import Quantity
@@ -74,7 +75,7 @@ def experiment_state(known: Told, *, boot: str, seq: int, now: datetime) -> Expe
         experiment=str(row["experiment"]), campaign=str(row["campaign"]), proposal=str(row["proposal"]),
         revision=int(proposal.get("revision") or 1), boot_id=boot, seq=seq, ts=now, phase=phase,
         step="" if phase == "ended" else str(row["step"] or (known.state.step if known.state else ""))[:LINE],
-        outcome=row["outcome"] or None, reason=_reason(row)[:TEXT], design=_design(proposal, body, factors),
+        outcome=row["outcome"] or None, reason=in_print(_reason(row))[:TEXT], design=_design(proposal, body, factors),
         round=int(proposal.get("round") or 0), pool=str(proposal.get("pool") or "")[:LINE],
         prediction=_prediction(body), feasibility=body.feasibility if body else None,
         model_version=body.model_version if body else None,

@@ -14,6 +14,7 @@ from agent.identity import People
 from agent.rules.bounds import Bound, Combination, numbered
 from agent.rules.limits import Limits
 from agent.rules.policy import ApprovalPolicy, AutoApprove
+from agent.words import in_print
 from instruments.profile.laboratory import (
     MAX_LIMITS,
     MAX_PEOPLE,
@@ -195,13 +196,13 @@ def _of_instrument(limits: Limits, iid: str) -> InstrumentLimits:
 def _bounded(command: str, name: str, bound: Bound) -> LimitLine:
     return LimitLine(
         command=command, parameter=name, low=_finite(bound.low), high=_finite(bound.high), unit=bound.unit or "1",
-        text=f"{name} {_bound_words(bound)}"[:LINE],
+        text=in_print(f"{name} {_bound_words(bound)}")[:LINE],
     )  # fmt: skip
 
 
 def _combined(rule: Combination) -> LimitLine:
     line = _bounded(rule.command, rule.parameter, rule.bound)
-    return line.model_copy(update={"text": f"{line.text} for {rule.words}"[:LINE]})
+    return line.model_copy(update={"text": f"{line.text} for {in_print(rule.words)}"[:LINE]})
 
 
 def _finite(number: float) -> float | None:

@@ -21,6 +21,7 @@ from agent.daemon import logs
 from agent.daemon.standing import campaign_state
 from agent.daemon.telling import told
 from agent.desk import Desk, Record
+from agent.words import in_print
 from envs.errors import InstrumentError, JournalError
 from instruments.clock import Clock, Sleeper
 from instruments.errors import TopicError
@@ -325,7 +326,7 @@ class Mouth:
             lab=self._desk.rules.lab, proposal=pid, revision=row["revision"], digest=row["digest"],
             verdict=row["phase"], by=tuple(filter(None, str(row["decided_by"] or "").split(","))),
             ts=datetime.fromisoformat(str(row["decided_at"])), audit=row["audit"],
-            reason=str(row["reason"] or "")[:2000], experiment=row["experiment"] or None,
+            reason=in_print(str(row["reason"] or ""))[:2000], experiment=row["experiment"] or None,
         )  # fmt: skip
         await self._transport.publish(self._topics.outcome(pid), outcome.to_bytes(), retain=True)
         self._kept[pid] = None

@@ -16,6 +16,7 @@ from agent.rules.checks import checks_of
 from agent.rules.limits import refusals_of
 from agent.rules.outlook import Outlook
 from agent.rules.terms import apply_changes, revised
+from agent.words import in_print
 from envs.design import Design
 from envs.errors import LabwrightError, UserError
 from instruments.clock import Clock
@@ -145,7 +146,7 @@ def _preview(seen: Proposal, proposal: ProposalState, against: Sequence[str], no
         proposal=seen.proposal,
         revision=revision,
         design=seen.design,
-        refusals=tuple(words[:MAX_TEXT] for words in against[:MAX_REFUSALS]),
+        refusals=tuple(in_print(words)[:MAX_TEXT] for words in against[:MAX_REFUSALS]),
         prediction=seen.prediction,
         feasibility=seen.feasibility,
         domain=seen.domain,

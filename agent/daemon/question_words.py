@@ -9,6 +9,7 @@ from agent import core
 from agent import events as ev
 from agent.daemon.telling import told
 from agent.journal import Stored
+from agent.words import in_print
 from instruments.profile.questions import Entry
 
 _TEXT, _LINE = 2000, 200
@@ -34,7 +35,7 @@ def words_of(event: ev.Event) -> str:
     """What happened, for people."""
     words = _WORDS.get(type(event))
     if words is not None:
-        return words(event)
+        return in_print(words(event))
     of_the_bus = told(event, _NOTHING)
     return of_the_bus.text if of_the_bus is not None else event.kind.replace(".", " ")
 

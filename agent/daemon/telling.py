@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from agent import core
 from agent import events as ev
+from agent.words import in_print, who
 from instruments.profile.agent_messages import Reference
 
 Level = Literal["info", "warning", "error"]
@@ -30,7 +31,8 @@ _WORDS: dict[type, _Words] = {}
 def told(event: ev.Event, state: core.LabState) -> Told | None:
     """What is said of an event; None for what nobody watches for."""
     words = _WORDS.get(type(event))
-    return words(event, state) if words is not None else None
+    said = words(event, state) if words is not None else None
+    return said and replace(said, text=in_print(said.text))
 
 
 def _of(kind: type[_E]) -> Callable[[Callable[[_E, core.LabState], Told | None]], None]:
@@ -144,7 +146,7 @@ def _(event: ev.ProposalRevised, _state: core.LabState) -> Told:
 
 @_of(ev.ProposalDecided)
 def _(event: ev.ProposalDecided, _state: core.LabState) -> Told:
-    by = f" by {event.by}" if event.by else ""
+    by = f" by {who(event.by)}" if event.by else ""
     words = f"{event.proposal} {event.verdict}{by}: {event.reason}".rstrip(": ")
     return Told("info", words, _proposal(event.proposal))
 
@@ -159,13 +161,13 @@ def _(event: ev.CampaignCreated, _state: core.LabState) -> Told:
 
 @_of(ev.CampaignPhaseChanged)
 def _(event: ev.CampaignPhaseChanged, _state: core.LabState) -> Told:
-    words = f"{event.campaign} is {event.phase}, by {event.by}: {event.reason}".rstrip(": ")
+    words = f"{event.campaign} is {event.phase}, by {who(event.by)}: {event.reason}".rstrip(": ")
     return Told("warning" if event.phase != "running" else "info", words, _campaign(event.campaign))
 
 
 @_of(ev.CampaignChanged)
 def _(event: ev.CampaignChanged, _state: core.LabState) -> Told:
-    return Told("info", f"{event.campaign} was changed by {event.by}: {event.reason}", _campaign(event.campaign))
+    return Told("info", f"{event.campaign} was changed by {who(event.by)}: {event.reason}", _campaign(event.campaign))
 
 
 @_of(ev.RoundPlanned)
@@ -189,7 +191,7 @@ def _(event: ev.CampaignEnded, _state: core.LabState) -> Told:
 
 @_of(ev.LabStopped)
 def _(event: ev.LabStopped, _state: core.LabState) -> Told:
-    return Told("error", f"the laboratory was stopped by {event.by}: {event.reason}")
+    return Told("error", f"the laboratory was stopped by {who(event.by)}: {event.reason}")
 
 
 @_of(ev.LabCleared)
@@ -199,7 +201,7 @@ def _(event: ev.LabCleared, _state: core.LabState) -> Told:
 
 @_of(ev.LabChanged)
 def _(event: ev.LabChanged, _state: core.LabState) -> Told:
-    return Told("warning", f"the laboratory's rules were changed by {event.by}: {event.words}")
+    return Told("warning", f"the laboratory's rules were changed by {who(event.by)}: {event.words}")
 
 
 @_of(ev.MaintenanceSet)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent.events.proposals import ForecastRecord
+from agent.words import unit_in_print
 from envs.objective import Objective
 from instruments.messages import Quantity
 from instruments.profile.agent_messages import NearestSample
@@ -61,9 +62,9 @@ def _expected(objective: Objective, forecast: ForecastRecord | None) -> str:
     median, low, high = (f"{v:.3g}" for v in (forecast.median, forecast.low, forecast.high))
     name = objective.name.replace("_", " ")
     return (
-        f"The models expect a {name} of {median} {objective.unit} (between {low} and {high} "
+        f"The models expect a {name} of {median} {unit_in_print(objective.unit)} (between {low} and {high} "
         f"with 90% probability), a porosity of {100 * forecast.porosity:.2g}% and a grain size of "
-        f"{forecast.grain_size:.2g} um, and give the synthesis a {100 * forecast.feasibility:.0f}% chance to work out."
+        f"{forecast.grain_size:.2g} µm, and give the synthesis a {100 * forecast.feasibility:.0f}% chance to work out."
     )
 
 
@@ -91,8 +92,8 @@ def _measured(quantity: Quantity) -> str:
     if quantity.unit == "1":
         return f"{quantity.value:.3g}"
     spread = f" ± {quantity.std:.2g}" if quantity.std else ""
-    return f"{quantity.value:.3g}{spread} {quantity.unit}"
+    return f"{quantity.value:.3g}{spread} {unit_in_print(quantity.unit)}"
 
 
 def _shown(value: Quantity | str) -> str:
-    return value if isinstance(value, str) else f"{value.value:.10g} {value.unit}".removesuffix(" 1")
+    return value if isinstance(value, str) else f"{value.value:.10g} {unit_in_print(value.unit)}".removesuffix(" 1")

@@ -363,7 +363,7 @@ def test_limits_are_told_as_people_read_them(town: Town) -> None:
     furnace = told.limits["furnace-1"]
     assert furnace.commands == ("sinter",)
     hot = next(line for line in furnace.limits if line.parameter == "temperature")
-    assert (hot.low, hot.high, hot.unit, hot.text) == (20.0, 1700.0, "Cel", "temperature 20 to 1700 Cel")
+    assert (hot.low, hot.high, hot.unit, hot.text) == (20.0, 1700.0, "Cel", "temperature 20 to 1700 °C")
     assert set(told.limits) == set(limits().instruments)
     assert (told.mode, told.wall, told.decided_by) == ("live", NOW + timedelta(days=9), ())
 

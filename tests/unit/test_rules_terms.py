@@ -140,7 +140,7 @@ def test_an_edit_is_a_new_revision_without_what_was_said_of_the_design_before() 
     assert new.design["temperature"] == Quantity(value=2050.0, unit="Cel")
     assert (new.prediction, new.feasibility, new.acquisition, new.nearest, new.hazards) == ({}, None, None, None, ())
     assert terms.cost == {"furnace_hours": 20.5, "currency": 12.0}
-    assert new.rationale.startswith(f"ada changed temperature from {DESIGN.process['temperature']:g} Cel to 2050 Cel "
+    assert new.rationale.startswith(f"ada changed temperature from {DESIGN.process['temperature']:g} °C to 2050 °C "
                                     "(to see more). What the models expected")  # fmt: skip
     assert (new.lab, new.proposal, new.campaign, new.proposed_by) == (
         old.lab, old.proposal, old.campaign, old.proposed_by,

@@ -10,6 +10,7 @@ from lab_bench import CAMPAIGN, FULL_RECIPE, HARD, NOW, Bench
 
 from agent import core
 from agent import events as ev
+from agent.daemon.question_words import words_of
 from agent.daemon.standing import campaign_state
 from agent.daemon.telling import Told, told
 
@@ -63,6 +64,20 @@ def test_who_did_it_and_why(action: str, more: dict[str, Any], kind: type[ev.Eve
     bench = Bench()
     bench.ask("ole", action, "furnace-1" if action == "maintenance" else HARD, **more)
     assert said(bench, kind).text == words
+
+
+def test_rules_and_units_are_told_as_people_call_them() -> None:
+    state = core.LabState()
+    for by, reason, words in (
+        ("policy:mild", "temperature 0 to 1400 Cel", "P1 approved by the rule mild: temperature 0 to 1400 °C"),
+        ("anna,ben", "2 um, 5 Cel/min, 9 Cel.", "P1 approved by anna and ben: 2 µm, 5 Cel/min, 9 °C."),
+    ):
+        event = ev.ProposalDecided(proposal="P1", verdict="approved", by=by, reason=reason)
+        answer = told(event, state)
+        assert answer is not None
+        assert answer.text == words_of(event) == words
+    paused = ev.CampaignPhaseChanged(campaign="hard", phase="paused", by="policy:limits", reason="too hot")
+    assert words_of(paused) == "hard is paused, by the rule limits: too hot"
 
 
 def test_every_event_that_a_laboratory_can_write_has_words_or_none_on_purpose() -> None:
