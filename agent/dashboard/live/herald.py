@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from instruments.clock import Sleeper
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PAUSE_S = 0.25
 """Between two words to the same listener: a flood of readings is four of them a second."""
+BREATH = 8
+"""Listeners that are told before others have a turn."""
 _log = logging.getLogger(__name__)
 
 
@@ -24,10 +26,12 @@ class Herald:
 
     Args:
         sleeper: waits between two tellings.
+        moment: entered while all are told: for all of them it is the same moment.
     """
 
-    def __init__(self, sleeper: Sleeper) -> None:
+    def __init__(self, sleeper: Sleeper, moment: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
         self._sleeper = sleeper
+        self._moment = moment
         self._listeners: list[Listener] = []
         self._changes: set[Change] = set()
         self._news: asyncio.Event | None = None
@@ -56,18 +60,26 @@ class Herald:
             while True:
                 await news.wait()
                 news.clear()
-                self.tell()
+                await self.tell()
                 await self._sleeper(PAUSE_S)
         finally:
             self._news = None
 
-    def tell(self) -> None:
-        """Tell what has changed since it was told last."""
+    async def tell(self) -> None:
+        """Tell what has changed since it was told last.
+
+        What the first listeners make of it can leave while the others are told.
+        """
         changes, self._changes = frozenset(self._changes), set()
         if not changes:
             return
-        for listener in list(self._listeners):
-            try:
-                listener(changes)
-            except Exception:  # noqa: BLE001 - one page that fails must not keep the others from knowing
-                _log.exception("a listener failed")
+        with self._moment():
+            for number, listener in enumerate(list(self._listeners), 1):
+                if listener not in self._listeners:
+                    continue  # gone while others were told
+                try:
+                    listener(changes)
+                except Exception:  # noqa: BLE001 - one page that fails must not keep the others from knowing
+                    _log.exception("a listener failed")
+                if number % BREATH == 0:
+                    await asyncio.sleep(0)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -56,7 +56,8 @@ class Watch:
         self._sleeper = sleeper
         self._trouble = trouble
         self._fold = Fold(topics, clock, LabPicture())
-        self._herald = Herald(sleeper)
+        self._herald = Herald(sleeper, self._one_moment)
+        self._moment: datetime | None = None
         self._link = Link(connected=False, since_s=clock.elapsed())
         self._standing = ""
         self._lost_s: float | None = None
@@ -80,8 +81,16 @@ class Watch:
         return judge(self.picture, replace(self._link, trouble=self._trouble()), self._clock.elapsed())
 
     def now(self) -> datetime:
-        """The laboratory's time."""
-        return self._fold.time.now()
+        """The laboratory's time; one moment for all that are told of a change, so that one answer serves them all."""
+        return self._moment if self._moment is not None else self._fold.time.now()
+
+    @contextmanager
+    def _one_moment(self) -> Iterator[None]:
+        self._moment = self._fold.time.now()
+        try:
+            yield
+        finally:
+            self._moment = None
 
     def listening(self, listener: Listener) -> AbstractContextManager[None]:
         """Have a function called a few times a second at most, when anything has changed, while the context lasts."""

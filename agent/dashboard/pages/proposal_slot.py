@@ -12,8 +12,10 @@ from agent.dashboard.pages.deciding import Deciding, decide_button
 from agent.dashboard.pages.deciding_edit import Editing
 from agent.dashboard.views import words
 from agent.dashboard.views.proposal_parts import expiry_of
+from agent.dashboard.views.proposals_memo import Memo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from agent.dashboard.pages.shell import Frame
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 TICK_S = 15.0
 """How often the time that is left is looked at; a virtual laboratory's runs faster, and so does this."""
+_MARKUP: Memo[str] = Memo(512)
+"""Of the latest cards, for all browsers."""
 
 
 class Owner(Protocol):
@@ -52,6 +56,7 @@ class Slot:
     def __init__(self, owner: Owner) -> None:
         self.owner = owner
         self.one: ProposalCard | None = None
+        self.name = ""
         self.root = ui.element("article").classes("lw-card lw-proposal")
         with self.root:
             self.body = ui.html("", sanitize=False)
@@ -77,20 +82,27 @@ class Slot:
         self.root.set_visibility(one is not None)
         if one is None:
             return
-        set_content(self.body, markup.card(one, self.owner.page.hall.prefix))
-        set_content(self.foot, markup.foot(one, words.clock(one.expiry.at, now)))
-        for button, reason, doing in (
-            (self.approve, one.rights.approve, "Approve"),
-            (self.reject, one.rights.reject, "Reject"),
-            (self.edit, one.rights.edit, "Edit"),
-        ):
+        prefix = self.owner.page.hall.prefix
+        set_content(self.body, _MARKUP.of((one.id, prefix), (one,), lambda: markup.card(one, prefix)))
+        foot = _MARKUP.of(one.id, (one, now), lambda: markup.foot(one, words.clock(one.expiry.at, now)))
+        set_content(self.foot, foot)
+        for button, reason in (
+            (self.approve, one.rights.approve), (self.reject, one.rights.reject), (self.edit, one.rights.edit),
+        ):  # fmt: skip
             button.set_enabled(not reason)
-            button.props(f'aria-label="{doing} {one.formula}, {one.id}"')
-        able = not (one.rights.approve and one.rights.reject)
-        self.box.set_enabled(able)
-        self.box.props(f'aria-label="Select {one.formula}, {one.id}"')
+        self.box.set_enabled(not (one.rights.approve and one.rights.reject))
         if self.box.value != chosen:
             self.box.set_value(chosen)
+        self.call(f"{one.formula}, {one.id}")
+
+    def call(self, name: str) -> None:
+        """Have the buttons say what they are about."""
+        if name == self.name:
+            return
+        self.name = name
+        for button, doing in ((self.approve, "Approve"), (self.reject, "Reject"), (self.edit, "Edit")):
+            button.props(f'aria-label="{doing} {name}"')
+        self.box.props(f'aria-label="Select {name}"')
 
     def decide(self, what: str) -> None:
         """Open the dialog about the card that is shown."""
@@ -108,6 +120,23 @@ class Slot:
         """Note that the card is to be decided on together with others."""
         if self.one is not None:
             self.owner.choose(self.one, on=on)
+
+
+def arranged(slots: list[Slot], cards: Sequence[ProposalCard], grid: ui.element) -> list[Slot]:
+    """Slots in the order of the cards to be shown in them; a card that is shown already keeps its slot.
+
+    So a card that comes moves the others on without their being sent anew, and what has the keyboard's focus is about
+    the same proposal afterwards.
+    """
+    held = {slot.one.id: slot for slot in slots if slot.one is not None}
+    kept = {one.id: held[one.id] for one in cards if one.id in held}
+    free = iter([slot for slot in slots if slot not in kept.values()])
+    order = [kept.get(one.id) or next(free) for one in cards]
+    order += list(free)
+    for index, slot in enumerate(order):
+        if grid.default_slot.children[index] is not slot.root:
+            slot.root.move(target_index=index)
+    return order
 
 
 def as_of(one: ProposalCard, now: datetime) -> ProposalCard:

@@ -11,7 +11,7 @@ from nicegui import ui
 from agent.dashboard.pages import proposal_markup as markup
 from agent.dashboard.pages.deciding import Deciding, decide_button
 from agent.dashboard.pages.deciding_many import DecidingMany, Many
-from agent.dashboard.pages.proposal_slot import Slot, set_content, stale_words, tick_s
+from agent.dashboard.pages.proposal_slot import Slot, arranged, set_content, stale_words, tick_s
 from agent.dashboard.pages.shell import Frame, frame
 from agent.dashboard.ports import Hall
 from agent.dashboard.views import words
@@ -26,12 +26,14 @@ from agent.dashboard.views.proposals import (
     decided_lately,
     list_of,
 )
+from agent.dashboard.views.proposals_memo import Memo
 
 if TYPE_CHECKING:
     from agent.dashboard.live.picture import Change, Kind
     from agent.dashboard.views.proposal_card import ProposalCard
 
 _KINDS: tuple[Kind, ...] = ("proposal", "outcome", "campaign", "lab", "agent", "link")
+_DECIDED: Memo[str] = Memo(4)
 
 
 def register(hall: Hall) -> None:
@@ -57,7 +59,7 @@ class _List:
         self.build_filters()
         self.build_many()
         self.empty = ui.html("", sanitize=False)
-        with ui.element("div").classes("lw-grid lw-proposals"):
+        with ui.element("div").classes("lw-grid lw-proposals") as self.grid:
             self.slots = [Slot(self) for _ in range(PER_PAGE)]
         with ui.element("nav").classes("lw-row lw-turn").props('aria-label="Pages"') as self.pager:
             self.back = (
@@ -215,6 +217,7 @@ class _List:
         if changed:
             self.dropped = f"; {words.listed(changed)} changed meanwhile: not selected any more"
         self.chosen = {pid: one for pid, one in self.chosen.items() if pid not in gone}
+        self.slots = arranged(self.slots, found.cards, self.grid)
         for index, slot in enumerate(self.slots):
             one = found.cards[index] if index < len(found.cards) else None
             slot.show(one, self.now, chosen=one is not None and one.id in self.chosen)
@@ -242,8 +245,8 @@ class _List:
         self.on.set_enabled(found.page + 1 < found.n_pages)
         first = found.page * PER_PAGE
         self.where.set_text(f"{first + 1}–{first + len(found.cards)} of {found.n_found}")
-        rows = decided_lately(self.page.hall.live.picture, self.now)
-        set_content(self.decided, markup.decided_table(rows, self.page.hall.prefix))
+        rows, prefix = decided_lately(self.page.hall.live.picture, self.now), self.page.hall.prefix
+        set_content(self.decided, _DECIDED.of(prefix, (rows,), lambda: markup.decided_table(rows, prefix)))
 
     def nothing(self, found: ProposalList) -> str:
         """What to say where there are no cards."""

@@ -11,6 +11,7 @@ from agent.dashboard.views import words
 from agent.dashboard.views.proposal_card import ProposalCard, card_of, goals_of, ranks_of
 from agent.dashboard.views.proposal_parts import Tone, expiry_of
 from agent.dashboard.views.proposal_rights import OPEN
+from agent.dashboard.views.proposals_memo import Memo, Sources
 
 if TYPE_CHECKING:
     from agent.dashboard.door.visitor import Visitor
@@ -118,6 +119,11 @@ class Decided:
     is_told: bool
 
 
+_BOARDS: Memo[_Board] = Memo(2)
+_LISTS: Memo[ProposalList] = Memo(64)
+_LATELY: Memo[tuple[Decided, ...]] = Memo(4)
+
+
 def list_of(picture: LabPicture, now: datetime, visitor: Visitor, wish: Wish, *, stale: str = "") -> ProposalList:
     """One page of what waits; cards are made of that page alone.
 
@@ -128,42 +134,50 @@ def list_of(picture: LabPicture, now: datetime, visitor: Visitor, wish: Wish, *,
         wish: what is wanted.
         stale: why what is shown may be old; empty where it is live.
     """
-    every = list(picture.proposals.values())
-    sieve = _Sieve(picture, now, visitor)
-    asked = [one for one in every if _matches(one.proposal, wish)]
+    board = _board_of(picture)
+    key = (visitor.role, board.named(visitor.name), wish, stale, len(picture.experiments))
+    sources = (now, *board.sources, *picture.labs.values())
+    return _LISTS.of(key, sources, lambda: _list_of(board, picture, now, visitor, wish, stale))
+
+
+def _list_of(
+    board: _Board, picture: LabPicture, now: datetime, visitor: Visitor, wish: Wish, stale: str
+) -> ProposalList:
+    sieve = _Sieve(board, now, visitor)
+    asked = [one for one in board.every if _matches(one.proposal, wish)]
     sets: dict[Only, list[Waiting]] = {only: [one for one in asked if sieve.keeps(only, one.proposal)] for only in ONLY}
-    ranks = ranks_of(picture)
     found = _ordered(sets[wish.only], picture, wish.sort)
     n_pages = max(-(-len(found) // PER_PAGE), 1)
     page = min(max(wish.page, 0), n_pages - 1)
     shown = found[page * PER_PAGE : (page + 1) * PER_PAGE]
     return ProposalList(
-        cards=tuple(card_of(one, picture, now, visitor, stale=stale, ranks=ranks) for one in shown),
-        n_waiting=len(every),
+        cards=tuple(card_of(one, picture, now, visitor, stale=stale, ranks=board.ranks) for one in shown),
+        n_waiting=len(board.every),
         n_found=len(found),
         page=page,
         n_pages=n_pages,
-        campaigns=tuple(sorted({one.proposal.campaign for one in every})),
-        pools=tuple(sorted({one.proposal.proposed_by.pool for one in every})),
+        campaigns=board.campaigns,
+        pools=board.pools,
         counts={only: len(those) for only, those in sets.items()},
     )
 
 
 def ids_of(picture: LabPicture, now: datetime, visitor: Visitor, wish: Wish) -> tuple[str, ...]:
     """All that is wanted, in order, of all pages: what comes before and after one."""
-    sieve = _Sieve(picture, now, visitor)
-    asked = [
-        one
-        for one in picture.proposals.values()
-        if _matches(one.proposal, wish) and sieve.keeps(wish.only, one.proposal)
-    ]
+    board = _board_of(picture)
+    sieve = _Sieve(board, now, visitor)
+    asked = [one for one in board.every if _matches(one.proposal, wish) and sieve.keeps(wish.only, one.proposal)]
     return tuple(one.proposal.proposal for one in _ordered(asked, picture, wish.sort))
 
 
 def decided_lately(picture: LabPicture, now: datetime, n: int = 20) -> tuple[Decided, ...]:
     """What was decided last, the newest first."""
-    latest = sorted(picture.outcomes.values(), key=lambda outcome: outcome.ts, reverse=True)[:n]
-    return tuple(_decided(outcome, picture, now) for outcome in latest)
+
+    def make() -> tuple[Decided, ...]:
+        latest = sorted(picture.outcomes.values(), key=lambda outcome: outcome.ts, reverse=True)[:n]
+        return tuple(_decided(outcome, picture, now) for outcome in latest)
+
+    return _LATELY.of((n, len(picture.experiments)), (now, *picture.outcomes.values()), make)
 
 
 def decided(picture: LabPicture, now: datetime, pid: str) -> Decided | None:
@@ -203,13 +217,37 @@ def _matches(proposal: Proposal, wish: Wish) -> bool:
     return any(sought in name.lower() for name in named)
 
 
-class _Sieve:
-    """Which of a thousand proposals are wanted: what is the same for all of them is looked at once."""
+class _Board:
+    """All that waits, with what of it is the same for whoever looks and whenever."""
 
-    def __init__(self, picture: LabPicture, now: datetime, visitor: Visitor) -> None:
+    def __init__(self, picture: LabPicture, sources: Sources) -> None:
+        self.sources = sources
+        self.every = tuple(picture.proposals.values())
+        proposals = [one.proposal for one in self.every]
         states = [one.state for one in picture.campaigns.values() if one.state is not None]
         self.votes = {pid: names for state in states for pid, names in state.votes.items()}
         self.closed = {state.campaign for state in states if state.phase not in OPEN}
+        self.ranks = ranks_of(picture)
+        self.campaigns = tuple(sorted({one.campaign for one in proposals}))
+        self.pools = tuple(sorted({one.proposed_by.pool for one in proposals}))
+        self._names = {one.edited_by for one in proposals}.union(*self.votes.values())
+
+    def named(self, name: str) -> str:
+        """Somebody's name where it makes a difference to what they see; else nothing."""
+        return name if name in self._names else ""
+
+
+def _board_of(picture: LabPicture) -> _Board:
+    parts = ((id_, one.state, one.space) for id_, one in picture.campaigns.items())
+    sources = (*picture.proposals.values(), *(part for campaign in parts for part in campaign))
+    return _BOARDS.of("", sources, lambda: _Board(picture, sources))
+
+
+class _Sieve:
+    """Which of a thousand proposals are wanted: what is the same for all of them is looked at once."""
+
+    def __init__(self, board: _Board, now: datetime, visitor: Visitor) -> None:
+        self.votes, self.closed = board.votes, board.closed
         self.now, self.name, self.may = now, visitor.name, visitor.may("approve")
 
     def keeps(self, only: Only, proposal: Proposal) -> bool:
