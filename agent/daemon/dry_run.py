@@ -23,6 +23,7 @@ from agent.daemon.known_spaces import CACHE, KnownSpaces
 from agent.daemon.lab_clock import LabClock
 from agent.daemon.lab_terms import LabTerms
 from agent.daemon.rules_of import lab_rules
+from agent.daemon.web_checks import web_faults
 from agent.daemon.worker import Worker
 from agent.desk import Desk
 from agent.identity import People
@@ -44,6 +45,8 @@ async def dry_run(config: LabConfig, console: Console) -> bool:
     Raises:
         LabwrightError: the laboratory's file or its record is wrong.
     """
+    for fault in web_faults(config):
+        console.print(f"the pages: {fault}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     with tempfile.TemporaryDirectory(prefix="labwright-dry-run-") as directory:
         worker = Worker({e.id: e.offline.model_dump(mode="json") for e in config.campaign})
         spaces = KnownSpaces(Path(directory) / CACHE, worker.facts)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from agent.daemon import logs
 from agent.daemon.bus import Bus
 from agent.daemon.config import LabConfig
-from agent.daemon.credentials import credential
 from agent.daemon.embedded import dashboard_user
 from agent.daemon.house import House
 from agent.daemon.porch import PREFIX, Porch
+from agent.daemon.web_checks import secrets_of, web_faults
+from envs.errors import UserError
 
 if TYPE_CHECKING:
     from agent.dashboard.serve import Plan
@@ -36,6 +37,9 @@ async def keep_pages(house: House, bus: Bus, porch: Porch) -> None:
     except ModuleNotFoundError as error:
         porch.fault = f"{error.name} is not installed: pip install 'labwright[dashboard]' and start the agent again"
         _log.error("there is no dashboard", reason=porch.fault)
+    except UserError as error:
+        porch.fault = "its settings are wrong: the agent's log says more"
+        _log.error("there is no dashboard; the agent goes on without it", reason=str(error))
     except Exception as error:  # noqa: BLE001 - of whatever kind: orders go on
         porch.fault = f"{type(error).__name__}: the agent's log says more"
         _log.exception("the dashboard failed; the agent goes on without it", reason=str(error))
@@ -45,6 +49,8 @@ async def keep_pages(house: House, bus: Bus, porch: Porch) -> None:
 
 
 async def _keep(house: House, bus: Bus, porch: Porch) -> None:
+    for fault in web_faults(house.config):
+        _log.warning("the dashboard's settings", reason=str(fault))
     # In a thread: a second of importing would keep the loop from its orders.
     server: Any = await asyncio.to_thread(importlib.import_module, MODULE)
     async with server.opened(plan_of(server.Plan, house.config, _address(house.config, bus))) as dashboard:
@@ -70,12 +76,10 @@ def plan_of(make: type[Plan], config: LabConfig, address: BrokerAddress) -> Plan
         UserError: a file with a secret cannot be read.
     """
     from agent.dashboard.door.settings import DoorSettings
-    from agent.dashboard.notices.outlet import Secrets
 
     told = config.dashboard
     door = DoorSettings(
         prefix=PREFIX, idle_s=60.0 * told.session_idle_min, absolute_s=3600.0 * told.session_max_h,
         proxied=told.behind_proxy,
     )  # fmt: skip
-    secrets = Secrets(credential("smtp-password", config.keys), credential("webhook-secret", config.keys))
-    return make(address, config.topics, config.identities, door, config.notify, secrets)
+    return make(address, config.topics, config.identities, door, config.notify, secrets_of(config))

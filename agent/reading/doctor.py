@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 from agent.daemon.config import CampaignEntry, LabConfig, load_lab
 from agent.daemon.credentials import SECRETS, without_password
+from agent.daemon.porch import PREFIX
+from agent.daemon.web_checks import web_faults
 from agent.reading.doctor_limits import all_refused, not_given
 from agent.reading.findings import Finding, ok, problem, warning
 from agent.registry import Registry
@@ -65,6 +67,7 @@ def examine(path: Path, *, free: Callable[[Path], int] = lambda p: shutil.disk_u
     record = journal(config)
     yield record
     yield from http(config, held=record.health == "warning")
+    yield from pages(config)
 
 
 # ---- The installation
@@ -319,6 +322,19 @@ def http(config: LabConfig, *, held: bool) -> Iterator[Finding]:
     if far and told.host in _LOOPBACK and not told.public_url:
         todo = "set http.host with a certificate, or http.public_url to a proxy's address"
         yield warning("http", "instruments on other machines cannot bring their images to this one alone", todo)
+
+
+def pages(config: LabConfig) -> Iterator[Finding]:
+    """Whether the dashboard's pages can be there, and people log in to them."""
+    if not config.dashboard.enabled:
+        return
+    faults = list(web_faults(config))
+    for fault in faults:
+        yield warning("dashboard", str(fault), "correct it; docs/dashboard.md says what each setting means")
+    if importlib.util.find_spec("nicegui") is None:
+        yield warning("dashboard", "NiceGUI is not installed: there are no pages", "pip install 'labwright[dashboard]'")
+    elif not faults:
+        yield ok("dashboard", f"its pages will be at {PREFIX}/ of the HTTP port")
 
 
 def broker_installed(config: LabConfig) -> Finding | None:

@@ -22,7 +22,7 @@ from agent.daemon.config import LabConfig, parse_lab
 from agent.daemon.embedded import dashboard_user
 from agent.daemon.http import Uploads, daemon_app
 from agent.daemon.porch import Porch
-from envs.errors import ConfigError
+from envs.errors import ConfigError, UserError
 from instruments.bulk.store import ArtefactStore
 from instruments.bulk.tickets import Tickets
 from instruments.clock import SystemClock
@@ -139,6 +139,21 @@ def test_whatever_goes_wrong_with_them_the_agent_goes_on(monkeypatch: pytest.Mon
         await until(lambda: bool(porch.fault))
 
     assert "ZeroDivisionError" in play(monkeypatch, tmp_path, opened, scene).fault
+
+
+def test_wrong_settings_are_in_the_log_alone_for_whoever_asks_may_be_a_stranger(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    @asynccontextmanager
+    async def opened(_plan: object) -> AsyncIterator[Any]:
+        raise UserError("notify.email.user is lab, and there is no password for it")
+        yield
+
+    async def scene(porch: Porch) -> None:
+        await until(lambda: bool(porch.fault))
+
+    told = play(monkeypatch, tmp_path, opened, scene).fault
+    assert told == "its settings are wrong: the agent's log says more"
 
 
 def test_where_it_is_not_installed_is_said_how_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
