@@ -121,8 +121,7 @@ def _brief(one: ProposalCard, root: str) -> str:
 
 
 def _why(one: ProposalCard) -> str:
-    rank = f"; {escape(one.why.rank)}" if one.why.rank else ""
-    return f"{escape(one.why.pool)}{rank}"
+    return escape(one.why.pool)
 
 
 def nearest_line(nearest: parts.Nearest, root: str) -> str:
@@ -148,19 +147,22 @@ def danger(one: parts.Danger) -> str:
     )
 
 
-def foot(one: ProposalCard, at: str) -> str:
+def foot(one: ProposalCard, at: str, *, place: bool = False) -> str:
     """What changes while the revision stays: time left, votes, and why something cannot be done.
 
     Args:
         one: the proposal.
         at: when it expires, in words.
+        place: whether to tell its place among what waits: with each proposal that comes or goes it is another.
     """
     tone = f" {one.expiry.tone}" if one.expiry.tone else ""
     reasons = dict.fromkeys(text for text in (one.rights.approve, one.rights.reject) if text)
     said = "".join(f'<p class="lw-meta">{escape(text)}</p>' for text in (*reasons, *one.rights.warnings))
     votes = f'<span class="lw-chip info">{escape(one.quorum.words)}</span>' if one.quorum.needed > 1 else ""
+    told = place and one.why.rank
+    rank = f'<p class="lw-meta">{escape(one.why.function)}: {escape(one.why.rank)}</p>' if told else ""
     return (
-        f'<p class="lw-row"><span class="lw-chip{tone} lw-left-chip">{escape(one.expiry.words)}</span>'
+        f'{rank}<p class="lw-row"><span class="lw-chip{tone} lw-left-chip">{escape(one.expiry.words)}</span>'
         f'<span class="lw-meta">expires {escape(at)}</span>{votes}</p>{said}'
     )
 

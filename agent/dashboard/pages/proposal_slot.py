@@ -73,7 +73,7 @@ class Slot:
             return True
         was = self.one.expiry
         self.one = as_of(self.one, now)
-        set_content(self.foot, markup.foot(self.one, words.clock(was.at, now)))
+        set_content(self.foot, markup.foot(self.one, words.clock(was.at, now), place=True))
         return (was.is_over, was.is_soon) == (self.one.expiry.is_over, self.one.expiry.is_soon)
 
     def show(self, one: ProposalCard | None, now: datetime, *, chosen: bool = False) -> None:
@@ -84,7 +84,7 @@ class Slot:
             return
         prefix = self.owner.page.hall.prefix
         set_content(self.body, _MARKUP.of((one.id, prefix), (one,), lambda: markup.card(one, prefix)))
-        foot = _MARKUP.of(one.id, (one, now), lambda: markup.foot(one, words.clock(one.expiry.at, now)))
+        foot = _MARKUP.of(one.id, (one, now), lambda: markup.foot(one, words.clock(one.expiry.at, now), place=True))
         set_content(self.foot, foot)
         for button, reason in (
             (self.approve, one.rights.approve), (self.reject, one.rights.reject), (self.edit, one.rights.edit),
