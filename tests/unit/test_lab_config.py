@@ -199,7 +199,7 @@ def test_a_wrong_dashboard_is_one_clear_message(tmp_path: Path, table: str, word
 
 def test_the_dashboards_guide_shows_tables_that_are_right(tmp_path: Path) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text()
-    tables = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    tables = re.findall(r"```TOML\n(.*?)```", guide, re.DOTALL)
     assert len(tables) == 2
     config = load(tmp_path, SMALLEST + "".join(tables))
     assert config.dashboard == type(config.dashboard)(), "the guide shows the defaults"
