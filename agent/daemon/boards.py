@@ -40,8 +40,10 @@ _OF_THE_LAB = (
 Row = Mapping[str, Any]
 Later = Callable[[float, Callable[[], None]], object]
 """Has a function called after some seconds."""
-REST_S = 0.04
-"""What changes within so long is said once, and after the orders that follow from it."""
+REST_S = 0.1
+"""What changed is said when nothing more has changed for so long: once, and after the orders that follow from it."""
+MOST_RESTS = 5
+"""While there is no end of changes, it is said after so many rests all the same."""
 
 
 def _at_once(_seconds: float, call: Callable[[], None]) -> None:
@@ -118,6 +120,7 @@ class Boards:
         self._coming: dict[Due, None] = {}
         self._fresh: dict[Due, None] = {}
         self._again: dict[Due, None] = {}
+        self._rests, self._stirred = 0, False
         self._seq = 0
         self._told_tip = -1
         self._verified = Verified(shelf.tip[0], clock.now())
@@ -178,8 +181,19 @@ class Boards:
             for waiting in (self._coming, self._fresh, self._again):
                 waiting.pop(other, None)
             self._coming[one] = None
+        self._stirred = True
         if first and due:
-            self._later(REST_S, self.ripen)
+            self._rest(0)
+
+    def _rest(self, number: int) -> None:
+        self._rests, self._stirred = number, False
+        self._later(REST_S, self._rested)
+
+    def _rested(self) -> None:
+        if self._stirred and self._rests < MOST_RESTS:
+            self._rest(self._rests + 1)
+        else:
+            self.ripen()
 
     def ripen(self) -> None:
         """Have everything that changed due now."""

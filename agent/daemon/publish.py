@@ -37,6 +37,8 @@ WAITING_EVENTS = 1000
 AHEAD = 50
 """Proposals that are read together to be told again."""
 PAUSE_S = 1.0
+BREATH_S = 0.005
+"""Between two things said aside: what has to be judged and ordered meanwhile gets its turn."""
 SPOKEN = {"proposal", "outcome", "campaign"}
 
 
@@ -277,6 +279,7 @@ class Mouth:
     async def _say_aside(self, *, again: bool) -> None:
         """Say what stands on the boards, until there is something that people wait for."""
         while self._aside is not None and await self._aside.say_next(again=again):
+            await self._sleeper(BREATH_S)
             if self._events or self._due:
                 self._bell.set()
                 return

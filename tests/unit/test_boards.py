@@ -19,7 +19,7 @@ from lab_bench import FACTORS, FULL_RECIPE, HARD, IMAGE, LAB, NOW, TRUSTED, lab_
 from agent import core
 from agent import events as ev
 from agent.daemon.board_shelf import BoardShelf
-from agent.daemon.boards import Boards
+from agent.daemon.boards import MOST_RESTS, Boards
 from agent.daemon.images_told import images_of
 from agent.daemon.laboratory_told import About
 from agent.daemon.roll import Roll
@@ -280,13 +280,27 @@ def test_what_changes_together_is_said_once_and_a_little_later(town: Town) -> No
     town.lab.answer(town.lab.dispatch(eid))
     assert (town.boards.fresh, len(waiting)) == (False, 1)
     waiting.pop()()
-    assert town.boards.fresh
+    assert (town.boards.fresh, len(waiting)) == (False, 1), "more has happened meanwhile: it rests once more"
+    waiting.pop()()
+    assert (town.boards.fresh, waiting) == (True, [])
     assert town.say() == 2, "the experiment and the round's model"
     assert steps(town.told(eid))[0] == ("sinter", "succeeded")
     town.lab.dispatch(eid)
     assert len(waiting) == 1
     town.boards.ripen()  # as it takes its leave
     assert steps(town.told(eid))[1] == ("survey", "ordered")
+
+
+def test_where_changes_have_no_end_it_is_said_all_the_same(town: Town) -> None:
+    waiting: list[Callable[[], None]] = []
+    town.boards._later = lambda _seconds, call: waiting.append(call)
+    rests = 0
+    while not town.boards.fresh:
+        town.boards._due(("lab", ""))
+        if waiting:
+            rests += 1
+            waiting.pop()()
+    assert rests == MOST_RESTS + 1
 
 
 def test_what_the_bus_does_not_take_stays_due(town: Town) -> None:

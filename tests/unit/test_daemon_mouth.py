@@ -20,6 +20,10 @@ TOPICS = Lab("labwright", "hall-3")
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
+async def _soon(_seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
 class Bench:
     """A mouth whose bus, shelf and outbox are lists."""
 
@@ -39,7 +43,7 @@ class Bench:
             on_change=self.wake.append,
         )  # fmt: skip
         parts: Any = (desk, self, self, self, TOPICS)
-        self.mouth = Mouth(*parts, agent="agent", boot="b1", clock=SimpleNamespace(now=lambda: NOW), sleeper=None)  # type: ignore[arg-type]
+        self.mouth = Mouth(*parts, agent="agent", boot="b1", clock=SimpleNamespace(now=lambda: NOW), sleeper=_soon)  # type: ignore[arg-type]
 
     @staticmethod
     def _row(phase: str) -> dict[str, Any]:
@@ -174,6 +178,21 @@ def test_what_people_wait_for_comes_before_the_boards_and_what_is_new_before_wha
     assert topics.index("again") >= 51
     assert topics.index(TOPICS.outcome("P25")) <= 82
     assert topics.count("again") == 100
+
+
+def test_between_two_things_said_aside_others_have_their_turn() -> None:
+    bench, rests = Bench(), list[float]()
+    aside = Aside(bench, again=3)
+    bench.mouth._aside = aside
+
+    async def sleeper(seconds: float) -> None:
+        rests.append(seconds)
+        await asyncio.sleep(0)
+
+    bench.mouth._sleeper = sleeper
+    bench.mouth.everything()
+    asyncio.run(bench.until_quiet())
+    assert rests == 3 * [publish.BREATH_S]
 
 
 def test_what_the_bus_did_not_take_is_told_again() -> None:
