@@ -7,8 +7,9 @@ Usage::
 A real Mosquitto, ``labwright dashboard`` in a process of its own, and that many Chromium contexts, each logged in and
 with the list of proposals open. What the agent would say is published by this script. A page can be used when its
 connection to the server stands and a click on one of its buttons was answered; a change is seen when the card of a new
-proposal stands in the list, or the card of one that was withdrawn does not any more. Browsers and servers share the machine. Prints a table; with ``--json``
-one line of JSON.
+proposal stands in the list, or the card of one that was withdrawn does not any more. Browsers and servers share the
+machine: what each of them spent of its processors on one change is told, too, and so is how busy it was before. Prints
+a table; with ``--json`` one line of JSON.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from dashboard_samples import (
     sample_experiment,
     sample_laboratory,
     sample_model,
+    sample_outcome,
     sample_proposal,
     sample_space,
 )
@@ -64,15 +66,18 @@ ARGUMENTS = (
 LAB = Lab("labwright", "figures")
 AGENT, PASSWORD = "agent", "a password of many"
 BEAT_S = 5.0
+OUTCOMES = 200
+"""Decided lately: as many as an agent keeps at the broker."""
+SETTLE_S = 1.0
+"""How often a browser is asked whether it has seen the change: asking costs the machine, too."""
 EXTRA = 5000
 """Number of the proposal that comes and goes."""
 _WATCH = """([id, wanted]) => { const end = () => {
-    const main = document.querySelector('main');
-    if (main && main.innerText.includes(id) === wanted) {
-        window.lwSeen = performance.timeOrigin + performance.now(); return true }
+    const card = document.querySelector(`main article a[href$="/proposals/${id}"]`);
+    if ((card !== null) === wanted) { window.lwSeen = performance.timeOrigin + performance.now(); return true }
     return false };
     window.lwSeen = 0; if (!end()) new MutationObserver((_, me) => end() && me.disconnect())
-    .observe(document.body, {subtree: true, childList: true, characterData: true}) }"""
+    .observe(document.querySelector('main'), {subtree: true, childList: true, attributes: true}) }"""
 
 
 class Agent:
@@ -95,6 +100,9 @@ class Agent:
         for i in range(1, n_experiments + 1):
             one = sample_experiment(i, "ended")
             await self._transport.publish(LAB.experiment(one.experiment), one.to_bytes(), retain=True)
+        for i in range(10_001, 10_001 + OUTCOMES):
+            said = sample_outcome(i, lab=LAB.lab)
+            await self._transport.publish(LAB.outcome(said.proposal), said.to_bytes(), retain=True)
 
     async def propose(self, i: int, days: float = 2.0) -> None:
         """One proposal more; what expires first stands first in the list."""
@@ -203,7 +211,7 @@ async def seen(pages: Sequence[Page], act: Awaitable[None], pid: str, *, there: 
     begun = time.time()
     await act
     for page in pages:
-        await page.wait_for_function("window.lwSeen > 0", timeout=30_000)
+        await page.wait_for_function("window.lwSeen > 0", polling=SETTLE_S * 1000.0, timeout=60_000)
     return [float(await page.evaluate("window.lwSeen")) / 1000.0 - begun for page in pages]
 
 
@@ -250,17 +258,20 @@ async def _with_browsers(
                 pages.append(page)
                 progress.print(f"{i + 1} of {len(names)} browsers: {loads[-1]:.2f} s, {_mb(process):.0f} MB")
             shown, pid = [], sample_proposal(EXTRA).proposal
+            spent = {"server": -_cpu_s([process]), "browsers": -_cpu_s(_chromium())}
             for again in range(options.updates):
                 more = again % 2 == 0
                 act = agent.propose(EXTRA, 1.0) if more else agent.withdraw(EXTRA)
                 shown += await seen(pages, act, pid, there=more)
                 progress.print(f"change {again + 1}: last seen after {max(shown[-len(pages) :]):.2f} s")
             memory["with_browsers_mb"] = _mb(process)
+            spent = {"server": spent["server"] + _cpu_s([process]), "browsers": spent["browsers"] + _cpu_s(_chromium())}
         finally:
             await browser.close()
     return {
         "browsers": len(names), "proposals": options.proposals, "experiments": options.experiments,
         "interactive_s": _spread(loads), "update_s": _spread(shown), "updates": options.updates,
+        "processor_s_per_update": {who: round(s / max(options.updates, 1), 3) for who, s in spent.items()},
         "memory_mb": {k: round(v, 1) for k, v in memory.items()},
     }  # fmt: skip
 
@@ -268,6 +279,17 @@ async def _with_browsers(
 def _mb(process: psutil.Process) -> float:
     family = [process, *process.children(recursive=True)]
     return float(sum(one.memory_info().rss for one in family)) / 1e6
+
+
+def _chromium() -> list[psutil.Process]:
+    """The browsers' processes."""
+    return [one for one in psutil.Process().children(recursive=True) if "chrom" in one.name()]
+
+
+def _cpu_s(processes: Sequence[psutil.Process]) -> float:
+    """Seconds of a processor that they have spent."""
+    times = [one.cpu_times() for one in processes if one.is_running()]
+    return float(sum(one.user + one.system for one in times))
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
@@ -290,16 +312,19 @@ def main() -> None:
     parser.add_argument("--write", type=Path, default=None)
     options = parser.parse_args()
     console = Console(stderr=True)
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as directory:
         found = asyncio.run(measure(options, Path(directory), console))
     found |= {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores", "python": platform.python_version(),
         "labwright": version("labwright"), "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "load_before": round(load, 2),
     }  # fmt: skip
     table = Table("figure", "median", "p95", "max", title=f"{options.browsers} browsers, {options.proposals} proposals")
     for name in ("interactive_s", "update_s"):
         table.add_row(name, *(f"{v:.3f}" for v in found[name].values()))
     table.add_row("memory_mb", *(f"{k} {v}" for k, v in found["memory_mb"].items()))
+    table.add_row("processor_s_per_update", *(f"{k} {v}" for k, v in found["processor_s_per_update"].items()))
     console.print(table)
     if options.write:
         options.write.write_text(json.dumps(found, indent=2) + "\n")
