@@ -40,6 +40,18 @@ def sign_request(request: Request, key: SigningKey) -> str:
     return seal(REQUEST, request, key)
 
 
+def is_possible(value: float, before: float) -> bool:
+    """Whether a corrected value may stand in the place of a measured one, by its sign.
+
+    What was measured as 0 or below, such as a porosity or a temperature, may be so again; all else stays positive.
+
+    Args:
+        value: the corrected one, in the unit of the other.
+        before: the measured one.
+    """
+    return value > 0.0 or before <= 0.0
+
+
 @dataclass(frozen=True)
 class RequestVerdict:
     """Whether a request counts, and if not, why.

@@ -13,7 +13,7 @@ from agent.core.messages import Decided, Effect, RequestArrived
 from agent.core.proposing import closed, withdrawn
 from agent.core.state import CampaignState, ExperimentState, LabRules, LabState
 from agent.identity import People
-from agent.requests import verify_request
+from agent.requests import is_possible, verify_request
 from instruments.profile.requests import Request
 
 _Done = tuple[Sequence[ev.Event], Sequence[Effect]]
@@ -154,8 +154,9 @@ def _amend(state: LabState, request: Request, _rules: LabRules) -> _Done:
         if name not in experiment.found:
             known = ", ".join(sorted(experiment.found)) or "nothing"
             raise _CannotError("unknown_property", f"{experiment.id} measured {known}, not {name}")
-        found[name] = (value, experiment.found[name][1] if std is None else std)
-        if value <= 0 or found[name][1] <= 0:
+        before = experiment.found[name]
+        found[name] = (value, before[1] if std is None else std)
+        if not is_possible(value, before[0]) or (std is not None and std <= 0):
             raise _CannotError("bad_value", f"{name} = {value} +- {found[name][1]}: both must be positive")
     amended = ev.ResultAmended(experiment=experiment.id, found=found, by=request.user, reason=request.comment)
     return [amended], [Effect("campaign", experiment.campaign)]

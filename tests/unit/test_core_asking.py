@@ -247,6 +247,14 @@ def test_an_amendment_is_of_what_was_measured_and_possible(values: dict[str, flo
     assert bench.state.experiments[eid].hardness == (20.0, 0.5)
 
 
+def test_what_was_measured_as_zero_may_be_corrected_to_zero_or_below() -> None:
+    bench = Bench()
+    (eid,) = measured(bench, {})
+    bench.state.experiments[eid].found["drift"] = (0.0, 0.0)
+    bench.ask("anna", "amend", eid, drift=-0.5, comment="the sign was lost")
+    assert bench.state.experiments[eid].found["drift"] == (-0.5, 0.0)
+
+
 def test_what_has_no_result_cannot_be_corrected() -> None:
     bench = Bench()
     eid, order = under_way(bench)

@@ -16,6 +16,7 @@ from agent.dashboard.live.picture import Change
 from agent.dashboard.pages import experiment
 from agent.roles import Role
 from envs.errors import UserError
+from instruments.messages import Quantity
 from instruments.profile.agent_messages import Thumbnail
 from instruments.profile.experiment_messages import ExperimentState, StepState
 from instruments.profile.questions import Answer, Entry, Picture
@@ -152,6 +153,19 @@ def test_a_result_is_corrected_with_a_reason() -> None:
     )  # fmt: skip
     assert (said["action"], said["subject"], said["comment"]) == ("amend", EID, "the load cell was off")
     assert said["arguments"] == {"hardness": 27.5}
+
+
+def test_what_was_measured_with_many_digits_and_left_alone_is_not_signed() -> None:
+    found = {
+        "hardness": Quantity(value=23.456789012345, unit="GPa", std=0.61234567890123),
+        "density": Quantity(value=5.2345678901234, unit="g/cm3", std=0.0512345678901),
+        "drift": Quantity(value=0.0, unit="um", std=None),
+    }
+    (said,) = _ask(
+        EID, {EID: sample_experiment(1, found=found)}, ("amend", None), ("value-hardness", "25"), ("go-on", None),
+        ("comment", "the load cell was off"), ("password", PASSWORD), ("sign", None),
+    )  # fmt: skip
+    assert said["arguments"] == {"hardness": 25.0}
 
 
 def test_a_result_is_taken_back_with_a_reason() -> None:

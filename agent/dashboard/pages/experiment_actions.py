@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from html import escape
 
 from nicegui import ui
@@ -11,6 +11,7 @@ from agent.dashboard.pages.shell import Frame
 from agent.dashboard.pages.signed import confirm_signed
 from agent.dashboard.views import words
 from agent.dashboard.views.experiment import ExperimentView
+from agent.dashboard.views.experiment_correction import Written, correction_of, written_of
 from agent.dashboard.views.experiment_result import editable
 from agent.deciding.sending import Answer as Counted
 from agent.roles import roles_asking
@@ -88,7 +89,7 @@ class Hands:
         self._sign("Take this result back?", text, "retract", {}, "Sign and take back")
 
     def _sign(
-        self, title: str, text: str, action: Action, arguments: dict[str, Argument], button: str, markup: str = ""
+        self, title: str, text: str, action: Action, arguments: Mapping[str, Argument], button: str, markup: str = ""
     ) -> None:
         if self.page.still_in() is None:
             return
@@ -136,24 +137,24 @@ class Hands:
         one = self.page.hall.live.picture.experiments.get(self.eid)
         if one is None:
             return
-        values = editable(one)
+        values = dict(editable(one))
         with self.beside, ui.dialog().mark("amend-dialog") as dialog, ui.element("div").classes("lw-signed lw-card"):
             ui.html(
                 "<h2 class='lw-signed-title'>Correct the result</h2><p>Change what is wrong; leave the rest.</p>",
                 sanitize=False,
             )
             with ui.element("div").classes("lw-fields"):
-                fields = {name: _fields(name, quantity) for name, quantity in values}
+                fields = {name: _fields(name, quantity) for name, quantity in values.items()}
             trouble = ui.html("", sanitize=False).props("role=status aria-live=polite")
 
             def go_on() -> None:
-                arguments, rows, wrong = _changes(values, fields)
-                if wrong:
-                    trouble.content = f"<p class='lw-note warn'>{escape(wrong)}</p>"
+                said = correction_of(values, _written(fields))
+                if said.wrong:
+                    trouble.content = f"<p class='lw-note warn'>{escape(said.wrong)}</p>"
                     return
                 dialog.close()
                 text = f"The result of {self.eid} is replaced, and the models learn anew from it."
-                self._sign("Correct this result?", text, "amend", arguments, "Sign and correct", rows)
+                self._sign("Correct this result?", text, "amend", said.arguments, "Sign and correct", _table(said.rows))
 
             _foot(dialog, go_on)
         dialog.on("hide", dialog.delete)
@@ -171,45 +172,27 @@ def _fields(name: str, quantity: Quantity) -> tuple[ui.input, ui.input]:
     ui.html(
         f"<p class='name'>{escape(words.title(name))}: {escape(words.quantity(quantity))}</p>", sanitize=False
     ).style("grid-column: 1 / -1")
-    behind = f' suffix="{escape(unit)}"' if unit else ""
-    value = ui.input("Value", value=f"{quantity.value:.10g}").props(f"outlined dense inputmode=decimal{behind}")
-    std = "" if quantity.std is None else f"{quantity.std:.10g}"
-    spread = ui.input("Standard uncertainty (empty: as before)", value=std).props(
-        f"outlined dense inputmode=decimal{behind}"
+    shown = written_of(quantity)
+    value, spread = (
+        ui.input(label, value=text).props("outlined dense inputmode=decimal")
+        for label, text in (("Value", shown.value), ("Standard uncertainty (empty: as before)", shown.std))
     )
+    for field in (value, spread):
+        if unit:
+            field.props["suffix"] = unit
     return value.mark(f"value-{name}"), spread.mark(f"std-{name}")
 
 
-def _changes(
-    values: tuple[tuple[str, Quantity], ...], fields: dict[str, tuple[ui.input, ui.input]]
-) -> tuple[dict[str, Argument], str, str]:
-    """What is to be signed, the same as markup, and what is wrong with it."""
-    arguments: dict[str, Argument] = {}
-    rows = []
-    for name, quantity in values:
-        texts = [(field.value or "").strip() for field in fields[name]]
-        value, std = _number(texts[0]), _number(texts[1]) if texts[1] else quantity.std
-        if value is None or value <= 0.0 or (std is None and texts[1]) or (std is not None and std <= 0.0):
-            return {}, "", f"{words.title(name)}: the value and its uncertainty must be positive numbers."
-        if (value, std) == (quantity.value, quantity.std):
-            continue
-        arguments[name] = value
-        if texts[1] and std is not None:
-            arguments[f"{name}_std"] = std
-        after = Quantity(value=value, unit=quantity.unit, std=std)
-        rows.append(
-            f"<tr><td>{escape(words.title(name))}</td><td><s>{escape(words.quantity(quantity))}</s></td>"
-            f"<td><strong>{escape(words.quantity(after))}</strong></td></tr>"
-        )
-    if not arguments:
-        return {}, "", "Nothing is changed yet."
+def _written(fields: dict[str, tuple[ui.input, ui.input]]) -> dict[str, Written]:
+    return {
+        name: Written((value.value or "").strip(), (std.value or "").strip()) for name, (value, std) in fields.items()
+    }
+
+
+def _table(rows: tuple[tuple[str, str, str], ...]) -> str:
     heads = "<tr><th scope='col'>Property</th><th scope='col'>Before</th><th scope='col'>After</th></tr>"
-    return arguments, f"<table class='lw-table'><thead>{heads}</thead><tbody>{''.join(rows)}</tbody></table>", ""
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text.replace(",", ".").replace(words.MINUS, "-"))
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+    body = "".join(
+        f"<tr><td>{escape(name)}</td><td><s>{escape(before)}</s></td><td><strong>{escape(after)}</strong></td></tr>"
+        for name, before, after in rows
+    )
+    return f"<table class='lw-table'><thead>{heads}</thead><tbody>{body}</tbody></table>"
