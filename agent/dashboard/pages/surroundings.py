@@ -48,6 +48,10 @@ class Surroundings:
             self._clear = ui.button("Clear the stop", on_click=self.ask_to_clear, color=None)
             self._clear.props("no-caps unelevated").classes("lw-clear").mark("clear-lab")
         self._old = ui.html("", sanitize=False).classes("lw-old").props("role=status aria-live=polite").mark("old")
+        # NiceGUI has a main part of its own around everything; a page has one, which is what to skip to.
+        around = ui.context.client.content.parent_slot
+        if around is not None:
+            around.parent.props("role=presentation")
         self.main = ui.element("main").classes("lw-page").props("id=main tabindex=-1")
         self.refresh()
         self.greet(page.visitor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from agent.dashboard.views import words
 from agent.dashboard.views.experiment_list import deviation
@@ -238,7 +239,15 @@ def bar_of(pixel_um: float, width: int) -> tuple[float, str]:
     return fitting / whole, text
 
 
+_READ: Final = ("grain_size", "porosity")
+"""What is read in images, by its name in messages."""
+
+
 def editable(one: ExperimentState) -> tuple[tuple[str, Quantity], ...]:
-    """What can be corrected: what was measured, by its name in messages; what was taken back too."""
+    """What can be corrected: what an instrument measured, by its name in messages; what was taken back too.
+
+    What the network read in an image is not: nobody has measured it, and the agent keeps it as it was read.
+    """
     values = {**_taken_back(one), **one.found}
-    return tuple(values.items())
+    read = {name for image in one.images if image.accepted for name in _READ if getattr(image, name) is not None}
+    return tuple((name, quantity) for name, quantity in values.items() if name not in read)
