@@ -165,6 +165,29 @@ def test_what_does_not_fit_on_a_page_is_on_the_next() -> None:
     place.visited(journey)
 
 
+def test_a_formula_is_a_name_of_its_buttons_and_never_makes_links_of_them() -> None:
+    evil = 'x" href="https://elsewhere.example/login" innerHTML="<b>" class="y'
+    picture = sample_picture(1)
+    bad = sample_proposal(1, design={"formula": evil, "process.hold": Quantity(value=1.0, unit="h")})
+    picture.proposals[bad.proposal] = waiting(bad)
+    place = Place(picture)
+
+    async def journey(user: User) -> None:
+        await user.open(f"{PREFIX}/proposals")
+        for mark, doing in (("approve", "Approve"), ("reject", "Reject"), ("edit", "Edit"), ("select", "Select")):
+            props = only(user, mark).props
+            assert props["aria-label"] == f"{doing} {evil}, hard-P001"
+            assert not {"href", "innerHTML"} & set(props)
+        for mark, opened, title in (("edit", "edit-dialog", "Edit"), ("reject", "signed-dialog", "Reject")):
+            user.find(marker=mark).click()
+            await user.should_see(marker=opened)
+            (dialog,) = user.find(marker=opened).elements
+            assert dialog.props["aria-label"].startswith(f"{title} {evil}")
+            assert not {"href", "innerHTML"} & set(dialog.props)
+
+    place.visited(journey)
+
+
 def test_nothing_that_a_message_says_becomes_markup() -> None:
     evil = '"><img src=x onerror=alert(1)>'
     picture = sample_picture(1)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from nicegui import ui
 
 from agent.dashboard.drawing.charts import Options
+from agent.dashboard.pages.naming import called
 
 
 def chart(options: Options, size: str = "") -> ui.echart:
     """A chart; ``size`` is ``low`` or ``small`` where it is not as high as others."""
     drawn = ui.echart(options, renderer="svg").classes(f"lw-chart {size}")
-    return drawn.props(f'role="img" aria-label="{_plain(options["aria"]["label"]["description"])}"')
+    return called(drawn.props("role=img"), options["aria"]["label"]["description"])
 
 
 def redraw(drawn: ui.echart, options: Options) -> None:
@@ -19,10 +20,5 @@ def redraw(drawn: ui.echart, options: Options) -> None:
         return
     drawn.options.clear()
     drawn.options.update(options)
-    drawn.props(f'aria-label="{_plain(options["aria"]["label"]["description"])}"')
+    called(drawn, options["aria"]["label"]["description"])
     drawn.update()
-
-
-def _plain(text: str) -> str:
-    # NiceGUI reads props as a list of words: what would end one is left out.
-    return text.replace("\\", " ").replace('"', "'").replace("\n", " ")

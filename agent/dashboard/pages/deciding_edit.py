@@ -10,6 +10,7 @@ from nicegui import ui
 
 from agent.dashboard.drawing.bars import interval_bar
 from agent.dashboard.pages import proposal_markup as markup
+from agent.dashboard.pages.naming import called
 from agent.dashboard.views import words
 from agent.dashboard.views.proposal_card import ProposalCard
 from agent.dashboard.views.proposal_edit import (
@@ -50,7 +51,7 @@ class Editing:
         self.busy = False
         title = f"Edit {one.formula}"
         with deciding.place:
-            self.dialog = ui.dialog().props(f'aria-label="{escape(title)}"').mark("edit-dialog")
+            self.dialog = called(ui.dialog().mark("edit-dialog"), title)
         with self.dialog, ui.element("div").classes("lw-signed lw-card lw-edit"):
             said = f"{one.id}, revision {one.revision}. What you change makes revision {one.revision + 1}."
             ui.html(f"<h2 class='lw-signed-title'>{escape(title)}</h2><p class='lw-meta'>{said}</p>", sanitize=False)

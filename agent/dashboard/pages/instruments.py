@@ -9,6 +9,7 @@ from nicegui import ui
 
 from agent.dashboard.pages import instrument_markup as markup
 from agent.dashboard.pages.named_part import to_the_named_part
+from agent.dashboard.pages.naming import called
 from agent.dashboard.pages.shell import Frame, frame
 from agent.dashboard.pages.signed import confirm_signed
 from agent.dashboard.views.instruments import InstrumentView, instruments_view, readings_view, summary_of
@@ -87,8 +88,8 @@ class Card:
 
     def __init__(self, room: Room, iid: str) -> None:
         self.iid, self._room = iid, room
-        name = escape(iid)
-        with ui.element("section").classes("lw-card").props(f'id="{name}" aria-labelledby="name-{name}"'):
+        with ui.element("section").classes("lw-card") as section:
+            section.props.update({"id": iid, "aria-labelledby": f"name-{iid}"})
             self._head, self._now, self._readings = Part(), Part(), Part()
             self._others, self._limits = Part(), Part()
             with ui.element("div").classes("lw-actions"):
@@ -107,7 +108,7 @@ class Card:
         label = "Put back into service …" if self._out else "Take out of service …"
         if self._switch.text != label:
             self._switch.set_text(label)
-            self._switch.props(f'aria-label="{label.removesuffix(" …")}: {escape(self.iid)}"')
+            called(self._switch, f"{label.removesuffix(' …')}: {self.iid}")
 
     def _ask(self) -> None:
         """Have the person sign that it is out of service, or in service again."""

@@ -10,6 +10,7 @@ from nicegui import ui
 from agent.dashboard.pages import proposal_markup as markup
 from agent.dashboard.pages.deciding import Deciding, decide_button
 from agent.dashboard.pages.deciding_edit import Editing
+from agent.dashboard.pages.naming import called
 from agent.dashboard.views import words
 from agent.dashboard.views.proposal_parts import expiry_of
 from agent.dashboard.views.proposals_memo import Memo
@@ -101,8 +102,8 @@ class Slot:
             return
         self.name = name
         for button, doing in ((self.approve, "Approve"), (self.reject, "Reject"), (self.edit, "Edit")):
-            button.props(f'aria-label="{doing} {name}"')
-        self.box.props(f'aria-label="Select {name}"')
+            called(button, f"{doing} {name}")
+        called(self.box, f"Select {name}")
 
     def decide(self, what: str) -> None:
         """Open the dialog about the card that is shown."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from nicegui import ui
 
+from agent.dashboard.pages.naming import called
 from envs.errors import LabwrightError
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class _Signing:
         self._page, self._wording, self._action, self._said = page, wording, action, said
         self._busy = False
         self._done = False
-        self.dialog = ui.dialog().props(f'aria-label="{escape(wording.title)}"').mark("signed-dialog")
+        self.dialog = called(ui.dialog().mark("signed-dialog"), wording.title)
         with self.dialog, ui.element("form").classes("lw-signed lw-card") as form:
             form.on("submit", js_handler="(e) => e.preventDefault()")
             ui.html(self._head(), sanitize=False)
