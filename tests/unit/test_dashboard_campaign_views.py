@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from dashboard_samples import CAMPAIGN, NOW, sample_experiment, sample_picture, sample_proposal
+from dashboard_samples import CAMPAIGN, NOW, sample_campaign, sample_experiment, sample_picture, sample_proposal
 
 from agent.dashboard.live.picture import LabPicture
 from agent.dashboard.views.campaign import campaign_ids, campaign_view
@@ -226,6 +226,22 @@ def test_a_timeline_is_read_in_parts() -> None:
     assert [moment for part in parts for moment in part.moments] == list(whole.moments)
     beyond = timeline_of(picture, CAMPAIGN, 10_000, 5)
     assert (beyond.begin, beyond.moments) == (parts[-1].begin, parts[-1].moments)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ("policy:limits: 1700 Cel is too hot", "the rule limits: 1700 °C is too hot"),
+        ("clara: the powder is late", "clara: the powder is late"),
+        ("", ""),
+    ],
+)
+def test_why_a_campaign_stands_as_it_does_is_in_peoples_words(told: str, words: str) -> None:
+    picture = sample_picture()
+    picture.campaigns[CAMPAIGN].state = sample_campaign(phase="paused", reason=told)
+    view = campaign_view(picture, CAMPAIGN, NOW)
+    assert view is not None
+    assert view.reason == words
 
 
 def test_a_campaign_is_shown_before_all_of_it_has_come() -> None:

@@ -12,6 +12,7 @@ from agent.dashboard.views.campaign_curve import Curve, curve_of
 from agent.dashboard.views.campaign_parity import Parity, parity_of
 from agent.dashboard.views.campaign_pools import PoolOutcomes, pools_of
 from agent.dashboard.views.campaign_spending import Spending, TimeLeft, spending_of, time_left
+from agent.words import in_print, who
 from instruments.profile.experiment_messages import ExperimentState
 from instruments.profile.model_messages import FactorEffect, Goal
 
@@ -100,7 +101,7 @@ def campaign_view(picture: LabPicture, cid: str, now: datetime) -> CampaignView 
         id=cid,
         phase=phase if state is not None else "not told yet",
         tone=_PHASES[phase],
-        reason=state.reason if state is not None else "",
+        reason=_reason(state.reason) if state is not None else "",
         goal=state.goal if state is not None else "",
         goals=goals,
         best=_best(campaign, goals, picture, curve),
@@ -117,6 +118,12 @@ def campaign_view(picture: LabPicture, cid: str, now: datetime) -> CampaignView 
 
 
 _GOES_ON = frozenset({"draft", "running", "paused"})
+
+
+def _reason(told: str) -> str:
+    """Why it stands so; where a rule has said so, ``policy:`` and its name stand before it."""
+    by, colon, why = told.partition(": ")
+    return in_print(f"{who(by)}{colon}{why}") if by.startswith("policy:") else in_print(told)
 
 
 def goals_of(campaign: CampaignPicture, experiments: Sequence[ExperimentState]) -> tuple[Goal, ...]:
