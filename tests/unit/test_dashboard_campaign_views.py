@@ -10,6 +10,7 @@ import pytest
 from dashboard_samples import CAMPAIGN, NOW, sample_campaign, sample_experiment, sample_picture, sample_proposal
 
 from agent.dashboard.live.picture import LabPicture
+from agent.dashboard.views import words
 from agent.dashboard.views.campaign import campaign_ids, campaign_view
 from agent.dashboard.views.campaign_curve import curve_of
 from agent.dashboard.views.campaign_pareto import Axis, Direction, axes_of, front_of, undominated
@@ -181,6 +182,54 @@ def test_the_time_left_is_experiments_left_times_the_median_over_those_at_a_time
     assert "7 experiments left" in left.basis
     assert "4\N{NO-BREAK SPACE}h each" in left.basis
     assert time_left([*ended, running], budget, NOW, goes_on=False).left == 1
+
+
+def _four_hours(n: int, at_once: int = 1) -> list[ExperimentState]:
+    """So many that took four hours each."""
+    ends = [4.0 * (1 + i // at_once) for i in range(n)]
+    return [_ended(i, end, 20, begun_at=NOW + timedelta(hours=end - 4)) for i, end in enumerate(ends, 1)]
+
+
+def test_the_last_experiment_takes_as_long_as_one_however_many_ran_at_a_time() -> None:
+    left = time_left(_four_hours(6, at_once=3), {"experiments": BudgetLine(used=6, limit=7)}, NOW)
+    assert (left.left, left.seconds) == (1, pytest.approx(4 * 3600))
+    assert "one at a time" in left.basis
+
+
+def test_the_line_that_is_spent_first_says_how_many_are_left() -> None:
+    # Ten took 69 h of furnace: 6.9 h each, and 20 h are enough for two more.
+    budget = {
+        "experiments": BudgetLine(used=10, limit=60),
+        "furnace_hours": BudgetLine(used=69, limit=89, unit="h"),
+        "sem_hours": BudgetLine(used=5, unit="h"),
+    }
+    left = time_left(_four_hours(10), budget, NOW)
+    assert left.left == 2
+    assert "2 experiments left until furnace hours are spent" in left.basis
+    # One of them has begun, and is not paid for yet.
+    begun = {**budget, "experiments": BudgetLine(used=11, limit=60)}
+    assert time_left([*_four_hours(10), sample_experiment(11, "running", found={})], begun, NOW).left == 2
+    assert "Furnace hours are spent" in time_left(
+        _four_hours(10), {**budget, "furnace_hours": BudgetLine(used=69, limit=70, unit="h")}, NOW
+    ).basis  # fmt: skip
+
+
+def test_a_campaign_that_does_not_go_on_has_no_time_of_its_end() -> None:
+    picture = sample_picture()
+    state = picture.campaigns[CAMPAIGN].state
+    assert state is not None
+    for phase, known in (("running", True), ("paused", False), ("draft", False)):
+        picture.campaigns[CAMPAIGN].state = state.model_copy(update={"phase": phase})
+        view = campaign_view(picture, CAMPAIGN, NOW)
+        assert view is not None
+        assert (view.left.seconds or 0.0) > 0.0
+        assert (view.left.ends_at is not None) == known, phase
+    assert "from when it goes on" in view.left.basis
+
+
+def test_counts_of_a_budget_are_told_whole() -> None:
+    (line,) = spending_of({"experiments": BudgetLine(used=12345, limit=20001)})
+    assert (line.used, line.limit) == (words.grouped("12345"), words.grouped("20001"))
 
 
 def test_pauses_between_experiments_do_not_count_as_work() -> None:

@@ -113,7 +113,13 @@ def campaign_view(picture: LabPicture, cid: str, now: datetime) -> CampaignView 
         learned=_learned(campaign),
         notes=model.notes if model is not None else (),
         spending=spending_of(state.budget) if state is not None else (),
-        left=time_left(experiments, state.budget if state is not None else {}, now, goes_on=phase in _GOES_ON),
+        left=time_left(
+            experiments,
+            state.budget if state is not None else {},
+            now,
+            goes_on=phase in _GOES_ON,
+            runs=phase in {"running", "stopping"},
+        ),
     )
 
 

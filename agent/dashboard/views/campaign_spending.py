@@ -60,45 +60,89 @@ def spending_of(budget: Mapping[str, BudgetLine]) -> tuple[Spending, ...]:
 
 
 def _line(name: str, line: BudgetLine) -> Spending:
-    used = words.plain(line.used, line.unit, 4)
+    used, title = _amount(line.used, line.unit), words.title(_plain_name(name))
     if line.limit is None:
-        return Spending(words.title(name), used)
+        return Spending(title, used)
     share = line.used / line.limit if line.limit > 0.0 else math.inf if line.used > 0.0 else 1.0
-    return Spending(words.title(name.removeprefix("cost.")), used, words.plain(line.limit, line.unit, 4), share)
+    return Spending(title, used, _amount(line.limit, line.unit), share)
+
+
+def _amount(value: float, unit: str) -> str:
+    """Counts are whole: nothing of them is rounded."""
+    return words.plain(value, unit, 15 if value == math.floor(value) and not words.pretty_unit(unit) else 4)
+
+
+def _plain_name(name: str) -> str:
+    return name.removeprefix("cost.")
 
 
 def time_left(
-    experiments: Sequence[ExperimentState], budget: Mapping[str, BudgetLine], now: datetime, *, goes_on: bool = True
+    experiments: Sequence[ExperimentState],
+    budget: Mapping[str, BudgetLine],
+    now: datetime,
+    *,
+    goes_on: bool = True,
+    runs: bool = True,
 ) -> TimeLeft:
     """Experiments left, times the median duration of those that ended, shared by those that ran at a time.
 
     Args:
         experiments: of one campaign.
-        budget: of it; its line ``experiments`` says how many there may be.
+        budget: of it: the line that is spent first says how many there may be.
         now: the laboratory's present.
         goes_on: whether it may begin further ones; only those that began count else.
+        runs: whether it does so now; when it ends cannot be told else.
     """
-    open_ones = [one for one in experiments if one.phase != "ended"]
-    line = budget.get(EXPERIMENTS)
-    if line is None or line.limit is None:
+    open_ones = sum(one.phase != "ended" for one in experiments)
+    further = _further(budget, open_ones) if goes_on else _Further(0)
+    if further is None:
         return TimeLeft(None, None, None, "No budget limits the number of experiments.")
-    left = len(open_ones) + (max(0, math.floor(line.limit - line.used)) if goes_on else 0)
+    left = open_ones + further.n
     if not left:
-        return TimeLeft(0, 0.0, None, "No experiment is left.")
+        said = f"{words.title(further.because)} are spent" if further.because else "No experiment is left"
+        return TimeLeft(0, 0.0, None, f"{said}.")
+    why = f" until {further.because} are spent" if further.because else ""
     spans = _spans(experiments)
     if not spans:
-        return TimeLeft(left, None, None, f"{_many(left)} left; the first must end before the time can be told.")
+        return TimeLeft(left, None, None, f"{_many(left)} left{why}; the first must end before the time can be told.")
     median = statistics.median([(end - begin).total_seconds() for begin, end in spans])
-    at_once = parallel(spans)
+    at_once = min(parallel(spans), left)
     seconds = left * median / at_once
-    shared = f", {words.number(at_once, 2)} at a time" if at_once > 1.05 else ", one at a time"
-    took = f"{words.duration(median)} each (median of the last {len(spans)})" if len(spans) > 1 else (
-        f"{words.duration(median)} each (as the only one that ended)"
-    )  # fmt: skip
-    waiting = "; waiting for people comes on top" if goes_on else ""
-    return TimeLeft(
-        left, seconds, now + timedelta(seconds=seconds), f"Estimate: {_many(left)} left, {took}{shared}{waiting}."
-    )
+    more = "; waiting for people comes on top" if goes_on else ""
+    more += "" if runs else ". None is begun now: this is the time from when it goes on"
+    basis = f"Estimate: {_many(left)} left{why}, {_took(median, len(spans))}{_shared(at_once)}{more}."
+    return TimeLeft(left, seconds, now + timedelta(seconds=seconds) if runs else None, basis)
+
+
+@dataclass(frozen=True)
+class _Further:
+    """How many more a budget lets begin, and the line that says so where that is not the count of experiments."""
+
+    n: int
+    because: str = ""
+
+
+def _further(budget: Mapping[str, BudgetLine], open_ones: int) -> _Further | None:
+    line = budget.get(EXPERIMENTS)
+    begun = line.used if line is not None else 0.0
+    allowed = [(_room(line, 1.0, 0), "")] if line is not None and line.limit is not None else []
+    for name, one in budget.items():
+        # What is charged when experiments end: those under way are still to be paid for.
+        if name != EXPERIMENTS and one.limit is not None and one.used > 0.0 and begun > open_ones:
+            allowed.append((_room(one, one.used / (begun - open_ones), open_ones), words.label(_plain_name(name))))
+    return _Further(*min(allowed, key=lambda found: found[0])) if allowed else None
+
+
+def _room(line: BudgetLine, each: float, committed: int) -> int:
+    return max(0, math.floor(((line.limit or 0.0) - line.used) / each + 1e-9) - committed)
+
+
+def _took(median: float, n: int) -> str:
+    return f"{words.duration(median)} each ({f'median of the last {n}' if n > 1 else 'as the only one that ended'})"
+
+
+def _shared(at_once: float) -> str:
+    return f", {words.number(at_once, 2)} at a time" if at_once > 1.05 else ", one at a time"
 
 
 def _many(n: int) -> str:
