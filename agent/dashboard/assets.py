@@ -11,7 +11,7 @@ from typing import Final
 STATIC: Final = Path(__file__).parent / "static"
 _DOOR: Final = "login.css"
 _FIRST: Final = "labwright.css"
-_SESSION: Final = "session.js"
+_SCRIPTS: Final = ("calm.js", "session.js")
 
 
 @cache
@@ -30,8 +30,11 @@ def address(prefix: str, name: str) -> str:
 
 @cache
 def head(prefix: str) -> str:
-    """Markup of a page's head: the style sheets of all pages, the shared one first, and what watches the session."""
+    """Markup of a page's head: the style sheets of all pages, the shared one first, and our own scripts."""
     names = sorted(path.name for path in STATIC.glob("*.css") if path.name not in {_DOOR, _FIRST})
     links = [f'<link rel="stylesheet" href="{escape(address(prefix, name))}">' for name in (_FIRST, *names)]
-    watch = f'<script src="{escape(address(prefix, _SESSION))}" data-prefix="{escape(prefix)}" defer></script>'
-    return "\n".join([*links, watch])
+    scripts = [
+        f'<script src="{escape(address(prefix, name))}" data-prefix="{escape(prefix)}" defer></script>'
+        for name in _SCRIPTS
+    ]
+    return "\n".join([*links, *scripts])
