@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from agent.dashboard.ports import Listener
 
 PAUSE_S = 0.25
-"""Between two words to the same listener: a flood of readings is four of them a second."""
+"""Between two words to the same listener."""
+READINGS_EVERY = 2
+"""Readings of instruments are part of every second word at most: of a flood of them a page draws two a second."""
 BREATH = 8
 """Listeners that are told before others have a turn."""
 _log = logging.getLogger(__name__)
@@ -34,12 +36,15 @@ class Herald:
         self._moment = moment
         self._listeners: list[Listener] = []
         self._changes: set[Change] = set()
+        self._readings: set[Change] = set()
+        self._words_since = READINGS_EVERY
         self._news: asyncio.Event | None = None
 
     def note(self, changes: Iterable[Change]) -> None:
         """Something has changed; in the event loop."""
-        self._changes.update(changes)
-        if self._changes and self._news is not None:
+        for change in changes:
+            (self._readings if change.kind == "telemetry" else self._changes).add(change)
+        if (self._changes or self._readings) and self._news is not None:
             self._news.set()
 
     @contextmanager
@@ -54,7 +59,7 @@ class Herald:
     async def run(self) -> None:
         """Tell, until cancelled."""
         news = self._news = asyncio.Event()
-        if self._changes:
+        if self._changes or self._readings:
             news.set()
         try:
             while True:
@@ -62,6 +67,10 @@ class Herald:
                 news.clear()
                 await self.tell()
                 await self._sleeper(PAUSE_S)
+                if self._readings:
+                    news.set()
+                elif not self._changes:
+                    self._words_since = READINGS_EVERY
         finally:
             self._news = None
 
@@ -70,7 +79,7 @@ class Herald:
 
         What the first listeners make of it can leave while the others are told.
         """
-        changes, self._changes = frozenset(self._changes), set()
+        changes = self._due()
         if not changes:
             return
         with self._moment():
@@ -83,3 +92,10 @@ class Herald:
                     _log.exception("a listener failed")
                 if number % BREATH == 0:
                     await asyncio.sleep(0)
+
+    def _due(self) -> frozenset[Change]:
+        self._words_since += 1
+        due, self._changes = self._changes, set()
+        if self._readings and self._words_since >= READINGS_EVERY:
+            due, self._readings, self._words_since = due | self._readings, set(), 0
+        return frozenset(due)
