@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from agent.dashboard.live.lab_time import STALE_S, LabTime
 from agent.dashboard.live.of_instruments import InstrumentFold
+from agent.dashboard.live.order import is_older
 from agent.dashboard.live.picture import CampaignPicture, Change, Kind, LabPicture, Waiting
 from agent.dashboard.live.thrift import thrifty
 from agent.deciding.board import checked
@@ -36,23 +38,10 @@ MAX_UNREADABLE = 100
 """Topics of which it is remembered that nobody can read what is there."""
 MOST: dict[Kind, int] = {"campaign": 256, "proposal": 5_000, "experiment": 5_000, "outcome": 5_000, "agent": 32}
 """How many are held of what a broker may keep without end."""
+_log = logging.getLogger(__name__)
 Changes = frozenset[Change]
 _NONE: Changes = frozenset()
 _V = TypeVar("_V")
-
-
-class _Ordered(Protocol):
-    """What has a place in its writer's order."""
-
-    @property
-    def boot_id(self) -> str: ...
-    @property
-    def seq(self) -> int: ...
-
-
-def is_older(news: _Ordered, known: _Ordered | None) -> bool:
-    """Whether a message was written before another: by its writer's order, not by when it came."""
-    return known is not None and (news.boot_id, news.seq) < (known.boot_id, known.seq)
 
 
 class Fold:
@@ -88,7 +77,9 @@ class Fold:
             return self._complain(message.topic, error)
         try:
             changes = self._take(topic, message)
-        except LabwrightError as error:
+        except Exception as error:  # noqa: BLE001 - a message that is wrong in a new way must not hide all others
+            if not isinstance(error, LabwrightError):
+                _log.exception("%s: this message cannot be taken", message.topic)
             self._held.pop(message.topic, None)
             gone = self._take(topic, Message(message.topic, b"", retained=True)) if topic.row.retain else _NONE
             return gone | self._complain(message.topic, error)
@@ -108,9 +99,9 @@ class Fold:
         gone = [topic for topic, (_, heard_s) in self._held.items() if heard_s < moment_s]
         return _NONE.union(*(self.take(Message(topic, b"", retained=True)) for topic in gone))
 
-    def _complain(self, topic: str, error: LabwrightError) -> Changes:
+    def _complain(self, topic: str, error: Exception) -> Changes:
         if topic in self.picture.unreadable or len(self.picture.unreadable) < MAX_UNREADABLE:
-            self.picture.unreadable[topic] = str(error)
+            self.picture.unreadable[topic] = str(error) or type(error).__name__
         return frozenset({Change("lab")})
 
     def _take(self, topic: Topic, message: Message) -> Changes:
@@ -129,8 +120,8 @@ class Fold:
                 return self._agent(topic, message)
             case _:
                 return _NONE
-        if not message.retained:
-            self._heard()
+        if changed and not message.retained:
+            self._heard()  # what was thrown away is no sign that what is shown is how things stand
         return changed
 
     # What agents say of their work ------------------------------------------------------------------------------------

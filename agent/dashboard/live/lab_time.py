@@ -59,7 +59,10 @@ class LabTime:
         """
         if self._lab is None:
             return None
-        wall = self._lab.wall + (ts - self._lab.ts) / self._lab.speed
+        try:
+            wall = self._lab.wall + (ts - self._lab.ts) / self._lab.speed
+        except OverflowError:
+            return None  # no clock ever showed it: it is what somebody wrote
         age = (self._clock.now() - wall).total_seconds()
         return max(age, 0.0) if age >= -_SKEW_S else None
 
@@ -74,4 +77,7 @@ class LabTime:
         passed = self._clock.elapsed() - elapsed
         if self._speed != 1.0:
             passed = min(passed, STALE_S)
-        return at + timedelta(seconds=passed * self._speed)
+        try:
+            return at + timedelta(seconds=passed * self._speed)
+        except OverflowError:
+            return at

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from agent.dashboard.live.lab_time import STALE_S, LabTime
+from agent.dashboard.live.order import is_older
 from agent.dashboard.live.picture import MAX_JOBS, MAX_READINGS, Change, InstrumentPicture
 from envs.errors import UserError
 from instruments.clock import Clock
@@ -86,10 +87,9 @@ class InstrumentFold:
             one.status, one.heard_s = None, None
             return True
         read, known = Status.parse(message.payload), one.status
-        older = known is not None and (read.boot_id, read.seq) < (known.boot_id, known.seq)
         # A last will was written when the connection began: its number is old, and yet it is news.
         gone = read.state == "offline" and known is not None and read.boot_id == known.boot_id
-        if older and not gone and not message.retained:
+        if is_older(read, known) and not gone and not message.retained:
             return False
         one.status = read
         if message.retained:
@@ -105,9 +105,7 @@ class InstrumentFold:
         read = JobState.parse(message.payload)
         if read.job != job:
             raise UserError(f"on {message.topic} there is a state of {read.job}")
-        known = one.jobs.get(job)
-        older = known is not None and (read.boot_id, read.seq) < (known.boot_id, known.seq)
-        if is_aside(read) or (older and not message.retained):
+        if is_aside(read) or (is_older(read, one.jobs.get(job)) and not message.retained):
             return False
         one.jobs.pop(job, None)
         last = next(reversed(one.jobs.values()), None)
