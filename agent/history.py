@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from agent import core
 from agent import events as ev
 from envs.design import Design
+from envs.objective import FLAGSHIP
 from surrogates.observations import Made, NotMade, Observation, Reading
 
 
@@ -31,10 +32,11 @@ def observations(state: core.LabState, campaign: str) -> Mapping[str, Observatio
 
 
 def best(state: core.LabState, campaign: str) -> tuple[str, Design, ev.Reading] | None:
-    """The hardest sample measured so far: experiment, design and reading."""
+    """The best sample measured so far, by what campaigns are for: experiment, design and reading."""
     top: tuple[str, Design, ev.Reading] | None = None
     for eid in state.campaigns[campaign].experiments:
         experiment = state.experiments[eid]
-        if experiment.hardness and (top is None or experiment.hardness[0] > top[2][0]):
-            top = (eid, experiment.design, experiment.hardness)
+        found = experiment.hardness
+        if found and (top is None or FLAGSHIP.utility(found[0]) > FLAGSHIP.utility(top[2][0])):
+            top = (eid, experiment.design, found)
     return top

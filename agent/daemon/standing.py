@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 from typing import cast
 
 from agent import core
 from agent.history import best
+from agent.rules.budgets import HOURS, Budgets
 from envs.objective import FLAGSHIP
 from instruments.messages import Quantity
 from instruments.profile.agent_messages import MAX_PROPERTIES, Design
 from instruments.profile.campaign_messages import Best, BudgetLine, CampaignPhase, CampaignState, Counts
 
-MAX_KIND = 58
-"""Characters of a kind of instrument that fit into the name of its budget, with ``_hours``."""
+MAX_LINE = 64
+"""Characters of a budget line's name."""
+MAX_KIND = MAX_LINE - len(HOURS)
+"""Characters of a kind of instrument that fit into it."""
+COST = "cost."
+"""Begins the name of a line that counts estimates of what experiments cost."""
 
 
 def campaign_state(
@@ -31,14 +37,24 @@ def campaign_state(
     """
     campaign = state.campaigns[cid]
     own = rules.campaigns.get(cid)
-    budget = {"experiments": BudgetLine(used=len(campaign.experiments), limit=own.experiments if own else None)}
-    for kind, hours in sorted(campaign.spent.hours.items()):
-        budget[f"{kind[:MAX_KIND]}_hours"] = BudgetLine(used=round(hours, 3), unit="h")
     return CampaignState(
         campaign=cid, boot_id=boot, seq=seq, ts=now, phase=_phase(state, campaign), reason=_reason(state, campaign),
-        goal=campaign.name[:200], budget=budget, best=_best(state, rules, cid), counts=_counts(state, campaign),
-        votes=_votes(state, campaign),
+        goal=campaign.name[:200], budget=_budget(campaign, own), best=_best(state, rules, cid),
+        counts=_counts(state, campaign), votes=_votes(state, campaign),
     )  # fmt: skip
+
+
+def _budget(campaign: core.CampaignState, own: core.CampaignRules | None) -> dict[str, BudgetLine]:
+    """Everything that is counted, with its limit where there is one: what is spent first ends the campaign."""
+    spent, limits = campaign.spent, own.budgets if own else Budgets()
+    lines = {"experiments": BudgetLine(used=len(campaign.experiments), limit=own.experiments if own else None)}
+    for kind in sorted({*spent.hours, *limits.hours}):
+        used = round(spent.hours.get(kind, 0.0), 3)
+        lines[f"{kind[:MAX_KIND]}{HOURS}"] = BudgetLine(used=used, limit=limits.hours.get(kind), unit="h")
+    for name, limit in sorted(limits.cost.items()):
+        used = round(spent.cost.get(name, 0.0), 6)
+        lines.setdefault(f"{COST}{name}"[:MAX_LINE], BudgetLine(used=used, limit=limit))
+    return dict(islice(lines.items(), MAX_PROPERTIES))
 
 
 def _votes(state: core.LabState, campaign: core.CampaignState) -> dict[str, tuple[str, ...]]:
@@ -84,5 +100,5 @@ def _best(state: core.LabState, rules: core.LabRules, cid: str) -> Best | None:
         design |= {"crystal": top[1].crystal, "formula": proposal.formula}
     value, std = top[2]
     return Best(
-        experiment=top[0], design=design, found={"hardness": Quantity(value=value, unit=FLAGSHIP.unit, std=std)}
+        experiment=top[0], design=design, found={FLAGSHIP.name: Quantity(value=value, unit=FLAGSHIP.unit, std=std)}
     )

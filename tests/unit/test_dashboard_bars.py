@@ -74,6 +74,14 @@ def test_a_curve_rings_the_design_and_says_what_it_shows() -> None:
     assert points[1][0] - points[0][0] == points[2][0] - points[1][0]
 
 
+def test_the_best_level_is_the_lowest_expectation_where_less_is_better() -> None:
+    design: dict[str, Quantity | str] = {"process.temperature": Quantity(value=1400.0, unit="Cel")}
+    for direction, best in (("maximize", "1300"), ("minimize", "1200")):
+        goal = Goal(property="resistivity", unit="Ohm.m", direction=direction)  # type: ignore[arg-type]
+        (effect,) = parts.effects_of([TEMPERATURE], design, goal)
+        assert effect.best.startswith(best)
+
+
 def test_words_stand_side_by_side_and_stay_words() -> None:
     (effect,) = parts.effects_of([ADDITIVE], {"process.additive": "none"})
     picture = effect_svg(effect, reach_of([effect]))

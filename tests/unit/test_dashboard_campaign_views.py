@@ -192,7 +192,8 @@ def _four_hours(n: int, at_once: int = 1) -> list[ExperimentState]:
 
 def test_the_last_experiment_takes_as_long_as_one_however_many_ran_at_a_time() -> None:
     left = time_left(_four_hours(6, at_once=3), {"experiments": BudgetLine(used=6, limit=7)}, NOW)
-    assert (left.left, left.seconds) == (1, pytest.approx(4 * 3600))
+    assert left.left == 1
+    assert left.seconds == pytest.approx(4 * 3600)
     assert "one at a time" in left.basis
 
 
@@ -224,7 +225,7 @@ def test_a_campaign_that_does_not_go_on_has_no_time_of_its_end() -> None:
         assert view is not None
         assert (view.left.seconds or 0.0) > 0.0
         assert (view.left.ends_at is not None) == known, phase
-    assert "from when it goes on" in view.left.basis
+        assert ("from when it goes on" in view.left.basis) != known
 
 
 def test_counts_of_a_budget_are_told_whole() -> None:

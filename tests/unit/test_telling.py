@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from lab_bench import CAMPAIGN, FULL_RECIPE, HARD, NOW, Bench
 
-from agent import core
+from agent import core, history
 from agent import events as ev
 from agent.daemon.question_words import words_of
 from agent.daemon.standing import campaign_state
 from agent.daemon.telling import Told, told
+from agent.rules.budgets import Budgets
+from envs.objective import Direction, Objective
 
 
 def said(bench: Bench, kind: type[Any]) -> Told:
@@ -121,3 +123,33 @@ def test_the_board_counts_everything() -> None:
         "proposed": 1, "approved": 3, "rejected": 1, "edited": 1, "queued": 1, "running": 0, "needs_reconcile": 1,
         "completed": 1,
     }  # fmt: skip
+
+
+def test_the_board_tells_every_budget_that_can_end_a_campaign() -> None:
+    budgets = Budgets(hours={"furnace": 30.0, "sem": 4.0}, cost={"powder": 20.0})
+    bench = Bench(replace(CAMPAIGN, budgets=budgets))
+    bench.approved({}, {"temperature": 1100.0})
+    bench.finish("hard-E001")
+    lines = campaign_state(bench.state, bench.rules, HARD, boot="b", seq=1, now=NOW).budget
+    assert lines["experiments"].limit == CAMPAIGN.experiments
+    assert (lines["furnace_hours"].limit, lines["furnace_hours"].unit) == (30.0, "h")
+    assert (lines["sem_hours"].limit, lines["sem_hours"].used) == (4.0, 0.0)
+    assert lines["cost.powder"].limit == 20.0
+    assert lines["furnace_hours"].used == pytest.approx(bench.state.campaigns[HARD].spent.hours.get("furnace", 0.0))
+
+
+def test_the_best_on_the_board_is_the_best_by_the_objective(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(replace(CAMPAIGN, recipe=FULL_RECIPE))
+    first, second = bench.approved({}, {"temperature": 1100.0})
+    for eid in (first, second):
+        bench.finish(eid)
+    bench.ask("anna", "amend", second, hardness=31.0, comment="load cell")
+
+    def shown() -> str:
+        best = campaign_state(bench.state, bench.rules, HARD, boot="b", seq=1, now=NOW).best
+        assert best is not None
+        return best.experiment
+
+    assert shown() == second
+    monkeypatch.setattr(history, "FLAGSHIP", Objective("hardness", "GPa", Direction.MINIMISE))
+    assert shown() == first

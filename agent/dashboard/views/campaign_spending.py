@@ -15,6 +15,7 @@ from instruments.profile.experiment_messages import ExperimentState
 
 EXPERIMENTS = "experiments"
 """Name of the budget line that counts experiments, those under way included."""
+_COST = "cost."
 RECENT = 30
 """Experiments, the latest, that the estimate is made from: a campaign's habits change."""
 
@@ -73,7 +74,7 @@ def _amount(value: float, unit: str) -> str:
 
 
 def _plain_name(name: str) -> str:
-    return name.removeprefix("cost.")
+    return name.removeprefix(_COST)
 
 
 def time_left(
@@ -127,9 +128,10 @@ def _further(budget: Mapping[str, BudgetLine], open_ones: int) -> _Further | Non
     begun = line.used if line is not None else 0.0
     allowed = [(_room(line, 1.0, 0), "")] if line is not None and line.limit is not None else []
     for name, one in budget.items():
-        # What is charged when experiments end: those under way are still to be paid for.
-        if name != EXPERIMENTS and one.limit is not None and one.used > 0.0 and begun > open_ones:
-            allowed.append((_room(one, one.used / (begun - open_ones), open_ones), words.label(_plain_name(name))))
+        # Estimates are charged when experiments begin, all else as they go: those under way are still to be paid for.
+        unpaid = 0 if name.startswith(_COST) else open_ones
+        if name != EXPERIMENTS and one.limit is not None and one.used > 0.0 and begun > unpaid:
+            allowed.append((_room(one, one.used / (begun - unpaid), unpaid), words.label(_plain_name(name))))
     return _Further(*min(allowed, key=lambda found: found[0])) if allowed else None
 
 

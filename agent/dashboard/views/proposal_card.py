@@ -207,7 +207,7 @@ def _facts_of(waiting: Waiting, picture: LabPicture, goals: tuple[Goal, ...]) ->
         found = _FACTS[key] = _Facts(
             process=words.process_of(proposal.design),
             predictions=parts.predictions_of(proposal.prediction, goals, best),
-            effects=parts.effects_of(proposal.effects, proposal.design),
+            effects=parts.effects_of(proposal.effects, proposal.design, goals[0] if goals else None),
             nearest=parts.nearest_of(proposal.nearest, proposal.design, other),
             limits=parts.limits_of(proposal.checks),
             changes=changes_of(proposal),

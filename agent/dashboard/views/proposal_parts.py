@@ -244,17 +244,20 @@ def _gain(estimate: Estimate, best: float, goal: Goal) -> str:
     return f"{size} {'better' if better else 'worse'} than the best so far"
 
 
-def effects_of(effects: Iterable[FactorEffect], design: Mapping[str, Quantity | str]) -> tuple[Effect, ...]:
-    """What each factor does, the strongest first."""
+def effects_of(
+    effects: Iterable[FactorEffect], design: Mapping[str, Quantity | str], goal: Goal | None = None
+) -> tuple[Effect, ...]:
+    """What each factor does to the goal, the strongest first; without a goal more is better."""
+    sign = -1.0 if goal is not None and goal.direction == "minimize" else 1.0
     ordered = sorted(effects, key=lambda effect: -effect.share)
-    return tuple(_effect(effect, design.get(effect.factor)) for effect in ordered)
+    return tuple(_effect(effect, design.get(effect.factor), sign) for effect in ordered)
 
 
-def _effect(effect: FactorEffect, own: Quantity | str | None) -> Effect:
+def _effect(effect: FactorEffect, own: Quantity | str | None, sign: float) -> Effect:
     level = own.value if isinstance(own, Quantity) else own
     levels = [point.at for point in effect.points]
     index = next((i for i, at in enumerate(levels) if _same(at, level)), None)
-    top = max(range(len(levels)), key=lambda i: effect.points[i].value)
+    top = max(range(len(levels)), key=lambda i: sign * effect.points[i].value)
     return Effect(
         path=effect.factor,
         name=words.title(effect.factor),
