@@ -11,7 +11,15 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _UNITS = {"Cel": "°C", "um": "µm"}
 _MEASURED = re.compile(r"(?<=\d) (Cel|um)(?![A-Za-z0-9_/*]|\.[A-Za-z0-9])")
 _RULE = "policy:"
-_COUNTS = re.compile(r"(?<=[A-Za-z)])\d+")
+_ELEMENTS = (
+    "He Li Be Ne Na Mg Al Si Cl Ar Ca Sc Ti Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Zr Nb Mo Tc Ru Rh Pd Ag Cd "
+    "In Sn Sb Te Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr "
+    "Ra Ac Th Pa Np Pu Am Cm Bk Cf Es Fm Md No Lr H B C N O F P S K V Y I W U D"
+)
+_COUNT = r"(?:0?\.\d+|[1-9]\d*(?:\.\d+)?)"
+_ATOMS = rf"[(\[]{{0,3}}(?:{'|'.join(_ELEMENTS.split())}){_COUNT}?(?:[)\]]{_COUNT}?){{0,3}}"
+_FORMULA = re.compile(rf"(?<![\w.\-])(?:{_ATOMS})+(?:[-·](?:{_ATOMS})+)*(?!\w|[-.]\w)")
+_COUNTS = re.compile(rf"(?<=[A-Za-z)\]]){_COUNT}")
 
 
 def plus_minus(reading: tuple[float, float] | None, *, factor: float = 1.0, unit: str = "") -> str:
@@ -57,8 +65,8 @@ def who(by: str) -> str:
 
 
 def chemical(text: str) -> str:
-    """Formulas with their counts as subscripts, as in B₆O; other numbers stay."""
-    return _COUNTS.sub(lambda found: found[0].translate(_SUBSCRIPTS), text)
+    """Formulas with their counts as subscripts, as in B₆O and Ti₀.₉₅Al₀.₀₅N; other names, as AISI304, stay."""
+    return _FORMULA.sub(lambda formula: _COUNTS.sub(lambda n: n[0].translate(_SUBSCRIPTS), formula[0]), text)
 
 
 def typeset(process: str) -> str:

@@ -80,6 +80,61 @@ def test_an_interval_comes_from_quantiles_or_from_the_spread() -> None:
     assert flat(words.interval(28.6, 35.5, "GPa")) == "28.6 to 35.5 GPa"
 
 
+def test_very_small_and_very_large_numbers_share_a_power_of_ten() -> None:
+    assert flat(words.uncertain(3.2e-12, 4e-13, "m2")) == "(3.2 ± 0.4) × 10⁻¹² m²"
+    assert flat(words.uncertain(1.5e15, 2e13, "m-3")) == "(1.500 ± 0.020) × 10¹⁵ m⁻³"
+    assert flat(words.uncertain(1e-6, 2e-3, "m")) == "0.0000 ± 0.0020 m"  # the spread is what can be read
+    assert flat(words.uncertain(0.5, 1e-12, "m")) == "0.5000000000000 ± 0.0000000000010 m"
+    assert flat(words.interval(2.5e-12, 3.9e-12, "m2")) == "(2.5 to 3.9) × 10⁻¹² m²"
+    assert flat(words.interval(-2e9, 3e9, "Pa")) == "(-2.0 to 3.0) × 10⁹ Pa"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1523.75, "1523.75 °C"), (-196.15, "-196.15 °C"), (12345.678, "12 345.678 °C"),
+        (0.1 + 0.2, "0.30000000000000004 °C"), (-0.0, "0 °C"), (1234567.0, "1 234 567 °C"), (1.25e-7, "1.25 × 10⁻⁷ °C"),
+    ],
+)  # fmt: skip
+def test_what_is_ordered_is_never_rounded(value: float, text: str) -> None:
+    quantity = Quantity(value=value, unit="Cel")
+    assert flat(words.ordered(quantity)) == text
+    assert flat(dict(words.process_of({"formula": "HfB2", "temperature": quantity}))["temperature"]) == text
+    assert flat(words.plain(value, "Cel")) == text
+
+
+def test_counts_are_whole() -> None:
+    assert flat(words.plain(12345.0, "1", 4)) == "12 345"
+    assert flat(words.plain(12345.0, "h", 4)) == "12 340 h"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Ti0.95Al0.05N", "Ti₀.₉₅Al₀.₀₅N"), ("Hf.5Zr.5B2", "Hf.₅Zr.₅B₂"), ("AISI304", "AISI304"),
+        ("(Hf0.5Ta0.5)C", "(Hf₀.₅Ta₀.₅)C"),
+        ("Al2(SO4)3", "Al₂(SO₄)₃"), ("TiB2-SiC", "TiB₂-SiC"), ("hard-P001", "hard-P001"), ("mp-1145", "mp-1145"),
+        ("additive Y2O3, 1500 °C", "additive Y₂O₃, 1500 °C"), ("made of B4C.", "made of B₄C."),
+        ("grade A2", "grade A2"), ("1:2 mix", "1:2 mix"), ("B12", "B₁₂"), ("P05", "P05"),
+    ],
+)  # fmt: skip
+def test_only_formulas_have_subscripts(text: str, shown: str) -> None:
+    assert words.formula(text) == shown
+
+
+def test_two_factors_with_the_same_last_part_are_told_apart_and_none_is_left_out() -> None:
+    hot, hotter = Quantity(value=900.0, unit="Cel"), Quantity(value=1600.0, unit="Cel")
+    design: dict[str, Quantity | str] = {
+        "anneal.temperature": hot, "sinter.temperature": hotter, "formula": "HfB2", "crystal": "mp-1994",
+        "die.material": "graphite",
+    }  # fmt: skip
+    names = [name for name, _ in words.process_of(design)]
+    assert names == ["anneal temperature", "sinter temperature", "material"]
+    assert words.crystal_of(design) == "mp-1994"
+    assert words.crystal_of({"crystal": "mp-1994"}) == ""
+    assert words.formula_of({"crystal": "mp-1994"}) == "mp-1994"
+
+
 def test_a_design_is_read_as_a_compound_and_a_process() -> None:
     design: dict[str, Quantity | str] = {
         "crystal": "mp-1994",

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from agent.words import NO_BREAK, NO_VALUE, chemical
 from instruments.messages import Quantity
@@ -20,7 +22,10 @@ NOTHING = NO_VALUE
 """Stands where there is no value."""
 Z90 = 1.6448536269514722
 """95% quantile of the standard normal distribution: half the width of a 90% interval, in standard deviations."""
-_COMPOUND = ("compound", "formula", "crystal", "material")
+_COMPOUND = ("formula", "compound", "crystal", "material")
+"""What names that which is made, the plainest first."""
+_PLAIN = 1e-4, 1e7
+"""Smaller and larger numbers are written with a power of ten."""
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _UNITS: Mapping[str, str] = {
     "1": "",
@@ -52,30 +57,42 @@ def number(value: float, digits: int = 4) -> str:
     """A number to so many significant digits, without empty ones behind the point."""
     if not math.isfinite(value):
         return NO_VALUE
-    rounded = float(f"{value:.{digits}g}")
-    size = abs(rounded)
-    if size and not 1e-4 <= size < 1e7:
-        mantissa, power = f"{rounded:.{digits - 1}e}".split("e")
-        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-        return f"{mantissa} × 10{str(int(power)).translate(_SUPERSCRIPTS)}".replace("-", MINUS)
-    decimals = 0 if size >= 10 ** (digits - 1) or not size else digits - 1 - math.floor(math.log10(size))
-    text = f"{rounded:.{decimals}f}"
-    return grouped(text.rstrip("0").rstrip(".") if "." in text else text)
+    return _written(Decimal(f"{value:.{digits}g}"))
+
+
+def exact(value: float) -> str:
+    """A number to its last digit: what is ordered, and signed, is never rounded."""
+    return _written(Decimal(repr(float(value)))) if math.isfinite(value) else NO_VALUE
+
+
+def _written(value: Decimal) -> str:
+    if value and not _PLAIN[0] <= abs(float(value)) < _PLAIN[1]:
+        power = value.adjusted()
+        return f"{_digits(value.scaleb(-power))}{_times_ten_to(power)}"
+    return grouped(_digits(value))
+
+
+def _digits(value: Decimal) -> str:
+    text = f"{value + 0:f}"  # the sum of zeros has no sign
+    return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", MINUS)
+
+
+def _times_ten_to(power: int) -> str:
+    return f" × 10{str(power).translate(_SUPERSCRIPTS)}"
+
+
+def _power(size: float) -> int:
+    """Power of ten that is written apart; 0 where numbers of this size are written out."""
+    return 0 if not size or _PLAIN[0] <= size < _PLAIN[1] else math.floor(math.log10(size))
 
 
 def grouped(text: str) -> str:
     """A written number with a real minus sign, and its thousands apart from 10 000 on."""
-    sign, text = (MINUS, text[1:]) if text.startswith("-") else ("", text)
+    sign, text = (MINUS, text[1:]) if text[:1] in {"-", MINUS} else ("", text)
     whole, point, rest = text.partition(".")
     if len(whole) > 4:
         whole = f"{int(whole):,}".replace(",", NARROW)
     return f"{sign}{whole}{point}{rest}"
-
-
-def signed(value: float, digits: int = 3) -> str:
-    """A difference: with its sign, always."""
-    text = number(value, digits)
-    return text if text.startswith(MINUS) or text == "0" else f"+{text}"
 
 
 def decimals(std: float) -> int:
@@ -86,7 +103,7 @@ def decimals(std: float) -> int:
     if not (math.isfinite(std) and std > 0.0):
         return 2
     power = math.floor(math.log10(std))
-    return min((1 if std / 10.0**power < 3.55 else 0) - power, 9)
+    return min((1 if std / 10.0**power < 3.55 else 0) - power, 15)
 
 
 def fixed(value: float, n_decimals: int) -> str:
@@ -100,8 +117,11 @@ def uncertain(value: float, std: float | None, unit: str = "1") -> str:
     """A value with its standard uncertainty and its unit, such as ``12.3 ± 0.4 GPa``."""
     if std is None or not math.isfinite(std) or std <= 0.0:
         return with_unit(number(value), unit)
-    n_decimals = decimals(std)
-    text = f"{fixed(value, n_decimals)} ± {fixed(std, n_decimals)}"
+    power = _power(max(abs(value), std))
+    n_decimals = decimals(std / 10.0**power)
+    text = f"{fixed(value / 10.0**power, n_decimals)} ± {fixed(std / 10.0**power, n_decimals)}"
+    if power:
+        return with_unit(f"({text}){_times_ten_to(power)}", unit)
     return with_unit(f"({text})" if pretty_unit(unit) == "%" else text, unit)
 
 
@@ -164,9 +184,20 @@ def quantity(value: Quantity | str, digits: int = 4) -> str:
     )  # fmt: skip
 
 
-def plain(value: float | str, unit: str = "1", digits: int = 6) -> str:
-    """A factor's level with its unit; a word as it is."""
-    return value if isinstance(value, str) else with_unit(number(value, digits), unit)
+def plain(value: float | str, unit: str = "1", digits: int | None = None) -> str:
+    """A level with its unit, to its last digit or to so many; a word as it is, and a count is whole in any case."""
+    if isinstance(value, str):
+        return value
+    is_count = not pretty_unit(unit) and float(value).is_integer()
+    return with_unit(exact(value) if digits is None or is_count else number(value, digits), unit)
+
+
+def ordered(value: Quantity | str) -> str:
+    """What is ordered, and signed: to its last digit, with its unit; a word as it is."""
+    if isinstance(value, str):
+        return value
+    spread = f" ± {exact(value.std)}" if value.std else ""
+    return with_unit(f"{exact(value.value)}{spread}", value.unit)
 
 
 # ----------------------------------------------------------------------------------------------------------- estimates
@@ -187,8 +218,13 @@ def estimated(estimate: Estimate) -> str:
 def interval(low: float, high: float, unit: str = "1") -> str:
     """From and to, both to the digits that their distance leaves, such as ``28.6 to 35.5 GPa``."""
     width = high - low
-    n_decimals = 1 - math.floor(math.log10(width)) if width > 0.0 and math.isfinite(width) else 2
-    return with_unit(f"{fixed(low, n_decimals)} to {fixed(high, n_decimals)}", unit)
+    if not math.isfinite(width):
+        return with_unit(f"{number(low)} to {number(high)}", unit)
+    power = _power(max(abs(low), abs(high)))
+    low, high, width = low / 10.0**power, high / 10.0**power, width / 10.0**power
+    n_decimals = min(1 - math.floor(math.log10(width)), 15) if width > 0.0 else 2
+    text = f"{fixed(low, n_decimals)} to {fixed(high, n_decimals)}"
+    return with_unit(f"({text}){_times_ten_to(power)}" if power else text, unit)
 
 
 # --------------------------------------------------------------------------------------------------------------- times
@@ -271,20 +307,52 @@ def formula(text: str) -> str:
     return chemical(text)
 
 
+def labels(paths: Iterable[str]) -> dict[str, str]:
+    """Paths for people: the last part, or the whole path where two have the same last part."""
+    names = {path: label(path) for path in paths}
+    told = Counter(names.values())
+    return {path: name if told[name] == 1 else label(path.replace(".", " ")) for path, name in names.items()}
+
+
+def titles(paths: Iterable[str]) -> dict[str, str]:
+    """The same at the start of a line."""
+    return {path: name[:1].upper() + name[1:] for path, name in labels(paths).items()}
+
+
 def formula_of(design: Mapping[str, Quantity | str]) -> str:
     """What a design is made of, ready to be read: its formula where it names one, else its crystal."""
-    for wanted in ("formula", *_COMPOUND):
-        for path, value in design.items():
-            if path.rpartition(".")[2] == wanted and isinstance(value, str):
-                return chemical(value)
+    path = _made_of(design)
+    if path:
+        return chemical(str(design[path]))
     return next((value for value in design.values() if isinstance(value, str)), NO_VALUE)
+
+
+def crystal_of(design: Mapping[str, Quantity | str]) -> str:
+    """The id of the crystal that a design names beside its formula; empty where it does not."""
+    path = _crystal_path(design)
+    return str(design[path]) if path else ""
 
 
 def process_of(design: Mapping[str, Quantity | str]) -> tuple[tuple[str, str], ...]:
     """How a design is made: names and values with units, without what it is made of."""
-    return tuple(
-        (label(path), quantity(value)) for path, value in design.items() if path.rpartition(".")[2] not in _COMPOUND
-    )
+    made_of = {_made_of(design), _crystal_path(design)}
+    process = {path: value for path, value in design.items() if path not in made_of}
+    names = labels(process)
+    return tuple((names[path], ordered(value)) for path, value in process.items())
+
+
+def _made_of(design: Mapping[str, Quantity | str]) -> str:
+    for wanted in _COMPOUND:
+        for path, value in design.items():
+            if path.rpartition(".")[2] == wanted and isinstance(value, str):
+                return path
+    return ""
+
+
+def _crystal_path(design: Mapping[str, Quantity | str]) -> str:
+    named = _made_of(design)
+    crystals = (path for path, value in design.items() if isinstance(value, str) and path != named)
+    return next((path for path in crystals if path.rpartition(".")[2] == "crystal"), "")
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:
