@@ -103,9 +103,23 @@ def test_coverage_uses_published_quantiles_and_else_a_normal_distribution() -> N
         HARDNESS,
     )
     assert [point.inside for point in parity.points] == [True, False, True, False]
-    assert (parity.covered, parity.coverage) == (2, 0.5)
+    assert parity.covered == 2
     assert parity.mean_error == pytest.approx((3.2 + 3.4 + 9.0 + 2.0) / 4)
     assert "2 of 4" in parity.words
+
+
+def test_a_measurement_is_judged_with_its_own_uncertainty() -> None:
+    # 1 off, with 0.5 and 0.6 in quadrature: 1.28 sigma, which is inside nine of ten (1.64); 1.4 off is 1.79 sigma.
+    expected = {"hardness": Estimate(value=20, unit="GPa", std=0.5)}
+    parity = parity_of(
+        [
+            _ended(1, 1, 21.0, found=_gpa(21.0, 0.6), prediction=expected),
+            _ended(2, 2, 21.4, found=_gpa(21.4, 0.6), prediction=expected),
+            _ended(3, 3, 21.0, found=_gpa(21.0, None), prediction=expected),
+        ],
+        HARDNESS,
+    )
+    assert [point.inside for point in parity.points] == [True, False, False]
 
 
 def test_the_interval_of_a_share_is_wilsons() -> None:
@@ -167,7 +181,7 @@ def test_every_experiment_is_counted_once_with_its_pool() -> None:
     assert pools.pools == ("ppo", "sobol")
     assert [pools.of(kind, "ppo") for kind in ("completed", "infeasible", "open")] == [1, 1, 1]
     assert pools.of("retracted", "sobol") == 1
-    assert sum(pools.total(pool) for pool in pools.pools) == 4
+    assert sum(pools.of(kind, pool) for kind in pools.kinds for pool in pools.pools) == 4
 
 
 def test_the_time_left_is_experiments_left_times_the_median_over_those_at_a_time() -> None:

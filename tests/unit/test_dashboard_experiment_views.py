@@ -124,6 +124,14 @@ def test_a_result_is_held_against_its_prediction() -> None:
     assert (neither.value, neither.inside, neither.mark) == ("", None, None)
 
 
+def test_a_result_beyond_its_interval_may_be_no_more_than_its_own_uncertainty() -> None:
+    expected = {"hardness": Estimate(value=20, unit="GPa", std=0.5)}
+    (near,) = measured_of(sample_experiment(1, found=_gpa(21, 0.6), prediction=expected))
+    assert (near.inside, near.verdict) == (True, "inside the 90% interval, its own uncertainty counted, 1.3 σ off")
+    (far,) = measured_of(sample_experiment(1, found=_gpa(22, 0.6), prediction=expected))
+    assert (far.inside, far.verdict) == (False, "outside the 90% interval, 2.6 σ off")
+
+
 def test_corrections_tell_before_and_after_of_each_step() -> None:
     said = [
         Correction(kind="amended", by="ben", at=NOW - timedelta(hours=2), reason="load cell", before=_gpa(40)),

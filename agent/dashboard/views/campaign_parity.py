@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from agent.dashboard.views.agreement import agrees
 from agent.dashboard.views.campaign_curve import counts, in_order
 from agent.dashboard.views.words import bounds
 from instruments.profile.experiment_messages import ExperimentState
@@ -37,8 +38,8 @@ class ParityPoint:
 
     @property
     def inside(self) -> bool:
-        """Whether the measured value lies in the prediction's 90% interval."""
-        return self.low <= self.measured <= self.high
+        """Whether the measured value agrees with the prediction's 90% interval, its own uncertainty counted."""
+        return agrees(self.measured, self.predicted, self.low, self.high, self.std)
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,8 @@ class Parity:
 
     @property
     def covered(self) -> int:
-        """How many measured values lie in their intervals."""
+        """How many measured values agree with their intervals."""
         return sum(point.inside for point in self.points)
-
-    @property
-    def coverage(self) -> float | None:
-        """The same as a share; None without any point."""
-        return self.covered / len(self.points) if self.points else None
 
     @property
     def mean_error(self) -> float | None:
@@ -77,7 +73,8 @@ class Parity:
             return "No experiment with a prediction has been measured yet."
         low, high = wilson(self.covered, len(self.points))
         share = f"{100 * self.covered / len(self.points):.0f}%"
-        said = f"{self.covered} of {len(self.points)} measured values lie in their 90% interval ({share})"
+        of = f"{self.covered} of {len(self.points)} measured values"
+        said = f"{of} lie in their 90% interval, their own uncertainty counted ({share})"
         if low <= NOMINAL <= high:
             return f"{said}, as it should be for so many."
         trouble = "too narrow" if high < NOMINAL else "too wide"

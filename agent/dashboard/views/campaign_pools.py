@@ -35,10 +35,6 @@ class PoolOutcomes:
         """How many experiments of a source are of a kind."""
         return self.counts.get(kind, {}).get(pool, 0)
 
-    def total(self, pool: str) -> int:
-        """How many experiments a source gave."""
-        return sum(self.of(kind, pool) for kind in KINDS)
-
 
 def kind_of(one: ExperimentState) -> str:
     """How an experiment stands, as one word."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from agent.dashboard.views import words
+from agent.dashboard.views.agreement import agrees
 from agent.dashboard.views.experiment_list import deviation
 from instruments.messages import Quantity
 from instruments.profile.experiment_messages import Correction, ExperimentState, Histogram, ImageState
@@ -25,7 +26,7 @@ class Measured:
         predicted: expected, with its standard deviation.
         interval: the prediction's 90% interval.
         verdict: where the value lies in it, for people.
-        inside: the same; None where it cannot be told.
+        inside: the same, the measurement's own uncertainty counted; None where it cannot be told.
         low: of the interval, as a share of ``scale``.
         high: likewise.
         mark: the measured value, likewise; None where there is none.
@@ -76,7 +77,9 @@ def _measured(one: ExperimentState, name: str, taken: Quantity | None) -> Measur
         return base
     low, high = words.bounds(expected)
     places = _places(low, high, found if found is not None and found.unit == expected.unit else None)
-    inside = None if places[2] is None or found is None else low <= found.value <= high
+    inside = None
+    if places[2] is not None and found is not None:
+        inside = agrees(found.value, expected.value, low, high, found.std or 0.0)
     return Measured(
         name,
         base.label,
@@ -84,17 +87,19 @@ def _measured(one: ExperimentState, name: str, taken: Quantity | None) -> Measur
         base.struck,
         words.estimated(expected),
         words.interval(low, high, expected.unit),
-        _verdict(inside, deviation(one, name)),
+        _verdict(inside, deviation(one, name), beyond=found is not None and not low <= found.value <= high),
         inside,
         *places,
     )
 
 
-def _verdict(inside: bool | None, sigmas: float | None) -> str:
+def _verdict(inside: bool | None, sigmas: float | None, *, beyond: bool) -> str:
     if inside is None:
         return ""
     far = f", {words.number(sigmas, 2)} σ off" if sigmas is not None else ""
-    return f"{'inside' if inside else 'outside'} the 90% interval{far}"
+    # What lies beyond may be no more than the measurement's own uncertainty.
+    counted = ", its own uncertainty counted" if inside and beyond else ""
+    return f"{'inside' if inside else 'outside'} the 90% interval{counted}{far}"
 
 
 def _places(low: float, high: float, found: Quantity | None) -> tuple[float, float, float | None, str]:
