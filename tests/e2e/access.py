@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-_LOOK = """() => {
+_LOOK = """async () => {
+ const look = () => {
   const faults = [];
   const seen = e => {
     const box = e.getBoundingClientRect(), style = getComputedStyle(e);
@@ -83,20 +84,27 @@ _LOOK = """() => {
     if (ratio < least - 0.005 && !told.has(said)) { told.add(said); faults.push(said); }
   }
   return faults;
+ };
+ let faults = look();
+ for (let again = 0; again < 40 && faults.length; again++) {  // what is being drawn has its time
+  await new Promise(done => setTimeout(done, 50));
+  faults = look();
+ }
+ return faults;
 }"""
-_FOCUSED = """() => {
+_FOCUSED = """async () => {
   const e = document.activeElement;
   if (!e || e === document.body) return null;
   const key = [...document.querySelectorAll("*")].indexOf(e);
+  const ringed = at => {
+    const style = getComputedStyle(at), after = getComputedStyle(at, "::after");
+    return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2
+      || at.classList.contains("q-field__control") && parseFloat(after.borderTopWidth) >= 2;
+  };
   let shown = false;
-  for (let at = e, i = 0; at && i < 4; at = at.parentElement, i++) {
-    const style = getComputedStyle(at), after = getComputedStyle(at, "::after"), before = getComputedStyle(at, "::before");
-    const outline = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
-    const ring = style.boxShadow !== "none" && i === 0;
-    const field = at.classList.contains("q-field__control") && parseFloat(after.borderTopWidth) >= 2;
-    const helper = at.querySelector(":scope > .q-focus-helper");
-    const veil = helper !== null && Number(getComputedStyle(helper).opacity) > 0;
-    if (outline || ring || field || veil || before.outlineStyle === "solid") shown = true;
+  for (let frame = 0; frame < 30 && !shown; frame++) {  // a transition has its time
+    await new Promise(requestAnimationFrame);
+    for (let at = e, i = 0; at && i < 4; at = at.parentElement, i++) shown ||= ringed(at);
   }
   return {key, shown, what: `${e.tagName.toLowerCase()}.${String(e.className).slice(0, 50)} ${e.textContent.slice(0, 30)}`};
 }"""
