@@ -17,6 +17,8 @@ from dashboard_samples import (
 
 from agent.dashboard.door.visitor import Visitor
 from agent.dashboard.live.picture import LabPicture
+from agent.dashboard.pages import proposal_markup as markup
+from agent.dashboard.pages import proposal_sections as sections
 from agent.dashboard.views import proposal_edit as edit
 from agent.dashboard.views import proposal_parts as parts
 from agent.dashboard.views.proposal_card import ProposalCard, card_of, ordinal
@@ -112,8 +114,12 @@ def test_effects_are_in_order_of_their_share_and_know_where_the_design_is() -> N
         (1900.0, 900.0, 1900.0, "at the upper limit"),
         (1901.0, 900.0, 1900.0, "beyond the limit"),
         (910.0, 900.0, 1900.0, "near the lower limit"),
-        (5.0, None, None, "allowed"),
+        (900.0, 900.0, 1900.0, "at the lower limit"),
+        (5.0, None, None, "no limit is told"),
         (60.0, None, 50.0, "beyond the limit"),
+        (49.9, None, 50.0, "near the upper limit"),
+        (9.8, None, 50.0, "within"),
+        (0.0, 0.0, 60.0, "within"),  # nothing at all is not near too much
     ],
 )
 def test_a_value_is_held_against_its_limits(value: float, low: float | None, high: float | None, words: str) -> None:
@@ -217,6 +223,44 @@ def test_a_revision_shows_what_it_changed() -> None:
     assert card("hard-P001").changes == ()
 
 
+def test_another_polymorph_is_a_change_and_is_told_by_its_id() -> None:
+    picture = sample_picture()
+    design = {**picture.proposals["hard-P001"].proposal.design, "formula": "C", "crystal": "mp-66"}
+    edited = sample_revision(1, design=design, changes={"crystal": "mp-48"})
+    picture.proposals["hard-P001"] = waiting(edited)
+    one = card(picture=picture)
+    assert one.changes == (("Crystal", "mp-48", "mp-66"),)
+    assert "mp-66" in markup.card(one, "")
+    assert "mp-66" in sections.summary(one)
+    both = parts.differences({"crystal": "mp-8062", "formula": "SiC"}, {"crystal": "mp-66", "formula": "C"})
+    assert both == (("Formula", "SiC", "C"),)
+
+
+def test_a_change_is_told_to_the_last_digit() -> None:
+    before, after = (Quantity(value=value, unit="Cel") for value in (1524.25, 1523.75))
+    paths = ("temperature", "sinter.temperature", "anneal.temperature")
+    ((name, was, now),) = parts.differences({paths[0]: before}, {paths[0]: after})
+    assert (name, flat(was), flat(now)) == ("Temperature", "1524.25 °C", "1523.75 °C")
+    told = [name for name, _, _ in parts.differences({}, dict.fromkeys(paths[1:], after))]
+    assert told == ["Sinter temperature", "Anneal temperature"]
+    check = Check(instrument="f", command="sinter", parameter="temperature", value=after, low=1523.25, high=1700.125)
+    (limit,) = parts.limits_of([check])
+    assert (flat(limit.value), flat(limit.allowed)) == ("1523.75 °C", "1523.25 to 1700.125 °C")
+
+
+def test_limits_are_kept_only_where_every_value_has_one() -> None:
+    def of(value: float, high: float | None) -> parts.Limit:
+        amount = Quantity(value=value, unit="N")
+        return parts.limits_of([Check(instrument="i", command="c", parameter="p", value=amount, high=high)])[0]
+
+    fine, none, near, beyond = of(1.0, 9.0), of(1.0, None), of(8.9, 9.0), of(9.5, 9.0)
+    assert markup.kept([fine, fine]) == ("good", "limits kept")
+    assert markup.kept([fine, none]) == ("", "limits kept, 1 of 2 values have none")
+    assert markup.kept([none]) == ("", "no limits told")
+    assert markup.kept([fine, near, none]) == ("warn", "1 value near a limit")
+    assert markup.kept([near, beyond, beyond]) == ("bad", "2 values beyond limits")
+
+
 def test_the_list_is_filtered_searched_sorted_and_paged() -> None:
     picture = sample_picture(30)
     first = list_of(picture, NOW, BEN, Wish())
@@ -245,6 +289,9 @@ def test_the_list_is_filtered_searched_sorted_and_paged() -> None:
 @pytest.mark.parametrize("phase", ["running", "stopped"])
 def test_the_list_finds_as_mine_what_the_cards_let_me_approve(visitor: Visitor, phase: str) -> None:
     picture = sample_picture(9)
+    for i, may in ((4, True), (5, False), (6, None)):
+        own = sample_revision(i, edited_by=visitor.name, editor_may_approve=may)
+        picture.proposals[own.proposal] = waiting(own)
     picture.campaigns["hard"].state = sample_campaign(phase=phase)
     for hours in (0, 3, 24):
         now = NOW + timedelta(hours=hours)

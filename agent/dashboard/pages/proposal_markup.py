@@ -22,10 +22,15 @@ def card(one: ProposalCard, root: str) -> str:
     """All of a card that stays as it is as long as the revision does."""
     return (
         f'<div class="lw-card-head"><h2><a class="lw-formula" href="{_page(root, one.id)}">{escape(one.formula)}</a>'
-        f'</h2><span class="lw-meta">{escape(one.id)}{_revision(one)}</span></div>'
+        f'{polymorph(one)}</h2><span class="lw-meta">{escape(one.id)}{_revision(one)}</span></div>'
         f'<div class="lw-gist"><div class="lw-cell">{_picture(one)}</div><div>{expected(one)}</div></div>'
         f'{_signs(one)}{process(one)}{_changes(one)}<dl class="lw-kv lw-brief">{_brief(one, root)}</dl>'
     )
+
+
+def polymorph(one: ProposalCard) -> str:
+    """Which crystal it is, beside its formula: carbon is diamond, or graphite."""
+    return f' <span class="lw-meta">{escape(one.crystal)}</span>' if one.crystal else ""
 
 
 def _page(root: str, pid: str) -> str:
@@ -68,14 +73,22 @@ def _signs(one: ProposalCard) -> str:
         chips.append(f'<span class="lw-chip {tone}">{words.percent(one.feasibility)} feasible</span>')
     if one.known is not None:
         chips.append(f'<span class="lw-chip {one.known.tone}">{escape(_short(one.known))}</span>')
-    beyond = [limit for limit in one.limits if limit.tone == "bad"]
     if one.limits:
-        chips.append(
-            f'<span class="lw-chip bad">{words.counted(len(beyond), "value")} beyond limits</span>'
-            if beyond
-            else '<span class="lw-chip good">limits kept</span>'
-        )
+        tone, said = kept(one.limits)
+        chips.append(f'<span class="lw-chip {tone}">{escape(said)}</span>')
     return f'<p class="lw-row lw-signs">{"".join(chips)}</p>' if chips else ""
+
+
+def kept(limits: Sequence[parts.Limit]) -> tuple[parts.Tone, str]:
+    """All limits in a few words, with the tone of them; only where every value has one, all are kept."""
+    beyond, near, unknown = (sum(limit.tone == tone for limit in limits) for tone in ("bad", "warn", ""))
+    if beyond:
+        return "bad", f"{words.counted(beyond, 'value')} beyond limits"
+    if near:
+        return "warn", f"{words.counted(near, 'value')} near a limit"
+    if unknown == len(limits):
+        return "", "no limits told"
+    return ("", f"limits kept, {unknown} of {len(limits)} values have none") if unknown else ("good", "limits kept")
 
 
 def _short(known: parts.Known) -> str:
@@ -129,7 +142,7 @@ def nearest_line(nearest: parts.Nearest, root: str) -> str:
     name = escape(nearest.experiment)
     link = f'<a href="{escape(root)}/experiments/{name}">{name}</a>' if nearest.is_told else name
     found = ", ".join(f"{escape(n)} {escape(value)}" for n, value in nearest.found)
-    distance = f" <span class='lw-meta lw-num'>({escape(nearest.distance)})</span>" if nearest.distance else ""
+    distance = f" <span class='lw-meta'>({escape(nearest.distance)})</span>" if nearest.distance else ""
     return f"{link}{': ' + found if found else ''}{distance}"
 
 

@@ -16,9 +16,8 @@ from agent.dashboard.views.proposals import Decided
 
 def summary(one: ProposalCard) -> str:
     """What is made, and what is expected of it."""
-    crystal = f'<span class="lw-meta">{escape(one.crystal)}</span>' if one.crystal else ""
     return (
-        f'<div class="lw-card-head"><h2 class="lw-formula">{escape(one.formula)}</h2>{crystal}</div>'
+        f'<div class="lw-card-head"><h2 class="lw-formula">{escape(one.formula)}{markup.polymorph(one)}</h2></div>'
         f"{markup.process(one)}{_predictions(one)}"
     )
 

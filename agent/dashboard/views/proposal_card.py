@@ -161,14 +161,12 @@ def card_of(
     goals = goals_of(picture, proposal.campaign)
     facts = _facts_of(waiting, picture, goals)
     quorum = quorum_of(proposal, picture)
-    design = proposal.design
-    crystal = design.get("crystal")
     return ProposalCard(
         id=proposal.proposal,
         campaign=proposal.campaign,
         revision=proposal.revision,
-        formula=words.formula_of(design),
-        crystal=crystal if isinstance(crystal, str) and "formula" in design else "",
+        formula=words.formula_of(proposal.design),
+        crystal=words.crystal_of(proposal.design),
         structure=proposal.structure,
         process=facts.process,
         predictions=facts.predictions,

@@ -98,6 +98,7 @@ def choices_of(proposal: Proposal, picture: LabPicture) -> tuple[Choice, ...]:
     factors = {factor.factor: factor for factor in space.factors} if space is not None else {}
     crystals = space.crystals if space is not None else {}
     found: list[Choice] = []
+    names = words.titles(proposal.design)
     for path, value in proposal.design.items():
         if path == FORMULA and CRYSTAL in proposal.design:
             continue
@@ -110,7 +111,7 @@ def choices_of(proposal: Proposal, picture: LabPicture) -> tuple[Choice, ...]:
         levels = {level: _shown(level, factor.unit) for level in factor.levels} if factor is not None else {}
         if levels and now not in levels:
             levels = {now: _shown(now, unit), **levels}
-        found.append(Choice(path, words.title(path), levels, now, unit))
+        found.append(Choice(path, names[path], levels, now, unit))
     return tuple(found)
 
 

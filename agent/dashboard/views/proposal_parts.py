@@ -86,7 +86,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Limit:
-    """One ordered value against its limits.
+    """One ordered value against its limits, both to the last digit.
 
     Args:
         instrument: that it is for.
@@ -94,7 +94,7 @@ class Limit:
         value: with its unit.
         allowed: from and to, or one of both, with the unit.
         at: where the value stands between both, 0 to 1; None without both.
-        tone: empty, near a limit, or beyond it.
+        tone: good within limits, warn near one, bad beyond; empty where none is told.
         words: the same.
     """
 
@@ -290,7 +290,7 @@ def _limit(check: Check) -> Limit:
     return Limit(
         instrument=check.instrument,
         name=f"{words.label(check.command)}: {words.label(check.parameter)}",
-        value=words.formula(words.quantity(check.value)),
+        value=words.formula(words.ordered(check.value)),
         allowed=_allowed(check.low, check.high, unit),
         at=at,
         tone=tone,
@@ -300,7 +300,7 @@ def _limit(check: Check) -> Limit:
 
 def _allowed(low: float | None, high: float | None, unit: str) -> str:
     if low is not None and high is not None:
-        return words.with_unit(f"{words.number(low, 6)} to {words.number(high, 6)}", unit)
+        return words.with_unit(f"{words.exact(low)} to {words.exact(high)}", unit)
     if high is not None:
         return f"at most {words.plain(high, unit)}"
     return f"at least {words.plain(low, unit)}" if low is not None else NO_VALUE
@@ -308,14 +308,17 @@ def _allowed(low: float | None, high: float | None, unit: str) -> str:
 
 def _standing(value: float | None, low: float | None, high: float | None, at: float | None) -> tuple[Tone, str]:
     if value is None or (low is None and high is None):
-        return "", "allowed"
+        return "", "no limit is told"
     if (low is not None and value < low) or (high is not None and value > high):
         return "bad", "beyond the limit"
-    if value == high:
-        return "warn", "at the upper limit"
+    if at is None and high is not None and high > 0.0:
+        at = value / high  # what has no lower limit begins at zero
+    for end, place in ((high, "upper"), (low, "lower")):
+        if value == end and value != 0.0:
+            return "warn", f"at the {place} limit"
     if at is not None and at > 1.0 - NEAR_LIMIT:
         return "warn", "near the upper limit"
-    if at is not None and 0.0 < at < NEAR_LIMIT:
+    if at is not None and low is not None and 0.0 < at < NEAR_LIMIT:
         return "warn", "near the lower limit"
     return "good", "within"
 
@@ -373,9 +376,14 @@ def _apart(distance: float) -> str:
 def differences(
     before: Mapping[str, Quantity | str], after: Mapping[str, Quantity | str]
 ) -> tuple[tuple[str, str, str], ...]:
-    """What is another in two designs: name, before and after; the formula stands for the crystal where there is one."""
+    """What is another in two designs: name, before and after, to the last digit.
+
+    Another crystal is told by its formula where that is another too; else it is another polymorph of the same.
+    """
+    names = words.titles(after)
+    is_other = before.get("formula") != after.get("formula")
     return tuple(
-        (words.title(path), words.quantity(before[path]) if path in before else NO_VALUE, words.quantity(value))
+        (names[path], words.ordered(before[path]) if path in before else NO_VALUE, words.ordered(value))
         for path, value in after.items()
-        if before.get(path) != value and not (path == "crystal" and "formula" in after)
+        if before.get(path) != value and not (path == "crystal" and is_other)
     )

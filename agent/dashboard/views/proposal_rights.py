@@ -103,7 +103,7 @@ def rights_of(
     stopped = stale or _over(proposal, now)
     bars = (stopped, _barred(role, "approve"), _voted(quorum, name), _own(proposal, name), _campaign(proposal, picture))
     approve = next(filter(None, bars), "")
-    is_own = proposal.edited_by == name and proposal.editor_may_approve is not True
+    is_own = is_own_revision(proposal, name)
     return Rights(
         approve=approve,
         reject=stopped or _barred(role, "reject"),
@@ -112,6 +112,11 @@ def rights_of(
         warnings=() if approve else tuple(_warnings(picture, is_own=is_own)),
         is_own=is_own,
     )
+
+
+def is_own_revision(proposal: Proposal, name: str) -> bool:
+    """Whether a person made this revision, and is not known to be allowed to approve it."""
+    return proposal.edited_by == name and proposal.editor_may_approve is not True
 
 
 def _over(proposal: Proposal, now: datetime) -> str:

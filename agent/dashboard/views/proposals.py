@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from agent.dashboard.views import words
 from agent.dashboard.views.proposal_card import ProposalCard, card_of, goals_of, ranks_of
 from agent.dashboard.views.proposal_parts import Tone, expiry_of
-from agent.dashboard.views.proposal_rights import OPEN
+from agent.dashboard.views.proposal_rights import OPEN, is_own_revision
 from agent.dashboard.views.proposals_memo import Memo, Sources
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ class _Sieve:
         return (
             self.may
             and self.name not in votes
-            and proposal.edited_by != self.name
+            and not is_own_revision(proposal, self.name)
             and proposal.expires_at > self.now
             and proposal.campaign not in self.closed
         )
