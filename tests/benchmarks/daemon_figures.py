@@ -3,9 +3,11 @@
 Usage::
 
     python -m tests.benchmarks.daemon_figures [--json] [--waiting 10000] [--decisions 300] [--write FILE]
+        [--dashboard]
 
 The daemon is the real one, ``labwright run --live`` in a process of its own, at a real Mosquitto; nothing is planned
-here. Prints a table; with ``--json`` one line of JSON.
+here, and there are no pages on its HTTP port unless ``--dashboard`` asks for them. Prints a table; with
+``--json`` one line of JSON.
 """
 
 from __future__ import annotations
@@ -68,6 +70,8 @@ live = true
 url = "{url}"
 [http]
 port = 0
+[dashboard]
+enabled = {dashboard}
 [limits.furnace-1]
 kind = "furnace"
 commands.sinter = {{}}
@@ -88,12 +92,14 @@ expires_h = 8000
 
 
 @contextmanager
-def laboratory(directory: Path) -> Iterator[tuple[Path, Any, SigningKey]]:
+def laboratory(directory: Path, *, dashboard: bool = False) -> Iterator[tuple[Path, Any, SigningKey]]:
     """A broker, a laboratory's file and a person with a key."""
     access = Access.new(LAB, instruments=("furnace-1", "sem-1", "indenter-1"), persons=(PERSON,))
     with local_broker(access, directory=directory / "broker") as broker:
         file = directory / "LAB.toml"
-        file.write_text(LAB_FILE.format(url=broker.address("agent").url_with_password))
+        file.write_text(
+            LAB_FILE.format(url=broker.address("agent").url_with_password, dashboard=str(dashboard).lower())
+        )
         identities = IdentityStore(directory / "ids", cost=2**10)
         identities.create(PERSON, Role.APPROVER, "a password")
         people = load_lab(file).people
@@ -277,11 +283,11 @@ def _signed(proposal: PublishedProposal, key: SigningKey) -> str:
     return sign_decision(decision, key)
 
 
-def dispatch(n_decisions: int) -> dict[str, float]:
+def dispatch(n_decisions: int, *, dashboard: bool = False) -> dict[str, float]:
     """Latencies of decisions that come one after the other, while nothing else waits for the furnace."""
     with (
         tempfile.TemporaryDirectory(prefix="labwright-figures-") as name,
-        laboratory(Path(name)) as (file, broker, key),
+        laboratory(Path(name), dashboard=dashboard) as (file, broker, key),
     ):
         proposals = fill(file, 0, n_decisions)
         with daemon(file):
@@ -301,19 +307,23 @@ def main() -> None:
     parser.add_argument("--span", type=float, default=30.0)
     parser.add_argument("--decisions", type=int, default=300)
     parser.add_argument("--write", type=Path)
+    parser.add_argument("--dashboard", action="store_true", help="with the pages on its HTTP port")
     parser.add_argument("--only", choices=["waiting", "dispatch"])
     given = parser.parse_args()
     line: dict[str, object] = {}
     if given.only != "dispatch":
-        with tempfile.TemporaryDirectory(prefix="labwright-figures-") as name, laboratory(Path(name)) as (file, *_):
+        with (
+            tempfile.TemporaryDirectory(prefix="labwright-figures-") as name,
+            laboratory(Path(name), dashboard=given.dashboard) as (file, *_),
+        ):
             fill(file, given.waiting, 0)
             line |= {"waiting": given.waiting, **waiting(file, given.span)}
     if given.only != "waiting":
-        line |= {"decisions": given.decisions, **dispatch(given.decisions)}
+        line |= {"decisions": given.decisions, **dispatch(given.decisions, dashboard=given.dashboard)}
     line |= {
         "date": datetime.now(UTC).date().isoformat(), "machine": f"{os.cpu_count()} cores, {platform.machine()}",
         "python": platform.python_version(), "labwright": version("labwright"),
-        "seed": "none: designs are counted through",
+        "dashboard": given.dashboard, "seed": "none: designs are counted through",
     }  # fmt: skip
     if given.write:
         given.write.write_text(json.dumps(line, indent=2) + "\n")
