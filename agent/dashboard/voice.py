@@ -6,11 +6,16 @@ A person's key is opened by their password for one signature, in a thread, and n
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from agent.approvals import sign_decision
+from agent.dashboard.door.keys import BusyError
+from agent.dashboard.door.throttle import SigningThrottle
 from agent.dashboard.live.answers import Answers
 from agent.deciding.letters import decision_of, request_of
 from agent.deciding.sending import ANSWER_S, send, silence
@@ -35,6 +40,7 @@ QUESTION_S, PREVIEW_S = 20.0, 120.0
 """How long an answer may take; a preview waits for the planner, which may be planning."""
 MAX_PICTURES = 48
 """Pictures that are remembered, the latest, of at most 175 KB each."""
+_log = logging.getLogger(__name__)
 _BUSY = " (the planner may be at work on the next round)"
 
 
@@ -83,7 +89,8 @@ class Voice:
         self._wait_s = wait_s
         self._answers = Answers(transport, topics, sleeper=sleeper)
         self._pictures: dict[tuple[str, int], Answer] = {}
-        self._one_key = asyncio.Lock()
+        self._tries = SigningThrottle(clock.elapsed)
+        self._turns: dict[str, asyncio.Lock] = {}
 
     # What is signed ---------------------------------------------------------------------------------------------------
 
@@ -160,8 +167,32 @@ class Voice:
     async def _signed(self, visitor: Visitor, password: str, sign: Callable[[SigningKey], str]) -> str:
         """What was signed; the key lives in a thread's call alone."""
         self._check_connected()
-        async with self._one_key:  # each takes 128 MB
-            return await asyncio.to_thread(lambda: sign(self._keys.open(visitor, password)))
+        opened = threading.Event()
+
+        def open_and_sign() -> str:
+            key = self._keys.open(visitor, password)
+            opened.set()
+            return sign(key)
+
+        # One key of a person at a time; how many people's are opened at once, the keys themselves bound.
+        async with self._turns.setdefault(visitor.name, asyncio.Lock()):
+            if (wait_s := self._tries.wait_s(visitor.name, visitor.session)) > 0:
+                raise UserError(f"too many wrong passwords: {_please_wait(wait_s)}. Nothing was sent.")
+            try:
+                return await asyncio.to_thread(open_and_sign)
+            except UserError as error:
+                if not opened.is_set() and not isinstance(error, BusyError):
+                    self._note_wrong(visitor, error)
+                raise
+            finally:
+                if opened.is_set():
+                    self._tries.right(visitor.name, visitor.session)
+
+    def _note_wrong(self, visitor: Visitor, error: UserError) -> None:
+        wait_s = self._tries.wrong(visitor.name, visitor.session)
+        _log.warning("something was to be signed as %s, and the key was not opened: %s", visitor.name, error)
+        if wait_s > 0:
+            raise UserError(f"{error}: {_please_wait(wait_s)}. Nothing was sent.") from error
 
     async def _sent(self, topic: DecisionTopic | RequestTopic, token: str) -> Counted:
         self._check_connected()  # else it would wait, and count when nobody thinks of it any more
@@ -209,3 +240,7 @@ class Voice:
         while len(self._pictures) > MAX_PICTURES:
             del self._pictures[next(iter(self._pictures))]
         return answer
+
+
+def _please_wait(wait_s: float) -> str:
+    return f"please wait {math.ceil(wait_s)} s before the next try"

@@ -1,4 +1,4 @@
-"""How often somebody may try to log in: after a few wrong passwords each further try has to wait longer."""
+"""How often somebody may try a password: after a few wrong ones each further try has to wait longer."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ FREE_BY_ADDRESS: Final = 20
 LONGEST_BY_NAME_S: Final = 60.0
 """Kept short: else a stranger could keep somebody out by guessing at their name."""
 LONGEST_BY_ADDRESS_S: Final = 900.0
+FREE_BY_SESSION: Final = 5
+"""Wrong passwords at signing in one session before the first wait."""
+FREE_BY_SIGNER: Final = 20
+"""Wrong ones of one person in all their sessions: whoever has found one open browser must not hinder the others."""
 FORGOTTEN_S: Final = 3600.0
 ENTRIES: Final = 4096
 _IPV6_NETWORK: Final = 64
@@ -91,6 +95,37 @@ class Throttle:
         """Nobody could say whether the try that was begun was right: it does not count."""
         self._names.take_back(name.casefold())
         self._addresses.take_back(network_of(address))
+
+
+class SigningThrottle:
+    """Passwords of people who are logged in already and sign, by session and by person.
+
+    Args:
+        clock: monotonic time, s.
+        entries: sessions, and people, that are remembered at most.
+    """
+
+    def __init__(self, clock: Callable[[], float], *, entries: int = ENTRIES) -> None:
+        self._clock = clock
+        self._sessions = _Table(FREE_BY_SESSION, LONGEST_BY_NAME_S, entries)
+        self._people = _Table(FREE_BY_SIGNER, LONGEST_BY_NAME_S, entries)
+
+    def wait_s(self, name: str, session: str) -> float:
+        """How long to wait before the next try, s; 0 where it may be made."""
+        now = self._clock()
+        return max(self._sessions.wait_s(session, now), self._people.wait_s(name, now))
+
+    def wrong(self, name: str, session: str) -> float:
+        """Note a wrong password; how long the next try has to wait now, s."""
+        now = self._clock()
+        self._sessions.note(session, now)
+        self._people.note(name, now)
+        return self.wait_s(name, session)
+
+    def right(self, name: str, session: str) -> None:
+        """Note a right one: what was wrong before is forgotten, but for other sessions."""
+        self._sessions.forget(session)
+        self._people.forget(name)
 
 
 def network_of(address: str) -> str:
