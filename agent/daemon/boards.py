@@ -2,18 +2,21 @@
 
 Experiments with their histories, the laboratory as a whole, what campaigns choose from and what their models learned.
 All of it is made of the record when it is said, and all of it is said again after a start: it needs no outbox. What
-people wait for comes before it (``agent.daemon.publish``).
+people wait for comes before it (``agent.daemon.publish``), and no board of which something cannot be made or said keeps
+anything else waiting: it is given up until it changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from agent import core
 from agent import events as ev
 from agent.daemon import logs
+from agent.daemon.board_size import fitting
 from agent.daemon.campaign_told import RoundTold, campaign_model, campaign_space
 from agent.daemon.experiment_told import Told, experiment_state
 from agent.daemon.laboratory_told import About, Record, Verified, laboratory
@@ -21,10 +24,9 @@ from agent.daemon.roll import Roll
 from agent.daemon.space_facts import SpaceFacts
 from agent.daemon.steps_told import Happened
 from agent.desk import Desk
+from envs.errors import InstrumentError, JournalError
 from envs.objective import Objective
 from instruments.clock import Clock
-from instruments.errors import TopicError
-from instruments.messages import Payload
 from instruments.profile.questions import Verification
 from instruments.topics import Lab
 from instruments.transport import Transport
@@ -44,6 +46,10 @@ REST_S = 0.1
 """What changed is said when nothing more has changed for so long: once, and after the orders that follow from it."""
 MOST_RESTS = 5
 """While there is no end of changes, it is said after so many rests all the same."""
+TRIES = 60
+"""A board for which the record cannot be read is tried so often, about once a second."""
+Said = tuple[str, bytes]
+"""A topic and what is to stand there; nothing takes down what does."""
 
 
 def _at_once(_seconds: float, call: Callable[[], None]) -> None:
@@ -125,9 +131,11 @@ class Boards:
         self._told_tip = -1
         self._verified = Verified(shelf.tip[0], clock.now())
         self._ring: Callable[[], None] = lambda: None
-        self._sayers: Mapping[Kind, Callable[[str], Awaitable[None]]] = {
-            "lab": self._say_lab, "space": self._say_space, "model": self._say_model,
-            "experiment": self._say_experiment, "clear": self._clear,
+        self._unread: dict[Due, int] = {}
+        self._given_up: dict[Due, str] = {}
+        self._makers: Mapping[Kind, Callable[[str], Said | None]] = {
+            "lab": self._lab, "space": self._space, "model": self._model, "experiment": self._experiment,
+            "clear": self._cleared,
         }  # fmt: skip
 
     # ---- What becomes due
@@ -222,47 +230,76 @@ class Boards:
         # Taken out first: what changes while it is being said is said again.
         del source[due]
         try:
-            await self._sayers[due[0]](due[1])
-        except (ValueError, TopicError):
-            _log.exception("this cannot be told", what=due[0], key=due[1])
-        except BaseException:
+            said = self._made(due)
+            if said is not None:
+                await self._transport.publish(*said, retain=True)
+        except (InstrumentError, JournalError, asyncio.CancelledError):
             self._fresh[due] = None
             raise
+        except Exception as error:  # noqa: BLE001 - of whatever kind: boards are for those who look on
+            self._give_up(due, error)
+        else:
+            self._given_up.pop(due, None)
         return True
 
-    async def _put(self, topic: str, message: Payload | None) -> None:
-        await self._transport.publish(topic, b"" if message is None else message.to_bytes(), retain=True)
+    def _made(self, due: Due) -> Said | None:
+        try:
+            said = self._makers[due[0]](due[1])
+        except JournalError as error:
+            self._unread[due] = self._unread.get(due, 0) + 1
+            if self._unread[due] < TRIES:
+                raise
+            self._give_up(due, error)
+            said = None
+        except InstrumentError as error:
+            # Whatever it is, the bus has not said it: what was recorded cannot be read as a message.
+            raise ValueError(str(error)) from error
+        self._unread.pop(due, None)
+        return said
+
+    def _give_up(self, due: Due, error: Exception) -> None:
+        """Leave it as it stands until it changes; the log says so once for as long as the reason is the same."""
+        words = f"{type(error).__name__}: {error}"
+        if self._given_up.get(due) != words:
+            _log.error("this cannot be told", what=due[0], key=due[1], reason=words, exc_info=error)
+        self._given_up[due] = words
 
     def _stamp(self) -> dict[str, Any]:
         self._seq += 1
         return {"seq": self._seq, "now": self._clock.now()}
 
-    async def _say_lab(self, _key: str) -> None:
+    def _lab(self, _key: str) -> Said:
         entries, tip = self._shelf.tip
+        self._told_tip = entries
         message = laboratory(
             self._about, self._desk.rules, self._shelf.lab(), self._shelf.out_of_service(),
             Record(entries, tip, self._verified), wall=self._wall(), **self._stamp(),
         )  # fmt: skip
-        await self._put(self._topics.agent_lab(self._about.agent), message)
-        self._told_tip = entries
+        return self._topics.agent_lab(self._about.agent), fitting(message)
 
-    async def _say_space(self, cid: str) -> None:
+    def _space(self, cid: str) -> Said | None:
         known = self._campaign(cid)
-        if known is not None:
-            message = campaign_space(cid, *known, boot=self._about.boot, **self._stamp())
-            await self._put(self._topics.campaign_space(cid), message)
+        if known is None:
+            return None
+        message = campaign_space(cid, *known, boot=self._about.boot, **self._stamp())
+        return self._topics.campaign_space(cid), fitting(message)
 
-    async def _say_model(self, cid: str) -> None:
+    def _model(self, cid: str) -> Said | None:
         planned = self._shelf.planned(cid)
-        if planned is not None:
-            message = campaign_model(cid, planned, boot=self._about.boot, **self._stamp())
-            await self._put(self._topics.campaign_model(cid), message)
+        if planned is None:
+            return None
+        message = campaign_model(cid, planned, boot=self._about.boot, **self._stamp())
+        return self._topics.campaign_model(cid), fitting(message)
 
-    async def _say_experiment(self, eid: str) -> None:
+    def _experiment(self, eid: str) -> Said | None:
         known = self._told(eid)
-        if known is not None:
-            message = experiment_state(known, boot=self._about.boot, **self._stamp())
-            await self._put(self._topics.experiment(eid), message)
+        if known is None:
+            return None
+        message = experiment_state(known, boot=self._about.boot, **self._stamp())
+        return self._topics.experiment(eid), fitting(message)
+
+    def _cleared(self, eid: str) -> Said:
+        return self._topics.experiment(eid), b""
 
     def _told(self, eid: str) -> Told | None:
         read = self._shelf.experiment(eid)
@@ -276,6 +313,3 @@ class Boards:
             row, proposal, history, state.experiments.get(eid), self._desk.rules.campaigns.get(cid),
             state.places.get(eid, ""), units,
         )  # fmt: skip
-
-    async def _clear(self, eid: str) -> None:
-        await self._put(self._topics.experiment(eid), None)

@@ -131,6 +131,7 @@ class Mouth:
         self._bell = asyncio.Event()
         self._seq = 0
         self._aside = aside
+        self._aside_fails = False
         if aside is not None:
             aside.on_due(self._bell.set)
         desk.on_change(self._take)
@@ -176,9 +177,12 @@ class Mouth:
         again += [Effect("outcome", p) for p in newest]
         self._past = list(decided[KEPT_OUTCOMES:])
         self._again = dict.fromkeys(again)
-        if self._aside is not None:
-            self._aside.everything()
         self._bell.set()
+        if self._aside is not None:
+            try:
+                self._aside.everything()
+            except Exception:  # noqa: BLE001 - of whatever kind: boards are for those who look on
+                _log.exception("the boards cannot be told again")
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -189,6 +193,7 @@ class Mouth:
                 await self.drain()
                 await self._repeat()
                 await self._say_aside(again=not (self._again or self._past))
+                await self._rest_aside()
             except (InstrumentError, JournalError) as error:
                 _log.warning("not told yet", reason=str(error), waiting=self.waiting)
                 await self._sleeper(PAUSE_S)
@@ -202,6 +207,7 @@ class Mouth:
             JournalError: the outbox cannot be read or written now; it waits on.
         """
         async with self._turn:
+            self._aside_fails = False
             await self._drain()
             await self._say_aside(again=False)
 
@@ -259,7 +265,7 @@ class Mouth:
     async def _repeat(self) -> None:
         """Say again what is to be said again, until there is something new."""
         while self._again or self._past:
-            if self._events or self._due or (self._aside is not None and self._aside.fresh):
+            if self._events or self._due or self._aside_has_news:
                 self._bell.set()
                 return
             if not self._again:
@@ -276,13 +282,41 @@ class Mouth:
                 raise
         self._ahead = {}
 
+    @property
+    def _aside_has_news(self) -> bool:
+        return self._aside is not None and self._aside.fresh and not self._aside_fails
+
     async def _say_aside(self, *, again: bool) -> None:
-        """Say what stands on the boards, until there is something that people wait for."""
-        while self._aside is not None and await self._aside.say_next(again=again):
+        """Say what stands on the boards, until there is something that people wait for; what fails waits for later."""
+        while self._aside is not None and not self._aside_fails:
+            try:
+                if not await self._aside.say_next(again=again):
+                    return
+            except (InstrumentError, JournalError) as error:
+                _log.warning("the boards are not told yet", reason=str(error))
+                self._aside_fails = True
+            except Exception:  # noqa: BLE001 - of whatever kind: boards are for those who look on
+                _log.exception("the boards cannot be told")
+                self._aside_fails = True
             await self._sleeper(BREATH_S)
             if self._events or self._due:
                 self._bell.set()
                 return
+
+    async def _rest_aside(self) -> None:
+        """Where the boards could not be told: try again after a pause, which ends when there is anything else."""
+        if not self._aside_fails:
+            return
+        rest: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(self._sleeper(PAUSE_S)), asyncio.ensure_future(self._bell.wait())
+        ]  # fmt: skip
+        try:
+            await asyncio.wait(rest, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in rest:
+                one.cancel()
+            await asyncio.gather(*rest, return_exceptions=True)
+        self._bell.set()
 
     def _look_ahead(self, effect: Effect) -> None:
         """Read what comes next in one query, unless what was read last has it and still holds."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from dashboard_samples import sample_experiment, sample_space
 from desk_bench import Lab, LabTime
 from jsonschema import Draft202012Validator
 from lab_bench import FACTORS, FULL_RECIPE, HARD, IMAGE, LAB, NOW, TRUSTED, lab_rules, limits, made, person, registry
@@ -19,7 +20,8 @@ from lab_bench import FACTORS, FULL_RECIPE, HARD, IMAGE, LAB, NOW, TRUSTED, lab_
 from agent import core
 from agent import events as ev
 from agent.daemon.board_shelf import BoardShelf
-from agent.daemon.boards import MOST_RESTS, Boards
+from agent.daemon.board_size import MOST_BYTES, TooLongError, fitting
+from agent.daemon.boards import MOST_RESTS, TRIES, Boards
 from agent.daemon.images_told import images_of
 from agent.daemon.laboratory_told import About
 from agent.daemon.roll import Roll
@@ -30,12 +32,12 @@ from agent.journal import Journal
 from agent.ledger import tables as t
 from agent.rules.policy import ApprovalPolicy
 from agent.rules.recipe import Recipe
-from envs.errors import InstrumentError
+from envs.errors import InstrumentError, JournalError
 from envs.objective import FLAGSHIP, Direction, Objective
 from instruments.local import LocalBus, LocalTransport
 from instruments.messages import Payload, Quantity
 from instruments.profile.agent_messages import Proposal
-from instruments.profile.experiment_messages import ExperimentState, Histogram
+from instruments.profile.experiment_messages import Correction, ExperimentState, Histogram, ImageState, StepState
 from instruments.profile.laboratory import Laboratory
 from instruments.profile.model_messages import CampaignModel, CampaignSpace
 from instruments.profile.questions import Verification
@@ -452,12 +454,100 @@ def test_what_the_models_learned_is_told_after_each_round_and_after_a_start(town
     assert model().model_copy(update={"boot_id": "b1", "seq": told.seq, "ts": told.ts}) == told
 
 
-def test_messages_that_cannot_be_said_do_not_keep_others_waiting(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    (eid,) = town.lab.approved()
+FAULTS = [ValueError("no message can hold this"), KeyError("phase"), TypeError("float"), InstrumentError("malformed")]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("what", ["laboratory", "experiment_state"])
+def test_a_board_that_cannot_be_made_keeps_no_other_waiting_and_is_logged_once(
+    town: Town, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, what: str, fault: Exception
+) -> None:
+    first, second = town.lab.approved({}, {"temperature": 1400.0})
+    town.boards.everything()
+    town.say()
 
     def broken(*_: object, **__: object) -> Payload:
-        raise ValueError("no message can hold this")
+        raise fault
 
-    monkeypatch.setattr("agent.daemon.boards.laboratory", broken)
+    with monkeypatch.context() as patched:
+        patched.setattr(f"agent.daemon.boards.{what}", broken)
+        for _ in range(3):
+            town.boards.everything()
+            town.say()
+        logged = [record for record in caplog.records if "cannot be told" in record.getMessage()]
+        assert len(logged) == (1 if what == "laboratory" else 2)
+        town.lab.ask("ole", "maintenance", "sem-1", on=True, comment="new filament")
+        order = town.lab.dispatch(first)
+        town.say()
+        assert ("sem-1" in town.laboratory().maintenance) == (what == "experiment_state")
+        assert town.told(first).phase == ("running" if what == "laboratory" else "queued")
+    town.lab.answer(order)
+    assert town.told(first).step == "survey"
+    assert town.told(second).phase == "queued"
+
+
+def test_a_record_that_cannot_be_read_for_one_board_is_given_up_in_the_end(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (eid,) = town.lab.approved()
+    town.say()
+    read = town.boards._shelf.experiment
+
+    def unreadable(_eid: str) -> Any:
+        raise JournalError("entry 5 cannot be read")
+
+    monkeypatch.setattr(town.boards._shelf, "experiment", unreadable)
     town.boards.everything()
-    assert town.told(eid).phase == "queued"
+    for _ in range(TRIES - 1):
+        with pytest.raises(JournalError):
+            town.say()
+    assert town.say() == 1
+    assert town.say() == 0
+    monkeypatch.setattr(town.boards._shelf, "experiment", read)
+    town.lab.dispatch(eid)
+    assert town.told(eid).phase == "running"
+
+
+# How large a board may be --------------------------------------------------------------------------------------------
+
+
+def lengthy(n: int, letter: str) -> tuple[StepState, ...]:
+    found: dict[str, Any] = {f"r{i:02d}": letter * 200 for i in range(64)}
+    return tuple(
+        StepState(
+            step="sinter", state="failed", attempt=i, job=f"j{i}", parameters=found, found=found, error=letter * 2000
+        )
+        for i in range(n)
+    )
+
+
+@pytest.mark.parametrize(("n", "letter"), [(12, "\x01"), (64, "x"), (64, "\x01")])
+def test_what_instruments_answer_at_length_is_cut_from_the_oldest_order_on(n: int, letter: str) -> None:
+    state = sample_experiment(1).model_copy(update={"steps": lengthy(n, letter)})
+    assert len(state.to_bytes()) > 1_000_000
+    said = fitting(state)
+    assert len(said) <= MOST_BYTES
+    told = ExperimentState.model_validate_json(said)
+    assert [step.job for step in told.steps] == [f"j{i}" for i in range(n)]
+    assert not told.steps[0].found
+    assert told.model_copy(update={"steps": ()}) == state.model_copy(update={"steps": ()})
+
+
+def test_what_is_long_in_every_way_is_cut_to_what_counts() -> None:
+    state = sample_experiment(1)
+    reason = "\x01" * 2000
+    image = ImageState(attempt=0, image="a" * 64, reason=reason, scale_source="\x01" * 200)
+    wrong = Correction(kind="amended", by="anna", at=NOW, reason=reason)
+    long = state.model_copy(
+        update={"steps": lengthy(64, "\x01"), "images": 64 * (image,), "corrections": 32 * (wrong,), "reason": reason}
+    )
+    told = ExperimentState.model_validate_json(fitting(long))
+    assert (told.found, told.design, told.prediction) == (state.found, state.design, state.prediction)
+    assert told.steps[-1].job == "j63"
+
+
+def test_an_everyday_board_is_said_as_it_is() -> None:
+    assert fitting(sample_experiment(1)) == sample_experiment(1).to_bytes()
+    space = sample_space().model_copy(update={"crystals": {f"mp-{i}": "\x01" * 200 for i in range(1000)}})
+    with pytest.raises(TooLongError, match="at most 1000 kB"):
+        fitting(space)

@@ -7,13 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from patience import until
 
 from agent.core import CampaignState, LabState, ProposalState
 from agent.core.messages import Effect
 from agent.daemon import publish
 from agent.daemon.publish import Mouth
 from envs.design import Design
-from envs.errors import InstrumentError
+from envs.errors import InstrumentError, JournalError
 from instruments.topics import Lab
 
 TOPICS = Lab("labwright", "hall-3")
@@ -43,7 +44,7 @@ class Bench:
             on_change=self.wake.append,
         )  # fmt: skip
         parts: Any = (desk, self, self, self, TOPICS)
-        self.mouth = Mouth(*parts, agent="agent", boot="b1", clock=SimpleNamespace(now=lambda: NOW), sleeper=_soon)  # type: ignore[arg-type]
+        self.mouth = Mouth(*parts, agent="agent", boot="b1", clock=SimpleNamespace(now=lambda: NOW), sleeper=_soon)
 
     @staticmethod
     def _row(phase: str) -> dict[str, Any]:
@@ -193,6 +194,58 @@ def test_between_two_things_said_aside_others_have_their_turn() -> None:
     bench.mouth.everything()
     asyncio.run(bench.until_quiet())
     assert rests == 3 * [publish.BREATH_S]
+
+
+@pytest.mark.parametrize("fault", [InstrumentError("it is too long"), JournalError("unreadable"), KeyError("phase")])
+def test_boards_that_cannot_be_told_keep_nothing_else_waiting(fault: Exception) -> None:
+    bench = Bench(waiting=5, decided=2)
+    aside = Aside(bench, again=0)
+    tries: list[bool] = []
+
+    async def never(*, again: bool = True) -> bool:
+        tries.append(again)
+        raise fault
+
+    aside.say_next, aside.fresh = never, True  # type: ignore[method-assign]
+    bench.mouth._aside = aside
+
+    async def story() -> None:
+        gate = asyncio.Event()
+
+        async def sleeper(seconds: float) -> None:
+            await (gate.wait() if seconds == publish.PAUSE_S else asyncio.sleep(0))
+
+        bench.mouth._sleeper = sleeper
+        run = asyncio.create_task(bench.mouth.run())
+        bench.mouth.everything()
+        await until(lambda: bench.retained("outcome") == {"D0", "D1"})
+        assert bench.retained("proposal") == {f"P{n}" for n in range(5)}
+        tried = len(tries)
+        assert tried == 1, "they are tried once between two pauses"
+        bench.decide("P3")
+        await until(lambda: "P3" in bench.retained("outcome"))
+        assert not run.done()
+        gate.set()
+        await until(lambda: len(tries) > tried + 1)
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+
+    asyncio.run(story())
+
+
+def test_boards_that_cannot_be_gathered_are_no_reason_not_to_begin() -> None:
+    bench = Bench(waiting=3)
+    aside = Aside(bench, again=0)
+    aside.left = 0
+
+    def broken() -> None:
+        raise KeyError("E001")
+
+    aside.everything = broken  # type: ignore[method-assign]
+    bench.mouth._aside = aside
+    bench.mouth.everything()
+    asyncio.run(bench.until_quiet())
+    assert bench.retained("proposal") == {"P0", "P1", "P2"}
 
 
 def test_what_the_bus_did_not_take_is_told_again() -> None:
