@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from dashboard_experiments import FURNACE_JOB
-from dashboard_samples import NOW, sample_experiment, sample_images, sample_picture, sample_proposal
+from dashboard_samples import NOW, sample_experiment, sample_images, sample_picture, sample_proposal, sample_status
 
 from agent.dashboard.live.picture import LabPicture
 from agent.dashboard.views.experiment import experiment_view
@@ -78,6 +78,13 @@ def test_a_step_at_work_tells_what_the_instrument_says_of_its_job() -> None:
     assert step.ends == f"15:00 (in 3{NO_BREAK}h)"
     assert step.times == f"since 11:00, 2{NO_BREAK}h 12{NO_BREAK}min so far"
     assert (waiting.look, waiting.state) == ("waiting", "waits")
+
+
+def test_of_an_instrument_that_has_gone_no_progress_is_told() -> None:
+    picture = sample_picture()
+    picture.instruments["furnace-1"].status = sample_status("offline")
+    step, _ = steps_of(picture, _sintering(), NOW)
+    assert (step.look, step.progress, step.ends) == ("now", None, "")
 
 
 def test_why_an_experiment_is_held_stands_at_the_step_that_waits() -> None:

@@ -31,6 +31,23 @@ def test_what_it_works_on_is_told_with_its_experiment_and_its_end() -> None:
     assert plain(work.text) == "42 %, running for 2 h 12 min, until about 15:00 (in 3 h)"
 
 
+@pytest.mark.parametrize("gone", ["silent", "offline"])
+def test_what_a_silent_instrument_told_is_not_shown_as_the_present(gone: str) -> None:
+    picture = sample_picture()
+    furnace = picture.instruments["furnace-1"]
+    if gone == "offline":
+        furnace.status = sample_status("offline")
+    heard_now_s = (furnace.heard_s or 0.0) + (31.0 if gone == "silent" else 1.0)
+
+    (work,) = view(picture, heard_now_s=heard_now_s).work
+    readings = readings_view(furnace, NOW, 600.0, heard_now_s)
+
+    assert (work.experiment, work.progress, work.old) == ("hard-E011", None, True)
+    assert plain(work.text).startswith("42 % when it was last heard of, at ")
+    assert all(one.age.startswith("read ") for one in readings if one.points)
+    assert not any(one.age for one in readings_view(sample_picture().instruments["furnace-1"], NOW, 600.0))
+
+
 def test_a_job_of_no_known_experiment_is_still_told() -> None:
     picture = sample_picture()
     picture.experiments.clear()

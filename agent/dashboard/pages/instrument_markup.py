@@ -35,7 +35,8 @@ def now(view: InstrumentView, prefix: str) -> str:
         view: of the instrument.
         prefix: path below which the pages are.
     """
-    return _section("Working on", "".join(_work(work, prefix) for work in view.work), "nothing")
+    heading = "Was working on" if any(work.old for work in view.work) else "Working on"
+    return _section(heading, "".join(_work(work, prefix) for work in view.work), "nothing")
 
 
 def before_and_after(view: InstrumentView, prefix: str) -> str:

@@ -64,7 +64,8 @@ class Shared:
         if last is None or now - last[0] >= TICK_S / 2:
             lab, instrument = self._live.picture.lab, self._live.picture.instruments.get(iid)
             speed = lab.speed if lab else 1.0
-            last = now, markup.readings(readings_view(instrument, self._live.now(), speed) if instrument else ())
+            views = readings_view(instrument, self._live.now(), speed, now) if instrument else ()
+            last = now, markup.readings(views)
             self._readings[iid] = last
         return last[1]
 

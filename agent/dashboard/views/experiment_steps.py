@@ -68,7 +68,7 @@ def steps_of(picture: LabPicture, one: ExperimentState, now: datetime) -> tuple[
     views = []
     for step in one.steps:
         reason = held if step.state == "waiting" else ""
-        views.append(_step(step, job_of(picture, step), now, reason))
+        views.append(_step(step, _present(picture, step), now, reason))
         held = "" if step.state == "waiting" else held
     return tuple(views)
 
@@ -77,6 +77,13 @@ def job_of(picture: LabPicture, step: StepState) -> JobState | None:
     """What the instrument says of a step's job."""
     instrument = picture.instruments.get(step.instrument or "")
     return instrument.jobs.get(step.job or "") if instrument is not None else None
+
+
+def _present(picture: LabPicture, step: StepState) -> JobState | None:
+    """The same, but nothing of an instrument that has gone: how far it has come since, nobody knows."""
+    instrument = picture.instruments.get(step.instrument or "")
+    status = instrument.status if instrument is not None else None
+    return None if status is not None and status.state == "offline" else job_of(picture, step)
 
 
 def current(one: ExperimentState) -> StepState | None:

@@ -37,14 +37,16 @@ class Work:
     Args:
         what: command and sample, for people.
         experiment: that it belongs to; empty where none is known.
-        progress: 0 to 1; None where the instrument does not say.
+        progress: 0 to 1; None where the instrument does not say, or said it long ago.
         text: progress, how long it has run, when it should end.
+        old: whether that is what it said before it fell silent.
     """
 
     what: str
     experiment: str
     progress: float | None
     text: str
+    old: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,16 +131,17 @@ def _next(experiment: ExperimentState) -> StepState | None:
     return next((step for step in experiment.steps if step.state == "waiting"), None)
 
 
-def work_of(instrument: InstrumentPicture | None, book: Book, now: datetime) -> tuple[Work, ...]:
+def work_of(instrument: InstrumentPicture | None, book: Book, now: datetime, *, gone: bool = False) -> tuple[Work, ...]:
     """What an instrument does now, the newest first.
 
     Args:
         instrument: what is known of it.
         book: of the experiments.
         now: the laboratory's time.
+        gone: whether it is silent: nobody knows how far it has come since.
     """
     open_jobs = [job for job in instrument.jobs.values() if not job.terminal] if instrument else []
-    return tuple(_work(job, book, now) for job in reversed(open_jobs))
+    return tuple((_told_last if gone else _work)(job, book, now) for job in reversed(open_jobs))
 
 
 def queue_of(iid: str, told: Description | None, book: Book, now: datetime) -> tuple[Queued, ...]:
@@ -191,6 +194,12 @@ def _work(job: JobState, book: Book, now: datetime) -> Work:
         _until(job.eta, now),
     ]
     return Work(what, experiment, job.progress, ", ".join(part for part in parts if part))
+
+
+def _told_last(job: JobState, book: Book, now: datetime) -> Work:
+    what, experiment = _called(job, book)
+    done = words.percent(job.progress) if job.progress is not None else words.title(job.state)
+    return Work(what, experiment, None, f"{done} when it was last heard of, at {words.clock(job.ts, now)}", old=True)
 
 
 def _until(eta: datetime | None, now: datetime) -> str:

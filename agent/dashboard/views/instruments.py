@@ -135,17 +135,22 @@ def instruments_view(picture: LabPicture, now: datetime, heard_now_s: float) -> 
     return tuple(_instrument(iid, picture, book, now, heard_now_s) for iid in sorted(known))
 
 
-def readings_view(instrument: InstrumentPicture, now: datetime, speed: float = 1.0) -> tuple[Reading, ...]:
+def readings_view(
+    instrument: InstrumentPicture, now: datetime, speed: float = 1.0, heard_now_s: float | None = None
+) -> tuple[Reading, ...]:
     """The telemetry of one instrument, in the order of its description.
 
     Args:
         instrument: what is known of it.
         now: the laboratory's time.
         speed: seconds of that in a second: a reading grows old by people's time.
+        heard_now_s: the present on the monotonic clock of ``heard_s``, s: what a silent instrument told last is old,
+            whenever that was.
     """
+    gone = heard_now_s is not None and is_gone(instrument, heard_now_s)
     described = instrument.description.channels if instrument.description else {}
     names = [*described, *sorted(set(instrument.telemetry) - set(described))]
-    return tuple(_reading(name, instrument, now, speed) for name in names)
+    return tuple(_reading(name, instrument, now, speed, gone=gone) for name in names)
 
 
 def summary_of(views: tuple[InstrumentView, ...]) -> str:
@@ -161,7 +166,8 @@ def _instrument(iid: str, picture: LabPicture, book: Book, now: datetime, heard_
     instrument = picture.instruments.get(iid)
     told = instrument.description if instrument else None
     lab = picture.lab
-    service, work = _service(iid, lab, now), work_of(instrument, book, now)
+    gone = instrument is not None and is_gone(instrument, heard_now_s)
+    service, work = _service(iid, lab, now), work_of(instrument, book, now, gone=gone)
     commands, notes = limits_of(told, lab.limits.get(iid) if lab else None, limited=bool(lab and lab.limits))
     return InstrumentView(
         iid=iid,
@@ -192,12 +198,24 @@ def _standing(instrument: InstrumentPicture | None, heard_now_s: float) -> Stand
     if instrument is None or status is None:
         return Standing("Never heard of", "bad", "?", "It is in the laboratory's limits, but not on the bus.")
     word, tone, sign = _PRESENCE[status.state]
-    age = heard_now_s - instrument.heard_s if instrument.heard_s is not None else None
-    if status.state != "offline" and age is not None and age > STALE_S:
+    if status.state != "offline" and is_gone(instrument, heard_now_s):
+        age = heard_now_s - (instrument.heard_s or 0.0)
         last = f"was {word.lower()}{f' ({status.message})' if status.message else ''}"
         text = f"Nothing heard for {words.duration(age)}: it {last}."
         return Standing("Silent", "bad", "?", text, stale=True)
     return Standing(word, tone, sign, status.message)
+
+
+def is_gone(instrument: InstrumentPicture, heard_now_s: float) -> bool:
+    """Whether an instrument is offline, or was not heard of in time: what it told last is no present.
+
+    Args:
+        instrument: what is known of it.
+        heard_now_s: the present on the monotonic clock of ``heard_s``, s.
+    """
+    if instrument.status is not None and instrument.status.state == "offline":
+        return True
+    return instrument.heard_s is not None and heard_now_s - instrument.heard_s > STALE_S
 
 
 def _said_once(standing: Standing, service: Service, work: tuple[Work, ...]) -> Standing:
@@ -229,7 +247,7 @@ def _safety(told: Description | None) -> str:
     return f"{told.safe_state}; it goes there by itself when the agent is silent {lease}."
 
 
-def _reading(name: str, instrument: InstrumentPicture, now: datetime, speed: float) -> Reading:
+def _reading(name: str, instrument: InstrumentPicture, now: datetime, speed: float, *, gone: bool) -> Reading:
     told = instrument.description.channels.get(name) if instrument.description else None
     unit = told.unit if told else "1"
     readings = instrument.telemetry.get(name)
@@ -250,6 +268,6 @@ def _reading(name: str, instrument: InstrumentPicture, now: datetime, speed: flo
         summary=summary,
         value=words.with_unit(words.number(value), unit),
         span=span,
-        age=f"read {words.duration(age)} ago" if age > max(STALE_S * speed, 5.0 * usual) else "",
+        age=f"read {words.duration(age)} ago" if gone or age > max(STALE_S * speed, 5.0 * usual) else "",
         points=tuple(((at - last).total_seconds(), one) for at, one in readings),
     )
