@@ -11,6 +11,7 @@ from agent.dashboard.door.visitor import Visitor
 from agent.dashboard.drawing.bars import effect_svg, interval_bar, limit_bar, reach_of, share_bar
 from agent.dashboard.views import proposal_parts as parts
 from agent.dashboard.views.proposal_card import card_of
+from agent.dashboard.views.proposal_limits import Limit, limits_of
 from agent.roles import Role
 from instruments.messages import Quantity
 from instruments.profile.agent_messages import Check, Estimate
@@ -47,9 +48,9 @@ def test_an_interval_has_its_marks_in_their_places() -> None:
 
 
 def test_a_limit_is_drawn_only_between_two() -> None:
-    def check(low: float | None, high: float | None) -> parts.Limit:
+    def check(low: float | None, high: float | None) -> Limit:
         value = Quantity(value=1500.0, unit="Cel")
-        (limit,) = parts.limits_of(
+        (limit,) = limits_of(
             [Check(instrument="f", command="sinter", parameter="temperature", value=value, low=low, high=high)]
         )
         return limit

@@ -22,6 +22,7 @@ from agent.dashboard.pages import proposal_sections as sections
 from agent.dashboard.views import proposal_edit as edit
 from agent.dashboard.views import proposal_parts as parts
 from agent.dashboard.views.proposal_card import ProposalCard, card_of, ordinal
+from agent.dashboard.views.proposal_limits import Limit, kept_in, limits_of
 from agent.dashboard.views.proposal_rights import Quorum
 from agent.dashboard.views.proposals import Wish, decided, decided_lately, ids_of, list_of
 from agent.roles import Role
@@ -127,7 +128,7 @@ def test_a_value_is_held_against_its_limits(value: float, low: float | None, hig
         instrument="furnace-1", command="sinter", parameter="temperature", low=low, high=high,
         value=Quantity(value=value, unit="Cel"),
     )  # fmt: skip
-    (limit,) = parts.limits_of([check])
+    (limit,) = limits_of([check])
     assert limit.words == words
     assert (limit.at is None) == (low is None or high is None)
 
@@ -244,21 +245,21 @@ def test_a_change_is_told_to_the_last_digit() -> None:
     told = [name for name, _, _ in parts.differences({}, dict.fromkeys(paths[1:], after))]
     assert told == ["Sinter temperature", "Anneal temperature"]
     check = Check(instrument="f", command="sinter", parameter="temperature", value=after, low=1523.25, high=1700.125)
-    (limit,) = parts.limits_of([check])
+    (limit,) = limits_of([check])
     assert (flat(limit.value), flat(limit.allowed)) == ("1523.75 °C", "1523.25 to 1700.125 °C")
 
 
 def test_limits_are_kept_only_where_every_value_has_one() -> None:
-    def of(value: float, high: float | None) -> parts.Limit:
+    def of(value: float, high: float | None) -> Limit:
         amount = Quantity(value=value, unit="N")
-        return parts.limits_of([Check(instrument="i", command="c", parameter="p", value=amount, high=high)])[0]
+        return limits_of([Check(instrument="i", command="c", parameter="p", value=amount, high=high)])[0]
 
     fine, none, near, beyond = of(1.0, 9.0), of(1.0, None), of(8.9, 9.0), of(9.5, 9.0)
-    assert markup.kept([fine, fine]) == ("good", "limits kept")
-    assert markup.kept([fine, none]) == ("", "limits kept, 1 of 2 values have none")
-    assert markup.kept([none]) == ("", "no limits told")
-    assert markup.kept([fine, near, none]) == ("warn", "1 value near a limit")
-    assert markup.kept([near, beyond, beyond]) == ("bad", "2 values beyond limits")
+    assert kept_in([fine, fine]) == ("good", "limits kept")
+    assert kept_in([fine, none]) == ("", "limits kept, 1 of 2 values have none")
+    assert kept_in([none]) == ("", "no limits told")
+    assert kept_in([fine, near, none]) == ("warn", "1 value near a limit")
+    assert kept_in([near, beyond, beyond]) == ("bad", "2 values beyond limits")
 
 
 def test_the_list_is_filtered_searched_sorted_and_paged() -> None:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from html import escape
 
 from agent.dashboard.views import words
-from agent.dashboard.views.proposal_parts import Effect, Limit, Prediction
+from agent.dashboard.views.proposal_limits import Limit
+from agent.dashboard.views.proposal_parts import Effect, Prediction
 
 _WIDTH, _HEIGHT = 200.0, 84.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 30.0, 10.0, 8.0, 18.0

@@ -10,6 +10,7 @@ from agent.dashboard.drawing.crystal import crystal_svg
 from agent.dashboard.views import proposal_parts as parts
 from agent.dashboard.views import words
 from agent.dashboard.views.proposal_card import ProposalCard
+from agent.dashboard.views.proposal_limits import kept_in
 from agent.dashboard.views.proposals import Decided
 
 SIGNS = {"danger": "\N{WARNING SIGN}\ufe0e", "warning": "\N{WARNING SIGN}\ufe0e", "note": "\u2139\ufe0e"}
@@ -74,21 +75,9 @@ def _signs(one: ProposalCard) -> str:
     if one.known is not None:
         chips.append(f'<span class="lw-chip {one.known.tone}">{escape(_short(one.known))}</span>')
     if one.limits:
-        tone, said = kept(one.limits)
+        tone, said = kept_in(one.limits)
         chips.append(f'<span class="lw-chip {tone}">{escape(said)}</span>')
     return f'<p class="lw-row lw-signs">{"".join(chips)}</p>' if chips else ""
-
-
-def kept(limits: Sequence[parts.Limit]) -> tuple[parts.Tone, str]:
-    """All limits in a few words, with the tone of them; only where every value has one, all are kept."""
-    beyond, near, unknown = (sum(limit.tone == tone for limit in limits) for tone in ("bad", "warn", ""))
-    if beyond:
-        return "bad", f"{words.counted(beyond, 'value')} beyond limits"
-    if near:
-        return "warn", f"{words.counted(near, 'value')} near a limit"
-    if unknown == len(limits):
-        return "", "no limits told"
-    return ("", f"limits kept, {unknown} of {len(limits)} values have none") if unknown else ("good", "limits kept")
 
 
 def _short(known: parts.Known) -> str:

@@ -11,6 +11,7 @@ from agent.dashboard.pages import proposal_markup as markup
 from agent.dashboard.views import proposal_parts as parts
 from agent.dashboard.views import words
 from agent.dashboard.views.proposal_card import ProposalCard
+from agent.dashboard.views.proposal_limits import Limit
 from agent.dashboard.views.proposals import Decided
 
 
@@ -165,7 +166,7 @@ def limits(one: ProposalCard) -> str:
     )
 
 
-def _limit(limit: parts.Limit) -> str:
+def _limit(limit: Limit) -> str:
     said = f"<span class='lw-chip {limit.tone}'>{escape(limit.words)}</span>"
     return (
         f"<tr><td>{escape(limit.name)}<br><span class='lw-meta'>{escape(limit.instrument)}</span></td>"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from agent.dashboard.views import proposal_parts as parts
 from agent.dashboard.views import words
+from agent.dashboard.views.proposal_limits import Limit, limits_of
 from agent.dashboard.views.proposal_rights import Quorum, Rights, quorum_of, rights_of
 from instruments.messages import Quantity
 
@@ -111,7 +112,7 @@ class ProposalCard:
     cost: tuple[tuple[str, str], ...]
     duration: str
     dangers: tuple[parts.Danger, ...]
-    limits: tuple[parts.Limit, ...]
+    limits: tuple[Limit, ...]
     known: parts.Known | None
     expiry: parts.Expiry
     created: str
@@ -130,7 +131,7 @@ class _Facts:
     predictions: tuple[parts.Prediction, ...]
     effects: tuple[parts.Effect, ...]
     nearest: parts.Nearest | None
-    limits: tuple[parts.Limit, ...]
+    limits: tuple[Limit, ...]
     changes: tuple[tuple[str, str, str], ...]
 
 
@@ -207,7 +208,7 @@ def _facts_of(waiting: Waiting, picture: LabPicture, goals: tuple[Goal, ...]) ->
             predictions=parts.predictions_of(proposal.prediction, goals, best),
             effects=parts.effects_of(proposal.effects, proposal.design, goals[0] if goals else None),
             nearest=parts.nearest_of(proposal.nearest, proposal.design, other),
-            limits=parts.limits_of(proposal.checks),
+            limits=limits_of(proposal.checks),
             changes=changes_of(proposal),
         )
         if len(_FACTS) > _MAX_FACTS:

@@ -10,7 +10,7 @@ from typing import Literal
 from agent.dashboard.views import words
 from agent.words import NO_VALUE
 from instruments.messages import Quantity
-from instruments.profile.agent_messages import Check, Estimate, Hazard, NearestSample
+from instruments.profile.agent_messages import Estimate, Hazard, NearestSample
 from instruments.profile.model_messages import Domain, FactorEffect, Goal
 
 Tone = Literal["", "good", "warn", "bad", "info"]
@@ -19,8 +19,6 @@ URGENT = 0.1
 """Share of its time that is left when a proposal is about to expire."""
 SOON_S = 3600.0
 """The same in seconds, for those that wait for days."""
-NEAR_LIMIT = 0.05
-"""A value within this share of its range from a limit is near it."""
 _GRAVITY: Mapping[str, int] = {"danger": 0, "warning": 1, "note": 2}
 _TONES: Mapping[str, Tone] = {"danger": "bad", "warning": "warn", "note": "info"}
 _DOMAINS: Mapping[str, tuple[str, Tone]] = {
@@ -82,29 +80,6 @@ class Effect:
     index: int | None
     best: str
     effect: FactorEffect
-
-
-@dataclass(frozen=True)
-class Limit:
-    """One ordered value against its limits, both to the last digit.
-
-    Args:
-        instrument: that it is for.
-        name: command and parameter.
-        value: with its unit.
-        allowed: from and to, or one of both, with the unit.
-        at: where the value stands between both, 0 to 1; None without both.
-        tone: good within limits, warn near one, bad beyond; empty where none is told.
-        words: the same.
-    """
-
-    instrument: str
-    name: str
-    value: str
-    allowed: str
-    at: float | None
-    tone: Tone
-    words: str
 
 
 @dataclass(frozen=True)
@@ -250,17 +225,18 @@ def effects_of(
     """What each factor does to the goal, the strongest first; without a goal more is better."""
     sign = -1.0 if goal is not None and goal.direction == "minimize" else 1.0
     ordered = sorted(effects, key=lambda effect: -effect.share)
-    return tuple(_effect(effect, design.get(effect.factor), sign) for effect in ordered)
+    names = words.titles(effect.factor for effect in ordered)
+    return tuple(_effect(effect, names[effect.factor], design.get(effect.factor), sign) for effect in ordered)
 
 
-def _effect(effect: FactorEffect, own: Quantity | str | None, sign: float) -> Effect:
+def _effect(effect: FactorEffect, name: str, own: Quantity | str | None, sign: float) -> Effect:
     level = own.value if isinstance(own, Quantity) else own
     levels = [point.at for point in effect.points]
     index = next((i for i, at in enumerate(levels) if _same(at, level)), None)
     top = max(range(len(levels)), key=lambda i: sign * effect.points[i].value)
     return Effect(
         path=effect.factor,
-        name=words.title(effect.factor),
+        name=name,
         share=effect.share,
         here=NO_VALUE if level is None else words.formula(words.plain(level, effect.unit)),
         index=index,
@@ -273,54 +249,6 @@ def _same(one: float | str | None, other: float | str | None) -> bool:
     if isinstance(one, str) or isinstance(other, str) or one is None or other is None:
         return one == other
     return abs(one - other) <= 1e-9 * max(abs(one), abs(other), 1.0)
-
-
-def limits_of(checks: Iterable[Check]) -> tuple[Limit, ...]:
-    """Each ordered value against its limits."""
-    return tuple(_limit(check) for check in checks)
-
-
-def _limit(check: Check) -> Limit:
-    unit = check.value.unit if isinstance(check.value, Quantity) else "1"
-    value = check.value.value if isinstance(check.value, Quantity) else None
-    at = None
-    if value is not None and check.low is not None and check.high is not None and check.high > check.low:
-        at = min(max((value - check.low) / (check.high - check.low), 0.0), 1.0)
-    tone, said = _standing(value, check.low, check.high, at)
-    return Limit(
-        instrument=check.instrument,
-        name=f"{words.label(check.command)}: {words.label(check.parameter)}",
-        value=words.formula(words.ordered(check.value)),
-        allowed=_allowed(check.low, check.high, unit),
-        at=at,
-        tone=tone,
-        words=said,
-    )
-
-
-def _allowed(low: float | None, high: float | None, unit: str) -> str:
-    if low is not None and high is not None:
-        return words.with_unit(f"{words.exact(low)} to {words.exact(high)}", unit)
-    if high is not None:
-        return f"at most {words.plain(high, unit)}"
-    return f"at least {words.plain(low, unit)}" if low is not None else NO_VALUE
-
-
-def _standing(value: float | None, low: float | None, high: float | None, at: float | None) -> tuple[Tone, str]:
-    if value is None or (low is None and high is None):
-        return "", "no limit is told"
-    if (low is not None and value < low) or (high is not None and value > high):
-        return "bad", "beyond the limit"
-    if at is None and high is not None and high > 0.0:
-        at = value / high  # what has no lower limit begins at zero
-    for end, place in ((high, "upper"), (low, "lower")):
-        if value == end and value != 0.0:
-            return "warn", f"at the {place} limit"
-    if at is not None and at > 1.0 - NEAR_LIMIT:
-        return "warn", "near the upper limit"
-    if at is not None and low is not None and 0.0 < at < NEAR_LIMIT:
-        return "warn", "near the lower limit"
-    return "good", "within"
 
 
 def dangers_of(hazards: Iterable[Hazard]) -> tuple[Danger, ...]:
