@@ -91,8 +91,6 @@ class Dashboard:
             throttle=Throttle(clock),
             settings=self.settings,
             lab=lambda: live.name,
-            clock=clock,
-            sleeper=sleeper,
             version=assets.version(),
         )
         pages = NoncedPages(core.app)

@@ -45,7 +45,7 @@ def a_dashboard(directory: Path, settings: DoorSettings) -> Dashboard:
     assert picture.lab is not None
     people = (PersonEntry(name="anna", role="approver", kid=key.kid, x=key.x),)
     picture.labs[picture.lab.agent] = picture.lab.model_copy(update={"people": people})
-    return Dashboard(live=FakeLive(picture), voice=FakeVoice(), keys=Keys(directory), settings=settings)
+    return Dashboard(live=FakeLive(picture), voice=FakeVoice(), keys=Keys(directory, cost=2**4), settings=settings)
 
 
 def visit(directory: Path, journey: Visit, prefix: str = "/dashboard", *, mounted: bool = False) -> None:

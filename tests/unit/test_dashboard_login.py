@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -55,14 +57,12 @@ class House:
     Attributes:
         laboratory: what it says; None while it says nothing.
         now: monotonic time, s.
-        slept: seconds that were waited.
     """
 
     directory: Path
     settings: DoorSettings = field(default_factory=lambda: DoorSettings(idle_s=100.0, absolute_s=1000.0))
     laboratory: Laboratory | None = None
     now: float = 0.0
-    slept: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         store = IdentityStore(self.directory, cost=2**4)
@@ -74,18 +74,15 @@ class House:
         self.store = store
         self.laboratory = sample_laboratory().model_copy(update={"people": tuple(people)})
         roster = Roster(lambda: self.laboratory)
-        self.keys = Keys(self.directory)
+        self.keys = Keys(self.directory, cost=2**4)
         self.sessions = Sessions(
             roster, lambda: self.now, self.keys.forget, idle_s=self.settings.idle_s, absolute_s=self.settings.absolute_s
         )
         self.parts = DoorParts(
             keys=self.keys, sessions=self.sessions, roster=roster, throttle=Throttle(lambda: self.now),
-            settings=self.settings, lab=lambda: "hall-3", clock=lambda: self.now, sleeper=self.sleep,
+            settings=self.settings, lab=lambda: "hall-3",
         )  # fmt: skip
         self.app = Guard(pages, Door(self.parts), files, self.sessions, self.settings)
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
 
     def change(self, name: str, **changes: object) -> None:
         assert self.laboratory is not None
@@ -157,16 +154,25 @@ def test_a_person_logs_in_reads_a_page_and_logs_out(house: House) -> None:
     house.visit(journey)
 
 
-def test_wrong_and_unknown_are_answered_alike_and_take_as_long(house: House) -> None:
+def test_wrong_and_unknown_are_answered_alike_and_cost_as_much(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    scrypt = hashlib.scrypt
+    costs: list[tuple[int, int, int]] = []
+
+    def counted(password: bytes, **more: Any) -> bytes:
+        costs.append((more["n"], more["r"], more["p"]))
+        return scrypt(password, **more)
+
     async def journey(browser: Browser) -> None:
-        house.parts.sessions.sweep()
+        house.store.private_path("zoe").unlink()
+        monkeypatch.setattr(hashlib, "scrypt", counted)
         wrong = await browser.log_in("anna", "another horse")
-        unknown = await browser.log_in("nobody", PASSWORD)
-        assert wrong.status_code == unknown.status_code == 401
-        assert said(wrong) == said(unknown) == WRONG
-        assert len(house.slept) == 1
+        for name in ("nobody", "zoe", "../anna", "a" * 64):
+            unknown = await browser.log_in(name, PASSWORD)
+            assert wrong.status_code == unknown.status_code == 401
+            assert said(wrong) == said(unknown) == WRONG
+            assert PASSWORD not in unknown.text
+        assert costs == [(2**4, 8, 1)] * 5, "before anybody has ever logged in, too"
         assert 'value="anna"' in wrong.text, "the name need not be typed again"
-        assert PASSWORD not in unknown.text
         assert "another horse" not in wrong.text
         assert not browser.session
 

@@ -6,13 +6,15 @@ the login: then they are kept with the session alone, in memory, the private hal
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 from pathlib import Path
 from typing import Final
 
 from agent.dashboard.door.sessions import session_id
 from agent.dashboard.door.visitor import Visitor
-from agent.identity import IdentityStore, KeyPair, SigningKey, default_directory
+from agent.identity import SCRYPT_N, IdentityStore, KeyPair, SigningKey, default_directory
 from envs.errors import UserError
 
 AT_ONCE: Final = 2
@@ -39,10 +41,14 @@ class Keys:
         directory: of identities; the user's own where it is None.
         at_once: how many are opened at one time.
         queue: how many more may wait.
+        cost: scrypt's N of the keys here: what it costs to say that there is none.
     """
 
-    def __init__(self, directory: Path | None = None, *, at_once: int = AT_ONCE, queue: int = QUEUE) -> None:
+    def __init__(
+        self, directory: Path | None = None, *, at_once: int = AT_ONCE, queue: int = QUEUE, cost: int = SCRYPT_N
+    ) -> None:
         self._store = IdentityStore(directory or default_directory())
+        self._cost = cost
         self._turn = threading.BoundedSemaphore(at_once)
         self._places = threading.BoundedSemaphore(at_once + queue)
         self._brought: dict[str, KeyPair] = {}
@@ -76,13 +82,25 @@ class Keys:
     def open_here(self, name: str, password: str) -> SigningKey:
         """Open the key of this name on this machine; raises as ``open`` does.
 
+        That there is none takes as long, and as much memory, as that the password is wrong: nobody learns by trying
+        whose keys are here.
+
         Raises:
             UnknownKeyError: there is none.
         """
-        if not self.has(name):
-            raise UnknownKeyError(f"there is no key of {name} on the dashboard's machine: log in with your key's files")
         with _Place(self._places, self._turn):
-            return self._store.open(name, password)
+            if self.has(name) and self._is_usable(name):
+                return self._store.open(name, password)
+            hashlib.scrypt(
+                password.encode(errors="replace"), salt=os.urandom(16), n=self._cost, r=8, p=1,
+                maxmem=256 * 8 * self._cost, dklen=32,
+            )  # fmt: skip
+        if self.has(name):
+            return self._store.open(name, password)  # says what is wrong with it
+        raise UnknownKeyError(f"there is no key of {name} on the dashboard's machine: log in with your key's files")
+
+    def _is_usable(self, name: str) -> bool:
+        return self._store.person(name).revoked is None and self._store.private_path(name).exists()
 
     def open_pair(self, pair: KeyPair, password: str) -> SigningKey:
         """Open a key that somebody brought; raises as ``open`` does."""

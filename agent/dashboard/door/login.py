@@ -14,14 +14,13 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 
 from agent.dashboard.door.form import LoginTry, read_form
 from agent.dashboard.door.guard import cookie_of, session_of
-from agent.dashboard.door.keys import BusyError, Keys, UnknownKeyError
+from agent.dashboard.door.keys import BusyError, Keys
 from agent.dashboard.door.login_page import LoginForm, Theme, login_page
 from agent.dashboard.door.sessions import Roster, Sessions
 from agent.dashboard.door.settings import BEFORE, COOKIE, THEME, DoorSettings
 from agent.dashboard.door.throttle import Throttle
 from agent.dashboard.door.tokens import FormTokens, ends
 from envs.errors import UserError
-from instruments.clock import Sleeper
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -52,8 +51,6 @@ class DoorParts:
         throttle: of tries.
         settings: of the door.
         lab: the laboratory's id, at this moment.
-        clock: monotonic time, s.
-        sleeper: waits.
         tokens: of forms.
         version: of the style sheets.
     """
@@ -64,8 +61,6 @@ class DoorParts:
     throttle: Throttle
     settings: DoorSettings
     lab: Callable[[], str]
-    clock: Callable[[], float]
-    sleeper: Sleeper = asyncio.sleep
     tokens: FormTokens = field(default_factory=FormTokens)
     version: str = ""
 
@@ -79,7 +74,6 @@ class Door:
 
     def __init__(self, parts: DoorParts) -> None:
         self._parts = parts
-        self._takes_s = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -138,18 +132,10 @@ class Door:
         return self._let_in(request, form, key)
 
     async def _open(self, form: LoginTry) -> SigningKey:
-        """The key, opened; that there is none takes as long to say as that the password is wrong."""
-        keys, begun = self._parts.keys, self._parts.clock()
-        try:
-            if form.pair is not None:
-                key = await asyncio.to_thread(keys.open_pair, form.pair, form.password)
-            else:
-                key = await asyncio.to_thread(keys.open_here, form.name, form.password)
-        except UnknownKeyError:
-            await self._parts.sleeper(max(0.0, self._takes_s - (self._parts.clock() - begun)))
-            raise
-        self._takes_s = self._parts.clock() - begun
-        return key
+        keys = self._parts.keys
+        if form.pair is not None:
+            return await asyncio.to_thread(keys.open_pair, form.pair, form.password)
+        return await asyncio.to_thread(keys.open_here, form.name, form.password)
 
     def _let_in(self, request: Request, form: LoginTry, key: SigningKey) -> Response:
         parts = self._parts
