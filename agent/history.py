@@ -13,22 +13,22 @@ from surrogates.observations import Made, NotMade, Observation, Reading
 
 def observations(state: core.LabState, campaign: str) -> Mapping[str, Observation]:
     """What the models may learn from, by experiment, in the order made; what was taken back is left out."""
-    found: dict[str, Observation] = {}
-    for eid in state.campaigns[campaign].experiments:
-        experiment = state.experiments[eid]
-        reading = experiment.reading
-        if experiment.retracted:
-            continue
-        if experiment.outcome == "infeasible":
-            found[eid] = NotMade(experiment.design, experiment.reason)
-        elif experiment.hardness and reading and reading.porosity and reading.grain_size:
-            found[eid] = Made(
-                experiment.design,
-                Reading(*experiment.hardness),
-                Reading(*reading.porosity),
-                Reading(*reading.grain_size),
-            )
-    return found
+    experiments = ((eid, state.experiments[eid]) for eid in state.campaigns[campaign].experiments)
+    return {eid: seen for eid, experiment in experiments if (seen := observation(experiment)) is not None}
+
+
+def observation(experiment: core.ExperimentState) -> Observation | None:
+    """What the models may learn from one experiment; None while, or where, that is nothing."""
+    reading = experiment.reading
+    if experiment.retracted:
+        return None
+    if experiment.outcome == "infeasible":
+        return NotMade(experiment.design, experiment.reason)
+    if not (experiment.hardness and reading and reading.porosity and reading.grain_size):
+        return None
+    return Made(
+        experiment.design, Reading(*experiment.hardness), Reading(*reading.porosity), Reading(*reading.grain_size)
+    )
 
 
 def best(state: core.LabState, campaign: str) -> tuple[str, Design, ev.Reading] | None:

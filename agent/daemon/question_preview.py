@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from agent import core
+from agent import events as ev
 from agent.core.state import CampaignRules, ProposalState
 from agent.daemon import logs
 from agent.desk import Desk
-from agent.history import observations
+from agent.history import observation, observations
 from agent.minds import Minds, PreviewRequest
 from agent.rules.checks import checks_of
 from agent.rules.limits import refusals_of
@@ -26,15 +29,34 @@ from surrogates.observations import Observation
 
 _log = logs.get("preview")
 KEPT = 64
-"""Outlooks that are kept for the edits that may follow."""
+"""Outlooks of a campaign that are kept for the edits that may follow."""
+CAMPAIGNS = 8
+"""Of which outlooks are kept."""
 PATIENCE_S = 100.0
 """How long the models may take, which may be planning at that moment; the rest of the answer goes out without them."""
 MAX_REFUSALS, MAX_NOTES, MAX_TEXT = 32, 16, 2000
-History = Mapping[str, Observation]
+_CHANGED = (ev.CampaignCreated, ev.CampaignChanged)
+
+
+@dataclass
+class _Kept:
+    """What the models said of a campaign, of the designs asked for last, and the history that they said it after."""
+
+    history: Mapping[str, Observation]
+    outlooks: OrderedDict[Design, Outlook] = field(default_factory=OrderedDict)
+
+    def keep(self, design: Design, outlook: Outlook) -> None:
+        self.outlooks[design] = outlook
+        self.outlooks.move_to_end(design)
+        while len(self.outlooks) > KEPT:
+            self.outlooks.popitem(last=False)
 
 
 class Previews:
     """Answers, and keeps what the models said for as long as nothing new is measured.
+
+    What is measured is seen as it comes (``note``): a decision is told what is known without going through a history
+    of thousands of experiments.
 
     Args:
         desk: knows state and rules.
@@ -52,19 +74,27 @@ class Previews:
         self._body_of = body_of
         self._clock = clock
         self._patience_s = patience_s
-        self._kept: OrderedDict[tuple[str, Design], tuple[History, Outlook]] = OrderedDict()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        desk.observe(self.note)
+
+    def note(self, event: ev.Event, state: core.LabState, *, replayed: bool) -> None:
+        """Observes the desk: forgets what the models said of a campaign that has something new to learn from."""
+        if replayed or not self._kept:
+            return
+        if isinstance(event, _CHANGED):
+            self._kept.pop(event.campaign, None)
+        eid = str(getattr(event, "experiment", ""))
+        for campaign, kept in list(self._kept.items()):
+            if eid in state.campaigns[campaign].experiments:
+                if observation(state.experiments[eid]) != kept.history.get(eid):
+                    del self._kept[campaign]
+                return
 
     def known(self, proposal: str) -> Mapping[Design, Outlook]:
         """What the models said of designs of a proposal's campaign, as far as it still holds."""
         waiting = self._desk.state.proposals.get(proposal)
-        if waiting is None or not any(campaign == waiting.campaign for campaign, _ in self._kept):
-            return {}
-        history = observations(self._desk.state, waiting.campaign)
-        return {
-            design: outlook
-            for (campaign, design), (then, outlook) in self._kept.items()
-            if campaign == waiting.campaign and then == history
-        }
+        kept = self._kept.get(waiting.campaign) if waiting is not None else None
+        return dict(kept.outlooks) if kept is not None else {}
 
     async def answer(self, question: Question) -> Mapping[str, Any]:
         """What the proposal would be.
@@ -103,13 +133,13 @@ class Previews:
 
     async def _outlook(self, campaign: str, design: Design) -> tuple[Outlook | None, Sequence[str]]:
         """What the models expect; None, and why, where they cannot be asked."""
-        history = observations(self._desk.state, campaign)
-        kept = self._kept.get((campaign, design))
-        if kept is not None and kept[0] == history:
-            return kept[1], ()
+        kept = self._of(campaign)
+        known = kept.outlooks.get(design)
+        if known is not None:
+            return known, ()
         try:
             async with asyncio.timeout(self._patience_s):
-                said = await self._minds.preview(campaign, PreviewRequest([design], history))
+                said = await self._minds.preview(campaign, PreviewRequest([design], kept.history))
         except TimeoutError:
             return None, ("the models are busy: ask again in a minute for a prediction",)
         except LabwrightError as error:
@@ -117,14 +147,17 @@ class Previews:
             return None, (f"the models could not be asked: {error}",)
         if not said.outlooks:
             return None, said.notes or ("the models say nothing of this design",)
-        self._keep(campaign, design, history, said.outlooks[0])
+        kept.keep(design, said.outlooks[0])  # in vain where something was measured meanwhile: it is forgotten then
         return said.outlooks[0], said.notes
 
-    def _keep(self, campaign: str, design: Design, history: History, outlook: Outlook) -> None:
-        self._kept[campaign, design] = (history, outlook)
-        self._kept.move_to_end((campaign, design))
-        while len(self._kept) > KEPT:
+    def _of(self, campaign: str) -> _Kept:
+        kept = self._kept.get(campaign)
+        if kept is None:
+            kept = self._kept[campaign] = _Kept(observations(self._desk.state, campaign))
+        self._kept.move_to_end(campaign)
+        while len(self._kept) > CAMPAIGNS:
             self._kept.popitem(last=False)
+        return kept
 
     def _revision(
         self, proposal: ProposalState, own: CampaignRules, design: Design, question: Question, outlook: Outlook | None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from desk_bench import Lab, LabTime
-from lab_bench import HARD
+from lab_bench import FULL_RECIPE, HARD
 
 from agent import core
 from agent import events as ev
@@ -73,6 +73,14 @@ class Clerk:
         return await self.previews.answer(question)
 
 
+def one_approved(lab: Lab) -> tuple[str, str]:
+    """An experiment to be made, and a proposal that waits."""
+    lab.change(recipe=FULL_RECIPE)
+    first, pid = lab.plan({}, {"temperature": 1400.0})
+    lab.decide("anna", first)
+    return next(e.experiment for e in lab.events if isinstance(e, ev.ExperimentQueued)), pid
+
+
 def test_what_is_shown_before_an_edit_is_what_the_revision_says(lab: Lab) -> None:
     (pid,) = lab.plan({})
     clerk = Clerk(lab)
@@ -116,19 +124,56 @@ def test_the_models_are_asked_once_for_a_design_until_something_is_measured(lab:
     assert len(clerk.minds.asked) == 1
     assert list(clerk.previews.known(pid)) == clerk.minds.asked
     for n in range(KEPT + 5):
-        clerk.previews._keep(HARD, Design("", {"n": float(n)}), {}, Outlook())
+        clerk.previews._of(HARD).keep(Design("", {"n": float(n)}), Outlook())
     assert len(clerk.previews.known(pid)) == KEPT
     assert clerk.previews.known("nobody") == {}
 
 
-def test_what_the_models_said_before_a_measurement_counts_no_more(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    (pid,) = lab.plan({})
+def test_what_the_models_said_before_a_measurement_counts_no_more(lab: Lab) -> None:
+    eid, pid = one_approved(lab)
     clerk = Clerk(lab)
     clerk.ask(pid, temperature=1500.0)
-    monkeypatch.setattr("agent.daemon.question_preview.observations", lambda _state, _cid: {"hard-E001": "new"})
+    for _ in range(3):
+        lab.answer(lab.dispatch(eid))
+    assert clerk.previews.known(pid), "nothing was learned yet"
+    lab.finish(eid)
     assert clerk.previews.known(pid) == {}
     clerk.ask(pid, temperature=1500.0)
     assert len(clerk.minds.asked) == 2
+    assert clerk.previews.known(pid)
+    lab.ask("clara", "amend", eid, hardness=21.5, hardness_std=0.7, comment="wrong calibration")
+    assert clerk.previews.known(pid) == {}
+    clerk.ask(pid, temperature=1500.0)
+    lab.ask("clara", "retract", eid, comment="another sample")
+    assert clerk.previews.known(pid) == {}
+
+
+def test_what_is_measured_while_the_models_think_makes_what_they_say_old(lab: Lab) -> None:
+    eid, pid = one_approved(lab)
+    clerk = Clerk(lab)
+    real = clerk.minds.preview
+
+    async def meanwhile(campaign: str, request: PreviewRequest) -> PreviewAnswer:
+        lab.finish(eid)
+        return await real(campaign, request)
+
+    clerk.minds.preview = meanwhile  # type: ignore[method-assign]
+    assert clerk.ask(pid, temperature=1500.0).prediction
+    assert clerk.previews.known(pid) == {}
+
+
+def test_a_decision_does_not_wait_for_a_long_history(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    (pid,) = lab.plan({})
+    clerk = Clerk(lab)
+    clerk.ask(pid, temperature=1500.0)
+
+    def walked(*_: object) -> None:
+        raise AssertionError("the history is gone through")
+
+    monkeypatch.setattr("agent.daemon.question_preview.observations", walked)
+    assert list(clerk.previews.known(pid)) == clerk.minds.asked
+    clerk.ask(pid, temperature=1500.0)
+    assert len(clerk.minds.asked) == 1
 
 
 def test_limits_say_why_it_cannot_be_made_and_the_rest_is_shown_all_the_same(lab: Lab) -> None:
