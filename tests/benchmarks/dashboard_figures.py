@@ -3,13 +3,15 @@
 Usage::
 
     python -m tests.benchmarks.dashboard_figures [--browsers 50] [--proposals 1000] [--experiments 500] [--json]
+        [--drawing 50] [--updates 10] [--write FILE]
 
 A real Mosquitto, ``labwright dashboard`` in a process of its own, and that many Chromium contexts, each logged in and
 with the list of proposals open. What the agent would say is published by this script. A page can be used when its
 connection to the server stands and a click on one of its buttons was answered; a change is seen when the card of a new
 proposal stands in the list, or the card of one that was withdrawn does not any more. Browsers and servers share the
-machine: what each of them spent of its processors on one change is told, too, and so is how busy it was before. Prints
-a table; with ``--json`` one line of JSON.
+machine: what each of them spent of its processors on one change is told, too, and so is how busy it was before. With
+``--drawing N`` only so many are Chromium, and the rest load the page and keep its socket without drawing it, as fifty
+machines draw for themselves. Prints a table; with ``--json`` one line of JSON.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +38,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import psutil
+from benchmarks.dashboard_onlooker import Onlooker
 from dashboard_samples import (
     sample_campaign,
     sample_experiment,
@@ -248,21 +251,34 @@ async def _with_browsers(
 ) -> dict[str, Any]:  # fmt: skip
     memory = {"alone_mb": _mb(process)}
     loads: list[float] = []
-    async with async_playwright() as tools:
+    served_s: list[float] = []
+    heard: list[float] = []
+    others: list[Onlooker] = []
+    async with async_playwright() as tools, AsyncExitStack() as leaving:
         browser = await tools.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         try:
             pages: list[Page] = []
-            for i, name in enumerate(names):
+            for i, name in enumerate(names[: options.drawing]):
                 page = await enter(browser, base, name, 390 if i % 3 == 0 else 1440)
                 loads.append(await interactive(page, base, options.proposals))
                 pages.append(page)
                 progress.print(f"{i + 1} of {len(names)} browsers: {loads[-1]:.2f} s, {_mb(process):.0f} MB")
-            shown, pid = [], sample_proposal(EXTRA).proposal
+            for name in names[options.drawing :]:
+                one = Onlooker(base, name, PASSWORD)
+                leaving.push_async_callback(one.close)
+                served_s.append(await one.open())
+                others.append(one)
+            shown: list[float] = []
+            pid = sample_proposal(EXTRA).proposal
+            await asyncio.sleep(2 * SETTLE_S)
             spent = {"server": -_cpu_s([process]), "browsers": -_cpu_s(_chromium())}
             for again in range(options.updates):
                 more = again % 2 == 0
                 act = agent.propose(EXTRA, 1.0) if more else agent.withdraw(EXTRA)
+                begun = time.time()
+                ears = [asyncio.create_task(one.seen(pid, there=more)) for one in others]
                 shown += await seen(pages, act, pid, there=more)
+                heard += [at - begun for at in await asyncio.wait_for(asyncio.gather(*ears), 60.0)]
                 progress.print(f"change {again + 1}: last seen after {max(shown[-len(pages) :]):.2f} s")
             memory["with_browsers_mb"] = _mb(process)
             spent = {"server": spent["server"] + _cpu_s([process]), "browsers": spent["browsers"] + _cpu_s(_chromium())}
@@ -270,8 +286,9 @@ async def _with_browsers(
             await browser.close()
     return {
         "browsers": len(names), "proposals": options.proposals, "experiments": options.experiments,
-        "interactive_s": _spread(loads), "update_s": _spread(shown), "updates": options.updates,
+        "drawing": len(pages), "interactive_s": _spread(loads), "update_s": _spread(shown), "updates": options.updates,
         "processor_s_per_update": {who: round(s / max(options.updates, 1), 3) for who, s in spent.items()},
+        **({"page_served_s": _spread(served_s), "update_at_browser_s": _spread(heard)} if others else {}),
         "memory_mb": {k: round(v, 1) for k, v in memory.items()},
     }  # fmt: skip
 
@@ -305,6 +322,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--browsers", type=int, default=50)
+    parser.add_argument("--drawing", type=int, default=50, help="how many of the browsers are whole Chromium pages")
     parser.add_argument("--proposals", type=int, default=1000)
     parser.add_argument("--experiments", type=int, default=500)
     parser.add_argument("--updates", type=int, default=10)
@@ -321,7 +339,7 @@ def main() -> None:
         "load_before": round(load, 2),
     }  # fmt: skip
     table = Table("figure", "median", "p95", "max", title=f"{options.browsers} browsers, {options.proposals} proposals")
-    for name in ("interactive_s", "update_s"):
+    for name in (one for one in found if one.endswith("_s")):
         table.add_row(name, *(f"{v:.3f}" for v in found[name].values()))
     table.add_row("memory_mb", *(f"{k} {v}" for k, v in found["memory_mb"].items()))
     table.add_row("processor_s_per_update", *(f"{k} {v}" for k, v in found["processor_s_per_update"].items()))
