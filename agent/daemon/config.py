@@ -33,6 +33,8 @@ from instruments.errors import TopicError
 from instruments.topics import Lab
 
 VIRTUAL_INSTRUMENTS = ("furnace-1", "sem-1", "indenter-1")
+FIRING_HOURS = "0.75 + hold + (temperature - 25) / (60 * heating_rate) + (temperature - 25) / 900"
+"""What a firing in the virtual furnace takes, h: preparation, ramp, hold, and cooling at 15 K/min."""
 SHADOW = "shadow"
 """Below the state directory: the record of what was only tried."""
 VIRTUAL_SPEED = 3600.0
@@ -354,7 +356,8 @@ def virtual_config(
     """
     tables = [dict(c) for c in campaigns] or [{"id": "ceramics", "name": "hard ceramics", "seed": seed}]
     for table in tables:  # the virtual furnace makes the same sample of the same order
-        table["recipe"] = {"repeat_interrupted": True, **table.get("recipe", {})}
+        costs = {} if "space" in table else {"cost": {"sinter": {"furnace_hours": FIRING_HOURS}}}
+        table["recipe"] = {"repeat_interrupted": True, **costs, **table.get("recipe", {})}
     raw = {
         "lab": {"name": "virtual", "state": str(state.absolute()), "speed": speed},
         "broker": {"embedded": True, "instruments": list(VIRTUAL_INSTRUMENTS), "people": list(people)},

@@ -16,7 +16,7 @@ from agent.dashboard.door.visitor import Visitor
 from agent.roles import Role
 from instruments.profile.laboratory import Laboratory, PersonEntry
 
-IDLE_S: Final = 2 * 3600.0
+IDLE_S: Final = 1800.0
 """How long a session lasts in which nobody does anything, s."""
 ABSOLUTE_S: Final = 12 * 3600.0
 """How long any session lasts, s: a shift."""
