@@ -10,6 +10,7 @@ import pytest
 from dashboard_samples import CAMPAIGN, NOW, sample_campaign, sample_experiment, sample_picture, sample_proposal
 
 from agent.dashboard.live.picture import LabPicture
+from agent.dashboard.pages import campaign_markup
 from agent.dashboard.views import words
 from agent.dashboard.views.campaign import campaign_ids, campaign_view
 from agent.dashboard.views.campaign_curve import curve_of
@@ -17,10 +18,10 @@ from agent.dashboard.views.campaign_pareto import Axis, Direction, axes_of, fron
 from agent.dashboard.views.campaign_parity import parity_of, wilson
 from agent.dashboard.views.campaign_pools import pools_of
 from agent.dashboard.views.campaign_spending import parallel, spending_of, time_left
-from agent.dashboard.views.campaign_timeline import timeline_of
+from agent.dashboard.views.campaign_timeline import Moment, timeline_of
 from instruments.messages import Quantity
 from instruments.profile.agent_messages import Estimate
-from instruments.profile.campaign_messages import BudgetLine
+from instruments.profile.campaign_messages import Best, BudgetLine
 from instruments.profile.experiment_messages import Correction, ExperimentState
 from instruments.profile.model_messages import Goal
 
@@ -320,3 +321,40 @@ def test_a_campaign_is_shown_before_all_of_it_has_come() -> None:
     assert view.left.seconds is None
     assert campaign_view(picture, "no-such", NOW) is None
     assert campaign_ids(picture) == (CAMPAIGN,)
+
+
+def test_the_best_is_the_lowest_where_the_goal_says_so_also_where_the_agent_says_another() -> None:
+    picture = sample_picture(n_experiments=0)
+    for one in (_ended(1, 1, 20), _ended(2, 2, 25)):
+        picture.experiments[one.experiment] = one
+    campaign = picture.campaigns[CAMPAIGN]
+    assert campaign.state is not None
+    assert campaign.space is not None
+    hardest = Best(experiment="hard-E002", design=picture.experiments["hard-E002"].design, found=_gpa(25))
+    campaign.state = campaign.state.model_copy(update={"best": hardest})
+    for direction, expected in (("maximize", "hard-E002"), ("minimize", "hard-E001")):
+        goal = campaign.space.goals[0].model_copy(update={"direction": direction})
+        campaign.space = campaign.space.model_copy(update={"goals": (goal,)})
+        view = campaign_view(picture, CAMPAIGN, NOW)
+        assert view is not None
+        assert view.best is not None
+        assert view.best.experiment == expected
+        assert view.best.page == f"/experiments/{expected}"
+    campaign.state = campaign.state.model_copy(
+        update={"best": hardest.model_copy(update={"experiment": "hard-E900", "found": _gpa(1)})}
+    )
+    view = campaign_view(picture, CAMPAIGN, NOW)
+    assert view is not None
+    assert view.best is not None
+    assert (view.best.experiment, view.best.page) == ("hard-E900", "")  # from before what is retained
+
+
+def test_a_timeline_links_the_very_thing_and_names_rules_as_people_call_them() -> None:
+    picture = sample_picture()
+    (one,) = [o for o in picture.outcomes.values() if o.experiment][:1]
+    picture.outcomes = {one.proposal: one.model_copy(update={"by": ("policy:well-known",)})}
+    (moment,) = [m for m in timeline_of(picture, CAMPAIGN).moments if m.text.startswith(one.proposal)]
+    assert "by the rule well-known" in moment.text
+    told = Moment(NOW, "info", "hard-E10 waits behind hard-E1", "/experiments/hard-E1", "hard-E1")
+    markup = campaign_markup.timeline([told], "/dash", NOW)
+    assert "hard-E10 waits behind <a class='lw-link' href='/dash/experiments/hard-E1'>hard-E1</a>" in markup

@@ -180,7 +180,6 @@ def test_a_scale_bar_is_round_and_at_most_a_quarter_wide() -> None:
 
 def test_provenance_leads_to_people_orders_files_and_the_record() -> None:
     picture = sample_picture()
-    del picture.proposals["hard-P001"]
     view = experiment_view(picture, "hard-E001", NOW)
     assert view is not None
     found = {origin.label: origin for origin in view.provenance}
@@ -191,3 +190,14 @@ def test_provenance_leads_to_people_orders_files_and_the_record() -> None:
     assert len(found["Image 2, SHA-256"].value) == 64
     assert len(found["Record entry, SHA-256"].value) == 64
     assert experiment_view(sample_picture(), "hard-E999", NOW) is None
+
+
+def test_provenance_leads_to_no_page_that_is_not_there() -> None:
+    picture = sample_picture()
+    del picture.proposals["hard-P001"]
+    picture.outcomes.pop("hard-P001", None)
+    view = experiment_view(picture, "hard-E001", NOW)
+    assert view is not None
+    found = {origin.label: origin for origin in view.provenance}
+    assert found["Proposal"].page == ""
+    assert found["Campaign"].page == "/campaigns/hard"

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from dashboard_samples import AGENT, NOW, sample_laboratory, sample_outcome, sample_picture
 
+from agent.dashboard.views.addresses import page_of
 from agent.dashboard.views.people import allowed, people_view, roles_view, rules_view
-from agent.dashboard.views.record import decisions_view, entries_view, page_of, record_view, verification_view
+from agent.dashboard.views.record import decisions_view, entries_view, record_view, verification_view
 from agent.identity import PublicKey
 from agent.roles import Role, may, may_ask
 from instruments.profile.laboratory import PersonEntry, RecordState

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
@@ -42,7 +43,9 @@ def best(view: CampaignView, root: str) -> str:
     if view.best is None:
         return "<div class='lw-card-head'><h2>Best so far</h2></div><p class='lw-empty'>No result counts yet.</p>"
     one = view.best
-    link = f"<a class='lw-link' href='{escape(root)}/experiments/{escape(one.experiment)}'>{escape(one.experiment)}</a>"
+    link = escape(one.experiment)
+    if one.page:
+        link = f"<a class='lw-link' href='{escape(root + one.page)}'>{link}</a>"
     pairs = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in (*one.process, *one.found))
     name = escape(words.title(view.goals[0].property)) if view.goals and one.value else ""
     return (
@@ -94,7 +97,9 @@ def _moment(one: Moment, root: str, now: datetime) -> str:
     if one.page:
         link = f"<a class='lw-link' href='{escape(root + one.page)}'>{escape(one.about)}</a>"
         about = escape(one.about)
-        text = text.replace(about, link, 1) if about and about in text else f"{text} {link}"
+        # An id may begin another one: hard-E1 stands in hard-E10 too.
+        named, n = re.subn(rf"(?<![\w.-]){re.escape(about)}(?![\w-])", lambda _: link, text, count=1)
+        text = named if n else f"{text} {link}"
     hidden = f"<span class='lw-hidden-label'>{said}</span>" if said else ""
     return (
         f"<li class='{one.level}'><time datetime='{one.at.isoformat()}'>{escape(words.clock(one.at, now))}</time>"

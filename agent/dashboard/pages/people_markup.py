@@ -104,7 +104,8 @@ def _role(role: RoleView) -> str:
 
 
 def _decision(line: DecisionLine, prefix: str) -> str:
-    led = f" → {_page(f'/experiments/{line.experiment}', line.experiment, prefix)}" if line.experiment else ""
+    made = _page(line.page, line.experiment, prefix) if line.page else escape(line.experiment)
+    led = f" → {made}" if made else ""
     by = escape(line.by) or '<span class="lw-meta">nobody</span>'
     return (
         f'<tr><td class="lw-num"><time title="{escape(line.stamp)}">{escape(line.at)}</time></td>'

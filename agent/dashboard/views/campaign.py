@@ -8,17 +8,21 @@ from datetime import datetime
 
 from agent.dashboard.live.picture import CampaignPicture, LabPicture
 from agent.dashboard.views import words
-from agent.dashboard.views.campaign_curve import Curve, curve_of
+from agent.dashboard.views.addresses import page_of
+from agent.dashboard.views.campaign_curve import BestSoFar, Curve, curve_of
 from agent.dashboard.views.campaign_parity import Parity, parity_of
 from agent.dashboard.views.campaign_pools import PoolOutcomes, pools_of
 from agent.dashboard.views.campaign_spending import Spending, TimeLeft, spending_of, time_left
 from agent.words import in_print, who
+from instruments.profile.campaign_messages import Best
 from instruments.profile.experiment_messages import ExperimentState
 from instruments.profile.model_messages import FactorEffect, Goal
 
 _PHASES = {
     "draft": "info", "running": "good", "paused": "warn", "stopping": "warn", "completed": "info", "stopped": "bad",
 }  # fmt: skip
+_GOES_ON = frozenset({"draft", "running", "paused"})
+_RUNS = frozenset({"running", "stopping"})
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class BestView:
         formula: what it is made of.
         process: how it was made: names and values.
         found: everything else that was measured of it: names and values.
+        page: of the experiment; empty where it is not told any more.
     """
 
     experiment: str
@@ -38,6 +43,7 @@ class BestView:
     formula: str
     process: tuple[tuple[str, str], ...] = ()
     found: tuple[tuple[str, str], ...] = ()
+    page: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,12 +124,9 @@ def campaign_view(picture: LabPicture, cid: str, now: datetime) -> CampaignView 
             state.budget if state is not None else {},
             now,
             goes_on=phase in _GOES_ON,
-            runs=phase in {"running", "stopping"},
+            runs=phase in _RUNS,
         ),
     )
-
-
-_GOES_ON = frozenset({"draft", "running", "paused"})
 
 
 def _reason(told: str) -> str:
@@ -145,20 +148,28 @@ def goals_of(campaign: CampaignPicture, experiments: Sequence[ExperimentState]) 
 def _best(
     campaign: CampaignPicture, goals: Sequence[Goal], picture: LabPicture, curve: Curve | None
 ) -> BestView | None:
-    # The agent says which is the best; its history may be longer than what is retained.
     told = campaign.state.best if campaign.state is not None else None
-    if told is not None:
-        eid, design, found = told.experiment, told.design, told.found
-    elif curve is not None and curve.last is not None:
-        one = picture.experiments[curve.last.experiment]
+    last = curve.last if curve is not None else None
+    if last is not None and (told is None or _is_better(last, told, goals[0])):
+        one = picture.experiments[last.experiment]
         eid, design, found = one.experiment, one.design, one.found
+    elif told is not None:
+        eid, design, found = told.experiment, told.design, told.found
     else:
         return None
     first = goals[0].property if goals else ""
     process = tuple((name, words.formula(text)) for name, text in words.process_of(design))
     value = words.quantity(found[first]) if first in found else ""
     rest = tuple((words.title(name), words.quantity(q)) for name, q in found.items() if name != first or not value)
-    return BestView(eid, value, words.formula_of(design), process, rest)
+    return BestView(eid, value, words.formula_of(design), process, rest, page_of(eid, picture))
+
+
+def _is_better(seen: BestSoFar, told: Best, goal: Goal) -> bool:
+    """Whether what is seen is better than what the agent says is the best; its history may be the longer one."""
+    value = told.found.get(goal.property)
+    if value is None or value.unit != goal.unit:
+        return True
+    return seen.value > value.value if goal.direction == "maximize" else seen.value < value.value
 
 
 def _counts(campaign: CampaignPicture) -> tuple[tuple[str, int], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -10,6 +10,7 @@ from typing import Literal
 
 from agent.dashboard.live.picture import LabPicture
 from agent.dashboard.views import words
+from agent.words import who
 from instruments.profile.agent_messages import AgentEvent, Outcome
 from instruments.profile.experiment_messages import Correction, ExperimentState
 
@@ -66,7 +67,7 @@ def timeline_of(picture: LabPicture, cid: str, begin: int = 0, limit: int | None
     """
     experiments = {one.experiment: one for one in picture.of_campaign(cid)}
     proposals = _proposals(picture, cid, experiments)
-    found = [*_ends(experiments.values()), *_decided(picture.outcomes.values(), proposals)]
+    found = [*_ends(experiments.values()), *_decided(picture.outcomes.values(), proposals, experiments)]
     found += _said(picture, cid, experiments, proposals)
     found.sort(key=lambda one: one[:2], reverse=True)
     step = limit or max(len(found), 1)
@@ -105,18 +106,19 @@ def _change(one: ExperimentState, change: Correction) -> Moment:
     return Moment(change.at, "warning", text, f"/experiments/{one.experiment}", one.experiment)
 
 
-def _decided(outcomes: Iterable[Outcome], proposals: frozenset[str]) -> Iterable[_Told]:
+def _decided(outcomes: Iterable[Outcome], proposals: frozenset[str], experiments: Container[str]) -> Iterable[_Told]:
     for one in outcomes:
         if one.proposal in proposals:
-            yield one.ts, one.experiment or one.proposal, partial(_decision, one)
+            yield one.ts, one.experiment or one.proposal, partial(_decision, one, experiments)
 
 
-def _decision(one: Outcome) -> Moment:
-    by = f" by {words.listed(one.by)}" if one.by else ""
+def _decision(one: Outcome, experiments: Container[str]) -> Moment:
+    by = f" by {who(','.join(one.by))}" if one.by else ""
     became = f", now {one.experiment}" if one.experiment else ""
     text = f"{one.proposal} {one.verdict}{by}{became}: {one.reason}".rstrip(": ")
-    page = f"/experiments/{one.experiment}" if one.experiment else f"/proposals/{one.proposal}"
-    return Moment(one.ts, "info", text, page, one.experiment or one.proposal)
+    if one.experiment in experiments:
+        return Moment(one.ts, "info", text, f"/experiments/{one.experiment}", one.experiment or "")
+    return Moment(one.ts, "info", text, f"/proposals/{one.proposal}", one.proposal)
 
 
 def _said(

@@ -7,10 +7,12 @@ from datetime import datetime
 
 from agent.dashboard.live.picture import LabPicture
 from agent.dashboard.views import words
+from agent.dashboard.views.addresses import page_of
 from agent.dashboard.views.campaign import goals_of
-from agent.dashboard.views.experiment_list import approver, standing
+from agent.dashboard.views.experiment_list import standing
 from agent.dashboard.views.experiment_result import Changed, ImageView, Measured, changes_of, images_of, measured_of
 from agent.dashboard.views.experiment_steps import StepView, steps_of
+from agent.words import who
 from instruments.profile.experiment_messages import ExperimentState
 
 
@@ -101,7 +103,7 @@ def experiment_view(picture: LabPicture, eid: str, now: datetime) -> ExperimentV
         measured=measured_of(one, [goal.property for goal in goals]),
         changes=changes_of(one),
         images=images_of(one),
-        provenance=provenance_of(one),
+        provenance=provenance_of(one, picture),
         going=one.phase != "ended",
         needs_person=one.phase == "needs_reconcile",
         retracted=one.retracted,
@@ -127,13 +129,18 @@ def _facts(one: ExperimentState, now: datetime) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in facts if value)
 
 
-def provenance_of(one: ExperimentState) -> tuple[Origin, ...]:
-    """Who and what led to an experiment's result: proposal, people, orders, files, the record."""
+def provenance_of(one: ExperimentState, picture: LabPicture) -> tuple[Origin, ...]:
+    """Who and what led to an experiment's result: proposal, people, orders, files, the record.
+
+    Args:
+        one: the experiment.
+        picture: what the broker says: what it knows of has a page.
+    """
     found = [
-        Origin("Proposal", f"{one.proposal}, revision {one.revision}", f"/proposals/{one.proposal}"),
-        Origin("Approved by", words.listed([approver(name) for name in one.approved_by]) or "not told"),
+        Origin("Proposal", f"{one.proposal}, revision {one.revision}", page_of(one.proposal, picture)),
+        Origin("Approved by", who(",".join(one.approved_by)) or "not told"),
         Origin("Pool", f"{one.pool or 'not told'}, round {one.round + 1}"),
-        Origin("Campaign", one.campaign, f"/campaigns/{one.campaign}"),
+        Origin("Campaign", one.campaign, page_of(one.campaign, picture)),
     ]
     if one.model_version is not None:
         found.append(Origin("Models", one.model_version, exact=True))

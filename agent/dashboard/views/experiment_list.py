@@ -10,7 +10,7 @@ from typing import Any, Literal
 from agent.dashboard.live.picture import LabPicture
 from agent.dashboard.views import words
 from agent.dashboard.views.campaign import goals_of
-from agent.words import typeset
+from agent.words import typeset, who
 from instruments.profile.experiment_messages import ExperimentState
 from instruments.profile.model_messages import Goal
 
@@ -196,7 +196,7 @@ def _row(one: ExperimentState, goal: Goal | None) -> Row:
         measured=words.quantity(shown) if shown is not None else "",
         struck=one.retracted,
         predicted=words.estimated(expected) if expected is not None else "",
-        approved_by=words.listed([approver(name) for name in one.approved_by]),
+        approved_by=who(",".join(one.approved_by)),
         at=when(one),
     )
 
@@ -205,9 +205,3 @@ def _detail(one: ExperimentState) -> str:
     if one.phase != "ended":
         return f"{words.label(one.step)}{f': {one.reason}' if one.reason else ''}" if one.step else one.reason
     return "" if one.outcome == "completed" else one.reason
-
-
-def approver(name: str) -> str:
-    """Who approved, for people: a person's name, or a rule's."""
-    rule = name.removeprefix("policy:")
-    return f"the rule {rule}" if rule != name else name

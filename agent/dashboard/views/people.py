@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.dashboard.views import words
 from agent.roles import Role, may, may_ask
+from agent.words import who
 
 if TYPE_CHECKING:
     from instruments.profile.decisions import Choice
@@ -146,17 +147,7 @@ def allowed(role: Role) -> tuple[str, ...]:
 
 def rules_view(lab: Laboratory | None) -> tuple[str, ...]:
     """Rules that decide without a person, by their names."""
-    return tuple(rule_name(actor) for actor in lab.decided_by) if lab else ()
-
-
-def rule_name(actor: str) -> str:
-    """Who decided, for people: ``policy:well-known`` is the rule ``well-known``."""
-    return f"the rule {actor.removeprefix('policy:')}" if actor.startswith("policy:") else actor
-
-
-def actors(names: Iterable[str]) -> str:
-    """Several who decided, for people; nobody where there are none."""
-    return words.listed([rule_name(name) for name in names]) or "nobody"
+    return tuple(who(actor) for actor in lab.decided_by) if lab else ()
 
 
 def _person(name: str, keys: list[PersonEntry], now: datetime, visitor: str) -> PersonView:

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from agent.dashboard.views import words
-from agent.dashboard.views.people import actors, rule_name
+from agent.dashboard.views.addresses import page_of
+from agent.words import who
 
 if TYPE_CHECKING:
     from agent.dashboard.live.picture import LabPicture
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 
 HASH_DIGITS = 12
 Tone = Literal["good", "warn", "bad", "info", ""]
-_VERDICTS: dict[str, Tone] = {"approved": "good", "rejected": "bad", "edited": "info"}
+_VERDICTS: dict[str, tuple[str, Tone]] = {
+    "approved": ("approved", "good"),
+    "rejected": ("rejected", "bad"),
+    "edited": ("edited", "info"),
+    "expired": ("expired", "warn"),
+    "withdrawn": ("taken back", ""),
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class DecisionLine:
         stamp: the same, whole.
         reason: why; may be empty.
         experiment: that it became; may be empty.
+        page: of that; empty where it is not told any more.
         audit: hash of the record's entry.
     """
 
@@ -47,6 +55,7 @@ class DecisionLine:
     stamp: str
     reason: str
     experiment: str
+    page: str
     audit: str
 
 
@@ -126,7 +135,9 @@ def decisions_view(picture: LabPicture, now: datetime, about: str = "", first: i
     found = [outcome for outcome in picture.outcomes.values() if not about or about in _names(outcome)]
     found.sort(key=lambda outcome: (outcome.ts, outcome.proposal), reverse=True)
     first = max(min(first, len(found) - 1), 0) // most * most
-    return Decisions(tuple(_decision(outcome, now) for outcome in found[first : first + most]), first, len(found))
+    return Decisions(
+        tuple(_decision(outcome, picture, now) for outcome in found[first : first + most]), first, len(found)
+    )
 
 
 def entries_view(entries: Iterable[Entry], picture: LabPicture, now: datetime) -> tuple[EntryLine, ...]:
@@ -144,7 +155,7 @@ def entries_view(entries: Iterable[Entry], picture: LabPicture, now: datetime) -
             stamp=words.stamp(entry.at),
             kind=entry.kind,
             text=entry.text,
-            by=words.listed([rule_name(name) for name in entry.by.split(",") if name]),
+            by=who(entry.by),
             subject=entry.subject,
             page=page_of(entry.subject, picture),
             hash=entry.hash,
@@ -152,18 +163,6 @@ def entries_view(entries: Iterable[Entry], picture: LabPicture, now: datetime) -
         )
         for entry in entries
     )
-
-
-def page_of(subject: str, picture: LabPicture) -> str:
-    """The page about something, such as ``/experiments/e-7``; empty where there is none."""
-    for page, known in (
-        ("experiments", picture.experiments),
-        ("proposals", {**picture.proposals, **picture.outcomes}),
-        ("campaigns", picture.campaigns),
-    ):
-        if subject in known:
-            return f"/{page}/{subject}"
-    return f"/instruments#{subject}" if subject in picture.instruments else ""
 
 
 def record_view(lab: Laboratory | None, now: datetime) -> RecordView:
@@ -209,17 +208,19 @@ def _names(outcome: Outcome) -> frozenset[str]:
     return frozenset({*outcome.by, *rules, outcome.proposal, outcome.experiment or ""}) - {""}
 
 
-def _decision(outcome: Outcome, now: datetime) -> DecisionLine:
+def _decision(outcome: Outcome, picture: LabPicture, now: datetime) -> DecisionLine:
+    verdict, tone = _VERDICTS[outcome.verdict]
     revision = f", revision {outcome.revision}" if outcome.revision > 1 else ""
     return DecisionLine(
         proposal=f"{outcome.proposal}{revision}",
         pid=outcome.proposal,
-        verdict=outcome.verdict,
-        tone=_VERDICTS.get(outcome.verdict, ""),
-        by=actors(outcome.by) if outcome.by else "",
+        verdict=verdict,
+        tone=tone,
+        by=who(",".join(outcome.by)),
         at=words.clock(outcome.ts, now),
         stamp=words.stamp(outcome.ts),
         reason=outcome.reason,
         experiment=outcome.experiment or "",
+        page=page_of(outcome.experiment or "", picture),
         audit=outcome.audit,
     )
