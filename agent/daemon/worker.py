@@ -1,4 +1,7 @@
-"""The worker: one process for all that computes, so that the daemon's loop never waits and stays small."""
+"""The worker: one process for all that computes, so that the daemon's loop never waits and stays small.
+
+What a campaign waits for, plans and images, goes before what people merely want to see.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
+from agent.daemon.turns import Turns
 from agent.minds import PlanAnswer, PlanRequest, PreviewAnswer, PreviewRequest
 from envs.errors import ConfigError, InstrumentError, JournalError, LabwrightError, UserError
 
@@ -65,7 +69,7 @@ class Worker:
         self._patience_s = patience_s
         self._pool: ProcessPoolExecutor | None = None
         self._pids: frozenset[int] = frozenset()
-        self._turn = asyncio.Lock()
+        self._turns = Turns()
         self._left: Future[Any] | None = None
         self._closed = False
 
@@ -82,7 +86,9 @@ class Worker:
         return await self.run(worker_side.plan, campaign, dict(self._configs[campaign]), request)
 
     async def preview(self, campaign: str, request: PreviewRequest) -> PreviewAnswer:
-        """What the models expect of some designs; at once where they have learned the same history before.
+        """What the models expect of some designs, when nothing else is to be computed.
+
+        It takes no time where they have learned the same history before.
 
         Raises:
             KeyError: no configuration is known of the campaign.
@@ -92,7 +98,8 @@ class Worker:
         """
         from agent.daemon import worker_side
 
-        return await self.run(worker_side.preview, campaign, dict(self._configs[campaign]), request)
+        config = dict(self._configs[campaign])
+        return await self._run(worker_side.preview, (campaign, config, request), gives_way=True)
 
     async def read_image(
         self, experiment: str, attempt: int, image: ev.ArtefactRecord, pixel_size: float, store: Path
@@ -126,7 +133,7 @@ class Worker:
         return await self.run(worker_side.facts, dict(config))
 
     async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
-        """Call a function of a module in the worker, after what was asked before.
+        """Call a function of a module in the worker, after what was asked before; previews wait meanwhile.
 
         Cancelling the call leaves the computation to end by itself.
 
@@ -134,9 +141,12 @@ class Worker:
             LabwrightError: what it raised on purpose.
             WorkerError: the worker died at it again and again, was closed, or the function made a mistake.
         """
+        return await self._run(function, args)
+
+    async def _run(self, function: Callable[[*Ts], T], args: tuple[*Ts], *, gives_way: bool = False) -> T:
         from agent.daemon.worker_side import Answer
 
-        async with self._turn:
+        async with self._turns.take(gives_way=gives_way):
             answer = await self._asked(function, args)
         if isinstance(answer, Answer):
             return cast("T", answer.value)

@@ -16,6 +16,7 @@ from patience import until
 from agent.config import parse_config
 from agent.daemon.worker import Worker, WorkerError
 from agent.daemon.worker_side import NICENESS
+from agent.minds import PreviewRequest
 from envs.errors import ConfigError
 
 T = TypeVar("T")
@@ -132,6 +133,33 @@ def test_what_asks_the_daemon_to_end_leaves_the_worker_to_it() -> None:
         for signum in (signal.SIGTERM, signal.SIGINT):
             os.kill(pid, signum)
         assert await worker.run(os.getpid) == pid
+
+    use(work)
+
+
+def test_what_people_want_to_see_waits_for_what_a_campaign_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.daemon.worker_side.preview", time.monotonic_ns)  # takes what a preview takes: nothing
+
+    async def work(worker: Worker) -> None:
+        order: list[str] = []
+
+        async def preview(name: str) -> None:
+            with pytest.raises(WorkerError, match="takes no arguments"):
+                await worker.preview("hard", PreviewRequest((), {}))
+            order.append(name)
+
+        async def image(name: str) -> None:
+            await worker.run(os.getpid)
+            order.append(name)
+
+        worker._configs = {"hard": {}}
+        first = asyncio.create_task(worker.run(time.sleep, 0.1))
+        await asyncio.sleep(0.01)
+        previews = [asyncio.create_task(preview(f"preview-{n}")) for n in range(3)]
+        await asyncio.sleep(0.01)
+        images = [asyncio.create_task(image(f"image-{n}")) for n in range(2)]
+        await asyncio.gather(first, *previews, *images)
+        assert order == ["image-0", "image-1", "preview-0", "preview-1", "preview-2"]
 
     use(work)
 
