@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 from nicegui import ui
 
 from agent.dashboard.pages import proposal_markup as markup
-from agent.dashboard.pages.signed import confirm_signed
-from agent.dashboard.views import words
-from agent.dashboard.views.proposal_card import ProposalCard
+from agent.dashboard.pages.caveats import caveats, signed_words
+from agent.dashboard.pages.signed import Action, confirm_signed
+from agent.dashboard.views.proposals import VERDICTS
+from agent.words import who
 from envs.errors import UserError
-from instruments.messages import Quantity
-from instruments.profile.agent_messages import Proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from agent.dashboard.pages.shell import Frame
+    from agent.dashboard.views.proposal_card import ProposalCard
     from agent.deciding.sending import Answer as Counted
+    from instruments.messages import Quantity
     from instruments.profile.decisions import Choice, PublishedProposal
 
-Changes = "Mapping[str, float | str]"
-_TITLES: dict[str, str] = {"approve": "Approve", "reject": "Reject", "edit": "Sign this edit of"}
-
-
-def signed_words(read: PublishedProposal, design: Proposal, *, with_design: bool = True) -> str:
-    """Exactly what a signature covers, as markup."""
-    rows = [
-        ("Laboratory", escape(read.lab)),
-        ("Proposal", f"{escape(read.proposal)}, revision {read.revision}"),
-        ("Digest", f'<code>{read.digest[:12]}</code> <span class="lw-meta">SHA-256 of all that was published</span>'),
-    ]
-    if with_design:
-        rows += [(escape(words.title(path)), _value(value)) for path, value in design.design.items()]
-    body = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
-    return f'<dl class="lw-kv lw-signing">{body}</dl>'
-
-
-def _value(value: Quantity | str) -> str:
-    return escape(words.formula(words.quantity(value)))
+_ASKED: Mapping[Choice, tuple[str, str]] = {
+    "approve": ("Approve", "Sign and approve"),
+    "reject": ("Reject", "Sign and reject"),
+    "edit": ("Sign this edit of", "Sign the edit"),
+}
+"""Beginning of the question, and the button."""
 
 
 class Deciding:
@@ -60,31 +46,13 @@ class Deciding:
 
     def approve(self, one: ProposalCard) -> None:
         """Have the person approve what they read."""
-        quorum = one.quorum
-        after = "It is made as soon as the instruments are free."
-        if quorum.missing > 1:
-            after = f"Yours is approval {len(quorum.votes) + 1} of {quorum.needed}: another person must approve too."
-        notes = "".join(
-            f"<p>{escape(goal.name)}, expected: <b class='lw-num'>{escape(goal.text)}</b> "
-            f"<span class='lw-meta'>(90%: {escape(goal.interval)})</span></p>"
-            for goal in one.predictions[:1]
-        )
-        notes += "".join(f'<p class="lw-note warn">{escape(text)}</p>' for text in one.rights.warnings)
-        notes += "".join(
-            f"<p class='lw-note bad'><b>Beyond the limit</b>: {escape(limit.name)} {escape(limit.value)}, "
-            f"allowed {escape(limit.allowed)}</p>"
-            for limit in one.limits
-            if limit.tone == "bad"
-        )
-        notes += "".join(f"<p class='lw-note {d.tone}'>{markup.danger(d)}</p>" for d in one.dangers)
-        if one.known is not None and one.known.tone != "good":
-            notes += f'<p class="lw-note {one.known.tone}">{escape(one.known.title)}: {escape(one.known.text)}.</p>'
-        self._ask(one, "approve", after, notes, button="Sign and approve", comment_is_needed=False)
+        notes = caveats(one) + signed_words(one.read, one.proposal.design)
+        self._ask(one, "approve", one.quorum.when_approved, notes)
 
     def reject(self, one: ProposalCard) -> None:
         """Have the person reject it, with a reason."""
         said = "It is closed, and not made. The reason is kept, and the campaign goes on without it."
-        self._ask(one, "reject", said, "", button="Sign and reject", comment_is_needed=True)
+        self._ask(one, "reject", said, signed_words(one.read, one.proposal.design))
 
     def withdraw(self, one: ProposalCard) -> None:
         """Have the person take it back."""
@@ -103,19 +71,27 @@ class Deciding:
                 danger=True,
             )
 
-    def edit(self, one: ProposalCard, changes: Mapping[str, float | str], rows: Sequence[tuple[str, str, str]]) -> None:
-        """Have the person sign an edit that they saw."""
+    def edit(
+        self,
+        one: ProposalCard,
+        changes: Mapping[str, float | str],
+        rows: Sequence[tuple[str, str, str]],
+        design: Mapping[str, Quantity | str],
+    ) -> None:
+        """Have the person sign an edit that they saw.
+
+        Args:
+            one: as it was read.
+            changes: new levels by path.
+            rows: the same for people.
+            design: as it will be.
+        """
         said = (
             f"This makes revision {one.revision + 1}: approvals of revision {one.revision} are void, and the limits "
             "are checked again. It still has to be approved."
         )
         notes = f'<div class="lw-note">{markup.differences(rows)}</div>'
-        self._ask(one, "edit", said, notes, button="Sign the edit", comment_is_needed=False, changes=changes)
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a dialog is open."""
-        return any(isinstance(child, ui.dialog) and child.value for child in self.place.default_slot.children)
+        self._ask(one, "edit", said, notes + signed_words(one.read, design, frozenset(changes)), changes)
 
     def hold(self, dialog: ui.dialog, read: PublishedProposal) -> None:
         """Have ``watch`` close a dialog when what it is about is changed."""
@@ -139,10 +115,7 @@ class Deciding:
         one: ProposalCard,
         choice: Choice,
         said: str,
-        notes: str,
-        *,
-        button: str,
-        comment_is_needed: bool,
+        body: str,
         changes: Mapping[str, float | str] | None = None,
     ) -> None:
         if self.page.still_in() is None:
@@ -151,34 +124,38 @@ class Deciding:
             self._say_changed(one.read)
             return
 
-        async def send(password: str, comment: str) -> Counted:
-            self.must_be_as_read(one.read)
-            self._sending = True
-            try:
-                return await self.page.hall.voice.decide(
-                    self.page.visitor, password, one.read, choice, comment=comment, changes=changes
-                )
-            finally:
-                self._sending = False
-
         def over(answer: Counted) -> None:
             if answer.verdict == "counted":
                 self._open = None
 
+        title, button = _ASKED[choice]
         with self.place:
             dialog = confirm_signed(
                 self.page,
-                title=f"{_TITLES[choice]} {one.formula}?",
+                title=f"{title} {one.formula}?",
                 words=said,
-                markup=notes + signed_words(one.read, one.proposal),
-                action=send,
+                markup=body,
+                action=self._sender(one.read, choice, changes),
                 button=button,
-                comment="required" if comment_is_needed else "optional",
+                comment="required" if choice == "reject" else "optional",
                 comment_label="Reason" if choice == "reject" else "Comment",
                 danger=choice == "reject",
                 said=over,
             )
         self.hold(dialog, one.read)
+
+    def _sender(self, read: PublishedProposal, choice: Choice, changes: Mapping[str, float | str] | None) -> Action:
+        async def send(password: str, comment: str) -> Counted:
+            self.must_be_as_read(read)
+            self._sending = True
+            try:
+                return await self.page.hall.voice.decide(
+                    self.page.visitor, password, read, choice, comment=comment, changes=changes
+                )
+            finally:
+                self._sending = False
+
+        return send
 
     def is_as_read(self, read: PublishedProposal) -> bool:
         """Whether what is published is still exactly what was read."""
@@ -221,8 +198,9 @@ def changed_words(page: Frame, read: PublishedProposal) -> str:
         )
     outcome = picture.outcomes.get(read.proposal)
     if outcome is not None:
-        by = f" by {words.listed(outcome.by)}" if outcome.by else ""
-        return f"{read.proposal} was {outcome.verdict}{by} meanwhile."
+        by = f" by {who(','.join(outcome.by))}" if outcome.by else ""
+        verdict = VERDICTS[outcome.verdict][0]
+        return f"{read.proposal} {verdict if verdict == 'expired' else f'was {verdict}'}{by} meanwhile."
     return f"{read.proposal} does not wait any more."
 
 

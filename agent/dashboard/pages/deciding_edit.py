@@ -20,6 +20,7 @@ from agent.dashboard.views.proposal_edit import (
     Level,
     changed,
     choices_of,
+    design_after,
     foreseen,
     rows_of,
 )
@@ -29,6 +30,7 @@ from envs.errors import LabwrightError
 if TYPE_CHECKING:
     from agent.dashboard.pages.deciding import Deciding
     from agent.dashboard.pages.shell import Frame
+    from instruments.profile.questions import Preview
 
 _ASK = "Have it predicted first: then it can be signed."
 
@@ -47,6 +49,7 @@ class Editing:
         self.choices = choices_of(one.proposal, page.hall.live.picture)
         self.values: dict[str, Level | None] = {choice.path: choice.now for choice in self.choices}
         self.asked: dict[str, Level] | None = None
+        self.preview: Preview | None = None
         self.refused = False
         self.busy = False
         title = f"Edit {one.formula}"
@@ -133,16 +136,18 @@ class Editing:
                 self.show(changes, f"<p class='lw-note warn'>{said}</p>", refused=True)
             else:
                 seen = foreseen(self.one.proposal, answer.preview, self.page.hall.live.picture)
-                self.show(changes, outlook_markup(seen), refused=bool(seen.refusals))
+                self.show(changes, outlook_markup(seen), refused=bool(seen.refusals), preview=answer.preview)
         finally:
             if not self.dialog.is_deleted:
                 self.set_busy(False)
 
-    def show(self, changes: Mapping[str, Level], content: str, *, refused: bool) -> None:
+    def show(
+        self, changes: Mapping[str, Level], content: str, *, refused: bool, preview: Preview | None = None
+    ) -> None:
         """Show what was said to some changes, where they are still the ones that are chosen."""
         if self.dialog.is_deleted or changes != self.changes:
             return
-        self.asked, self.refused = dict(changes), refused
+        self.asked, self.refused, self.preview = dict(changes), refused, preview
         self.outlook.set_content(content)
 
     def set_busy(self, busy: bool) -> None:
@@ -154,10 +159,11 @@ class Editing:
     def go_on(self) -> None:
         """To the signature."""
         changes = self.changes
-        if not changes or self.refused:
+        if not changes or changes != self.asked or self.refused:
             return
         self.dialog.close()
-        self.deciding.edit(self.one, changes, rows_of(self.choices, changes))
+        design = design_after(self.one.proposal, changes, self.preview, self.page.hall.live.picture)
+        self.deciding.edit(self.one, changes, rows_of(self.choices, changes), design)
 
 
 def outlook_markup(seen: Foreseen) -> str:
@@ -169,7 +175,8 @@ def outlook_markup(seen: Foreseen) -> str:
         f"<td class='{'lw-new' if row.is_new else ''} {row.tone}'>{escape(row.after)}</td></tr>"
         for row in seen.rows
     )
-    dangers = "".join(f"<p class='lw-note {one.tone}'>{markup.danger(one)}</p>" for one in seen.dangers)
+    dangers = "".join(f"<p class='lw-note {one.tone}'>{markup.at_limit(one)}</p>" for one in seen.limits)
+    dangers += "".join(f"<p class='lw-note {one.tone}'>{markup.danger(one)}</p>" for one in seen.dangers)
     notes = "".join(f"<p class='lw-meta'>{escape(note)}</p>" for note in seen.notes)
     return (
         f"{refused}<div class='lw-scroll'><table class='lw-table lw-compared'><thead><tr><th></th><th>As proposed</th>"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from nicegui import ui
 
-from agent.dashboard.pages.proposal_markup import SIGNS
+from agent.dashboard.pages import proposal_markup as markup
+from agent.dashboard.pages.caveats import caveats
 from agent.dashboard.pages.signed import confirm_signed
 from agent.dashboard.views import words
 from agent.dashboard.views.proposal_card import ProposalCard
@@ -59,10 +60,10 @@ class DecidingMany:
             )
         (body,) = dialog.default_slot.children
         with body:
-            self.list = ui.html(self.markup(), sanitize=False).mark("many-list")
+            self.list = ui.html(self.listed(), sanitize=False).mark("many-list")
         self.list.move(body, target_index=1)
 
-    def markup(self) -> str:
+    def listed(self) -> str:
         """What is decided on, with what became of each."""
         return f'<ul class="lw-many">{"".join(self._line(card) for card in self.cards)}</ul>'
 
@@ -73,7 +74,7 @@ class DecidingMany:
                 continue
             self.said[card.id] = await self._one(card, password, comment)
             if not self.list.is_deleted:
-                self.list.set_content(self.markup())
+                self.list.set_content(self.listed())
         counted = [pid for pid, (_, verdict, _) in self.said.items() if verdict == "counted"]
         self.done(counted)
         all_of_them = len(counted) == len(self.cards)
@@ -101,15 +102,12 @@ class DecidingMany:
         tone, verdict, text = self.said.get(card.id, ("", "", ""))
         chip = f'<span class="lw-chip {tone}">{escape(verdict)}</span>' if verdict else ""
         process = ", ".join(f"{name} {words.formula(value)}" for name, value in card.process)
-        grave = next((d for d in card.dangers if d.severity == "danger"), None)
-        hazard = (
-            f"<br><span class='lw-danger bad'>{SIGNS['danger']} danger</span> {escape(grave.text)}"
-            if grave is not None
-            else ""
-        )
-        expected = f", {escape(card.predictions[0].text)}" if card.predictions else ""
+        notes = ""
+        if self.choice == "approve":
+            after = f"<p class='lw-note info'>{escape(card.quorum.when_approved)}</p>" if card.quorum.needed > 1 else ""
+            notes = caveats(card) + after
         return (
-            f"<li><b>{escape(card.formula)}</b>{expected} {chip}<br><span class='lw-meta'>{escape(card.id)}, revision "
-            f"{card.revision}, digest <code>{card.read.digest[:12]}</code><br>{escape(process)}</span>{hazard}"
-            f"{f'<br>{escape(text)}' if text else ''}</li>"
+            f"<li><b>{escape(card.formula)}</b>{markup.polymorph(card)} {chip}<br><span class='lw-meta'>"
+            f"{escape(card.id)}, revision {card.revision}, digest <code>{card.read.digest[:12]}</code></span><br>"
+            f"{escape(process)}{notes}{f'<p>{escape(text)}</p>' if text else ''}</li>"
         )

@@ -14,6 +14,7 @@ from agent.dashboard.pages.deciding import Deciding, decide_button
 from agent.dashboard.pages.deciding_edit import Editing
 from agent.dashboard.pages.proposal_slot import as_of, set_content, stale_words, tick_s
 from agent.dashboard.pages.shell import Frame, frame
+from agent.dashboard.pages.signed import is_dialog_open
 from agent.dashboard.ports import Hall
 from agent.dashboard.views import words
 from agent.dashboard.views.proposal_card import ProposalCard, card_of
@@ -195,9 +196,9 @@ class _One:
             Editing(self.page, self.deciding, one)
 
     def key(self, event: KeyEventArguments) -> None:
-        """One key opens a dialog, where none is open."""
+        """One key opens a dialog, where none is open: neither one about this proposal, nor the one of the stop."""
         plain = not (event.modifiers.ctrl or event.modifiers.alt or event.modifiers.meta)
-        if event.action.keydown and not event.action.repeat and plain and not self.deciding.is_busy:
+        if event.action.keydown and not event.action.repeat and plain and not is_dialog_open(self.body.client):
             what = {"a": "approve", "r": "reject", "e": "edit"}.get(str(event.key))
             if what is not None:
                 self.open(what)

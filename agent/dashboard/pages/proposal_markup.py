@@ -10,7 +10,7 @@ from agent.dashboard.drawing.crystal import crystal_svg
 from agent.dashboard.views import proposal_parts as parts
 from agent.dashboard.views import words
 from agent.dashboard.views.proposal_card import ProposalCard
-from agent.dashboard.views.proposal_limits import kept_in
+from agent.dashboard.views.proposal_limits import Limit, kept_in
 from agent.dashboard.views.proposals import Decided
 
 SIGNS = {"danger": "\N{WARNING SIGN}\ufe0e", "warning": "\N{WARNING SIGN}\ufe0e", "note": "\u2139\ufe0e"}
@@ -146,6 +146,14 @@ def danger(one: parts.Danger) -> str:
     return (
         f'<span class="lw-danger {one.tone}"><span aria-hidden="true">{SIGNS[one.severity]}</span> '
         f"<b>{escape(one.severity)}</b></span> {escape(one.text)} <span class='lw-meta'>{escape(one.code)}</span>"
+    )
+
+
+def at_limit(limit: Limit) -> str:
+    """A value that is beyond its limit, or near it."""
+    return (
+        f"<b>{escape(limit.words[:1].upper() + limit.words[1:])}</b>: {escape(limit.name)} {escape(limit.value)}, "
+        f"allowed {escape(limit.allowed)}"
     )
 
 

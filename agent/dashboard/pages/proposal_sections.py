@@ -147,12 +147,12 @@ def weighed(one: ProposalCard) -> str:
         rows.append(("Duration", f"<span class='lw-num'>{escape(one.duration)}</span>"))
     dangers = "".join(f"<p class='lw-note {danger.tone}'>{markup.danger(danger)}</p>" for danger in one.dangers)
     none = "<p class='lw-meta'>The laboratory's rules name no hazard of this design.</p>"
-    beyond = [limit for limit in one.limits if limit.tone == "bad"]
-    broken = "".join(
-        f"<p class='lw-note bad'><b>Beyond the limit</b>: {escape(limit.name)} {escape(limit.value)}</p>"
-        for limit in beyond
+    at_limits = "".join(
+        f"<p class='lw-note {limit.tone}'>{markup.at_limit(limit)}</p>"
+        for limit in one.limits
+        if limit.tone in {"bad", "warn"}
     )
-    return f"{broken}{dangers or none}{_pairs(rows) if rows else ''}"
+    return f"{at_limits}{dangers or none}{_pairs(rows) if rows else ''}"
 
 
 def limits(one: ProposalCard) -> str:

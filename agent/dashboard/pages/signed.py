@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final, Literal
 
-from nicegui import ui
+from nicegui import Client, ui
 
 from agent.dashboard.pages.naming import called
 from envs.errors import LabwrightError
@@ -96,6 +96,11 @@ def confirm_signed(
     """
     wording = Wording(title, words, markup, button, comment, comment_label, danger, even_old)
     return _Signing(page, wording, action, said).dialog
+
+
+def is_dialog_open(client: Client) -> bool:
+    """Whether any dialog is open in a browser: then nothing that is typed is meant for what stands behind it."""
+    return any(isinstance(element, ui.dialog) and element.value for element in client.elements.values())
 
 
 class _Signing:

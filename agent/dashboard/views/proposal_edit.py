@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent.dashboard.views import proposal_parts as parts
 from agent.dashboard.views import words
 from agent.dashboard.views.proposal_card import best_of, costs_of, goals_of
+from agent.dashboard.views.proposal_limits import Limit, kept_in, limits_of
 from instruments.messages import Quantity
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Foreseen:
         after: of the edit.
         rows: everything else, in pairs.
         dangers: of the edit.
+        limits: that the edit is near, or beyond.
         notes: what could not be told.
     """
 
@@ -88,6 +90,7 @@ class Foreseen:
     after: tuple[parts.Prediction, ...]
     rows: tuple[Compared, ...]
     dangers: tuple[parts.Danger, ...]
+    limits: tuple[Limit, ...]
     notes: tuple[str, ...]
 
 
@@ -154,6 +157,31 @@ def rows_of(choices: tuple[Choice, ...], changes: Mapping[str, Level]) -> tuple[
     )
 
 
+def design_after(
+    proposal: Proposal, changes: Mapping[str, Level], preview: Preview | None, picture: LabPicture
+) -> Mapping[str, Quantity | str]:
+    """A design as an edit makes it, by its preview where there is one.
+
+    Args:
+        proposal: that is edited.
+        changes: new levels by path.
+        preview: of these changes; None where nobody predicted them.
+        picture: the laboratory: it knows the formulas of crystals.
+    """
+    if preview is not None:
+        return preview.design
+    design: dict[str, Quantity | str] = {}
+    for path, before in proposal.design.items():
+        level = changes.get(path, before)
+        unit = before.unit if isinstance(before, Quantity) else "1"
+        design[path] = Quantity(value=level, unit=unit) if isinstance(level, float | int) else level
+    if CRYSTAL in changes and FORMULA in design and FORMULA not in changes:
+        campaign = picture.campaigns.get(proposal.campaign)
+        crystals = campaign.space.crystals if campaign is not None and campaign.space is not None else {}
+        design[FORMULA] = crystals.get(str(changes[CRYSTAL]), "that of the crystal")
+    return design
+
+
 def foreseen(proposal: Proposal, preview: Preview, picture: LabPicture) -> Foreseen:
     """What the agent says to an edit, beside what it said of the proposal."""
     goals, best = goals_of(picture, proposal.campaign), best_of(picture, proposal.campaign)
@@ -163,12 +191,16 @@ def foreseen(proposal: Proposal, preview: Preview, picture: LabPicture) -> Fores
         after=parts.predictions_of(preview.prediction, goals, best),
         rows=_compared(proposal, preview),
         dangers=parts.dangers_of(preview.hazards),
+        limits=tuple(limit for limit in limits_of(preview.checks) if limit.tone in {"bad", "warn"}),
         notes=preview.notes,
     )
 
 
 def _compared(proposal: Proposal, preview: Preview) -> tuple[Compared, ...]:
     rows: list[Compared] = []
+    made = _made_of(proposal.design), _made_of(preview.design)
+    if made[0] != made[1]:
+        rows.append(Compared("Made of", *made))
     if proposal.feasibility is not None or preview.feasibility is not None:
         rows.append(Compared("Can be made", _share(proposal.feasibility), _share(preview.feasibility)))
     before, after = parts.known_of(proposal.domain), parts.known_of(preview.domain)
@@ -181,6 +213,9 @@ def _compared(proposal: Proposal, preview: Preview) -> tuple[Compared, ...]:
                 after.tone if after is not None else "",
             )
         )
+    if proposal.checks or preview.checks:
+        (_, kept), (tone, said) = kept_in(limits_of(proposal.checks)), kept_in(limits_of(preview.checks))
+        rows.append(Compared("Limits", kept, said, tone))
     if proposal.duration is not None or preview.duration is not None:
         rows.append(Compared("Duration", _lasting(proposal.duration), _lasting(preview.duration)))
     old, new = dict(costs_of(proposal.cost)), dict(costs_of(preview.cost))
@@ -192,6 +227,11 @@ def _compared(proposal: Proposal, preview: Preview) -> tuple[Compared, ...]:
                  words.counted(preview.quorum, "person", "people"))
     )  # fmt: skip
     return tuple(rows)
+
+
+def _made_of(design: Mapping[str, Quantity | str]) -> str:
+    crystal = words.crystal_of(design)
+    return f"{words.formula_of(design)} ({crystal})" if crystal else words.formula_of(design)
 
 
 def _share(value: float | None) -> str:

@@ -76,6 +76,15 @@ class Quorum:
         others = "another person is" if self.missing == 1 else f"{_number(self.missing)} more people are"
         return f"{len(self.votes)} of {self.needed}: {words.listed(self.votes)} approved; {others} needed"
 
+    @property
+    def when_approved(self) -> str:
+        """What follows when one more person approves, for that person."""
+        others = self.missing - 1
+        if others < 1:
+            return "It is made as soon as the instruments are free."
+        more = "another person" if others == 1 else f"{_number(others)} more people"
+        return f"Yours is approval {len(self.votes) + 1} of {self.needed}: {more} must approve too."
+
 
 def _number(n: int) -> str:
     return ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")[n] if n < 10 else str(n)

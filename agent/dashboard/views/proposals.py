@@ -12,6 +12,7 @@ from agent.dashboard.views.proposal_card import ProposalCard, card_of, goals_of,
 from agent.dashboard.views.proposal_parts import Tone, expiry_of
 from agent.dashboard.views.proposal_rights import OPEN, is_own_revision
 from agent.dashboard.views.proposals_memo import Memo, Sources
+from agent.words import who
 
 if TYPE_CHECKING:
     from agent.dashboard.door.visitor import Visitor
@@ -35,7 +36,7 @@ SORTS: Mapping[Sort, str] = {
     "newest": "Newest",
 }
 _NORMAL = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-_VERDICTS: Mapping[str, tuple[str, Tone]] = {
+VERDICTS: Mapping[str, tuple[str, Tone]] = {
     "approved": ("approved", "good"),
     "rejected": ("rejected", "bad"),
     "edited": ("edited", "info"),
@@ -187,13 +188,13 @@ def decided(picture: LabPicture, now: datetime, pid: str) -> Decided | None:
 
 
 def _decided(outcome: Outcome, picture: LabPicture, now: datetime) -> Decided:
-    verdict, tone = _VERDICTS[outcome.verdict]
+    verdict, tone = VERDICTS[outcome.verdict]
     experiment = picture.experiments.get(outcome.experiment or "")
     return Decided(
         id=outcome.proposal,
         verdict=verdict,
         tone=tone,
-        by=words.listed([_actor(by) for by in outcome.by]),
+        by=who(",".join(outcome.by)),
         when=words.moment(outcome.ts, now),
         at=outcome.ts,
         reason=outcome.reason,
@@ -201,10 +202,6 @@ def _decided(outcome: Outcome, picture: LabPicture, now: datetime) -> Decided:
         experiment=outcome.experiment or "",
         is_told=experiment is not None,
     )
-
-
-def _actor(by: str) -> str:
-    return f"the rule {by.removeprefix('policy:')}" if by.startswith("policy:") else by
 
 
 def _matches(proposal: Proposal, wish: Wish) -> bool:
