@@ -49,8 +49,19 @@ def _check_person(name: str) -> None:
 
 @dataclass(frozen=True)
 class _Topic:
+    """What all forms have; ``key`` names a form's row of the profile.
+
+    Raises:
+        TopicError: when a level of the address cannot be one of a topic.
+    """
+
     _key: ClassVar[str] = ""
     lab: Lab
+
+    @override
+    def __init_subclass__(cls, key: str = "") -> None:
+        super().__init_subclass__()
+        cls._key = key or cls._key
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -144,31 +155,29 @@ class CampaignTopic(_Topic):
 
 
 @dataclass(frozen=True)
-class ExperimentTopic(_Topic):
-    """Where an experiment's state is kept.
+class ExperimentTopic(_Topic, key="experiment"):
+    """Where an experiment's state is kept."""
 
-    Raises:
-        TopicError: when the id cannot be a topic level.
-    """
-
-    _key: ClassVar[str] = "experiment"
     eid: str
 
 
 @dataclass(frozen=True)
-class ProposalTopic(_Topic):
-    """Where a proposal waits for people.
-
-    Raises:
-        TopicError: when the id cannot be a topic level.
-    """
-
-    _key: ClassVar[str] = "proposal"
+class _OfProposal(_Topic):
     pid: str
 
 
+class ProposalTopic(_OfProposal, key="proposal"):
+    """Where a proposal waits for people."""
+
+
+class OutcomeTopic(_OfProposal, key="outcome"):
+    """Where people read what became of a proposal."""
+
+
 @dataclass(frozen=True)
-class _PersonTopic(_Topic):
+class _OfPerson(_Topic):
+    """Raises a TopicError too when the name cannot be a person's."""
+
     user: str
 
     @override
@@ -178,63 +187,30 @@ class _PersonTopic(_Topic):
 
 
 @dataclass(frozen=True)
-class DecisionTopic(_PersonTopic):
-    """Where one person sends a decision about one proposal.
+class DecisionTopic(_OfPerson, key="decision"):
+    """Where one person sends a decision about one proposal."""
 
-    Raises:
-        TopicError: when the name cannot be a person's or the id cannot be a topic level.
-    """
-
-    _key: ClassVar[str] = "decision"
     pid: str
 
 
 @dataclass(frozen=True)
-class RequestTopic(_PersonTopic):
-    """Where one person asks for something.
+class RequestTopic(_OfPerson, key="request"):
+    """Where one person asks for something."""
 
-    Raises:
-        TopicError: when the name cannot be a person's or the id cannot be a topic level.
-    """
-
-    _key: ClassVar[str] = "request"
     rid: str
 
 
 @dataclass(frozen=True)
-class QuestionTopic(_PersonTopic):
-    """Where one person's program asks something that changes nothing.
-
-    Raises:
-        TopicError: when the name cannot be a person's or the id cannot be a topic level.
-    """
-
-    _key: ClassVar[str] = "question"
+class _OfQuestion(_OfPerson):
     qid: str
 
 
-@dataclass(frozen=True)
-class AnswerTopic(_PersonTopic):
-    """Where one person's question is answered.
-
-    Raises:
-        TopicError: when the name cannot be a person's or the id cannot be a topic level.
-    """
-
-    _key: ClassVar[str] = "answer"
-    qid: str
+class QuestionTopic(_OfQuestion, key="question"):
+    """Where one person's program asks something that changes nothing."""
 
 
-@dataclass(frozen=True)
-class OutcomeTopic(_Topic):
-    """Where people read what became of a proposal.
-
-    Raises:
-        TopicError: when the id cannot be a topic level.
-    """
-
-    _key: ClassVar[str] = "outcome"
-    pid: str
+class AnswerTopic(_OfQuestion, key="answer"):
+    """Where one person's question is answered."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from agent import core
@@ -129,9 +129,12 @@ def _(event: ev.StepShadowed) -> str:
 
 @_of(ev.StepEnded)
 def _(event: ev.StepEnded) -> str:
-    found = ", ".join(_found(name, *reading) for name, reading in sorted(event.found.items()))
-    because = found if event.state == "succeeded" else event.error
+    because = _listed(event.found) if event.state == "succeeded" else event.error
     return f"{event.experiment}: {event.step} {event.state}{_because(because)}"
+
+
+def _listed(found: Mapping[str, ev.Reading]) -> str:
+    return ", ".join(_found(name, *reading) for name, reading in sorted(found.items()))
 
 
 def _found(name: str, value: float, std: float) -> str:
@@ -158,8 +161,7 @@ def _(event: ev.SampleMoved) -> str:
 
 @_of(ev.ResultAmended)
 def _(event: ev.ResultAmended) -> str:
-    found = ", ".join(_found(name, *reading) for name, reading in sorted(event.found.items()))
-    return f"{event.by} corrected the result of {event.experiment} to {found}{_because(event.reason)}"
+    return f"{event.by} corrected the result of {event.experiment} to {_listed(event.found)}{_because(event.reason)}"
 
 
 @_of(ev.ResultRetracted)

@@ -194,3 +194,13 @@ def test_whoever_can_have_an_identity_can_decide_and_nobody_else(name: str) -> N
             LAB.decision(name, "p")
     else:
         assert LAB.decision(name, "p") == f"{HEAD}decision/{name}/p"
+
+
+def test_addresses_of_two_forms_are_never_the_same() -> None:
+    lab = Lab("labwright", "hall-3")
+    pairs = [(ProposalTopic(lab, "p-1"), OutcomeTopic(lab, "p-1")),
+             (QuestionTopic(lab, "anna", "q-1"), AnswerTopic(lab, "anna", "q-1"))]  # fmt: skip
+    for one, other in pairs:
+        assert one != other
+        assert str(one) != str(other)
+        assert (lab.read(str(one)), lab.read(str(other))) == (one, other)

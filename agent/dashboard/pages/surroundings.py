@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nicegui import ui
 
@@ -118,21 +118,13 @@ class Surroundings:
 
     def ask_to_stop(self) -> None:
         """Open the dialog that stops the laboratory."""
-        page = self._page
-        if page.still_in() is None:
-            return
-
-        async def stop(password: str, reason: str) -> Counted:
-            return await page.hall.voice.ask(page.visitor, password, "stop-lab", comment=reason)
-
-        confirm_signed(
-            page,
+        self._ask(
+            "stop-lab",
             title="Stop the laboratory?",
             words=(
                 "Jobs that run are cancelled, and nothing further is begun in any campaign until a person clears the "
                 "stop. This is a request over the network: in danger use the emergency stop at the instrument."
             ),
-            action=stop,
             button="Stop the laboratory",
             comment="required",
             comment_label="Why",
@@ -142,22 +134,26 @@ class Surroundings:
 
     def ask_to_clear(self) -> None:
         """Open the dialog that clears the laboratory's stop."""
+        stop = self._stop_now()
+        self._ask(
+            "clear-lab",
+            title="Clear the laboratory's stop?",
+            words="You say that it is safe to go on. Campaigns that were running go on at once.",
+            markup=f"<p>{markup.stopped(stop, self._page.hall.live.now())}</p>" if stop else "",
+            button="Clear the stop",
+            comment="optional",
+        )
+
+    def _ask(self, action: Literal["stop-lab", "clear-lab"], **dialog: Any) -> None:
+        """Have the person sign a request about the whole laboratory, in a dialog of these words."""
         page = self._page
         if page.still_in() is None:
             return
 
-        async def clear(password: str, reason: str) -> Counted:
-            return await page.hall.voice.ask(page.visitor, password, "clear-lab", comment=reason)
+        async def send(password: str, reason: str) -> Counted:
+            return await page.hall.voice.ask(page.visitor, password, action, comment=reason)
 
-        confirm_signed(
-            page,
-            title="Clear the laboratory's stop?",
-            words="You say that it is safe to go on. Campaigns that were running go on at once.",
-            markup=f"<p>{markup.stopped(self._stop_now(), page.hall.live.now())}</p>" if self._stop_now() else "",
-            action=clear,
-            button="Clear the stop",
-            comment="optional",
-        )
+        confirm_signed(page, action=send, **dialog)
 
     def _stop_now(self) -> Stop | None:
         lab = self._page.hall.live.picture.lab
