@@ -41,7 +41,7 @@ class Onlooker:
 
     async def open(self) -> float:
         """Log in, load the list, and connect; returns the seconds from asking for the list until the socket stands."""
-        http = await self._stack.enter_async_context(httpx.AsyncClient(trust_env=False, follow_redirects=True))
+        http = await self._stack.enter_async_context(httpx.AsyncClient(trust_env=False))
         form = await http.get(f"{self._base}/login")
         token = _found(_TOKEN, form.text)
         said = {"name": self._name, "password": self._password, "csrf": token, "next": ""}
@@ -49,7 +49,8 @@ class Onlooker:
             f"{self._base}/login", files={k: (None, v) for k, v in said.items()},
             headers={"Origin": self._base.removesuffix("/dashboard")},
         )  # fmt: skip
-        inside.raise_for_status()
+        if not inside.is_redirect or "login" in inside.headers["location"]:
+            raise RuntimeError(f"{self._name} is not let in: {inside.status_code}")
         begun = time.perf_counter()
         page = await http.get(f"{self._base}/proposals", headers={"Accept": "text/html"})
         self._client, self._next = _found(_CLIENT, page.text), int(_found(_NEXT, page.text))
