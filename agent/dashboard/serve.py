@@ -11,12 +11,14 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from agent.dashboard.app import Dashboard
 from agent.dashboard.door.keys import Keys
 from agent.dashboard.door.settings import DoorSettings
 from agent.dashboard.live.patience import PatientTransport
+from agent.dashboard.live.upkeep import kept_up
 from agent.dashboard.live.watch import Watch
 from agent.dashboard.notices import runner
 from agent.dashboard.notices.outlet import Secrets
@@ -80,7 +82,7 @@ async def opened(
         sleeper=sleeper,
     )
     keys = Keys(plan.identities)
-    watch = Watch(transport, plan.topics, clock=clock, sleeper=sleeper)
+    watch = Watch(transport, plan.topics, clock=clock, sleeper=sleeper, trouble=lambda: transport.trouble)
     voice = Voice(transport, plan.topics, watch, keys, clock=clock, sleeper=sleeper)
     dashboard = Dashboard(
         live=watch, voice=voice, keys=keys, settings=plan.door, notices=plan.notify.browser, clock=clock.elapsed,
@@ -89,7 +91,8 @@ async def opened(
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(dashboard.running())
         await stack.enter_async_context(watch.running())
-        telling = asyncio.create_task(runner.run(watch, plan.notify, senders, clock, sleeper), name="notices")
+        tell = partial(runner.run, watch, plan.notify, senders, clock, sleeper)
+        telling = asyncio.create_task(kept_up(tell, "the telling of what waits", sleeper), name="notices")
         stack.push_async_callback(_ended, telling)
         yield dashboard
 

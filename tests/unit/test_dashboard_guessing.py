@@ -102,7 +102,7 @@ def test_after_some_wrong_passwords_each_further_one_waits_longer_and_says_so(
         assert "wait" not in said[FREE_BY_SESSION - 2]
         assert said[FREE_BY_SESSION - 1].endswith("please wait 1 s before the next try. Nothing was sent.")
         assert said[-1] == "too many wrong passwords: please wait 1 s before the next try. Nothing was sent."
-        waits = []
+        waits: list[int] = []
         for _ in range(8):
             bench.clock.at += (waits or [1])[-1]
             waits.append(int((await bench.signs(DESK, "another guess")).split(" s before")[0].rsplit(" ", 1)[-1]))

@@ -44,7 +44,7 @@ def test_an_agent_that_begins_anew_with_its_clock_set_back_is_believed(kept: boo
         assert picture.agents[AGENT].state == "busy"
         say(TOPICS.experiment("hard-E001"), sample_experiment(1, "ended", boot_id=EARLIER, seq=4))
         await asyncio.sleep(0.01)
-        assert picture.experiments["hard-E001"].phase == "ended"
+        assert picture.experiments["hard-E001"].ended_at == sample_experiment(1, "ended").ended_at
 
     during(act)
 

@@ -10,6 +10,7 @@ import pytest
 from dashboard_samples import NOW, FakeLive, sample_picture, sample_proposal, waiting
 from mail_room import HOST, hook, mail_room
 from patience import until
+from typing_extensions import override
 
 from agent.dashboard.live.freshness import Freshness
 from agent.dashboard.notices.bulletin import Notice
@@ -157,3 +158,21 @@ def test_mail_and_webhook_are_told_the_same_and_a_busy_mail_server_is_tried_agai
     assert len(room.got) == 1
     assert room.busy == 0
     assert end.is_signed_with("s")
+
+
+def test_a_reader_whose_choice_fails_once_is_told_later(caplog: pytest.LogCaptureFixture) -> None:
+    class Choosy(Reader):
+        chosen = 0
+
+        @override
+        def wants(self, item: Item, lab: Laboratory | None) -> bool:
+            self.chosen += 1
+            if self.chosen == 1:
+                raise OverflowError("a date that no clock showed")
+            return True
+
+    reader = Choosy()
+    live = FakeLive(sample_picture(1, 0))
+    watch(live, parse_notify({}), [reader], {}, 2 * HOUR)
+    assert reader.got
+    assert "a date that no clock showed" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from instruments.clock import Sleeper
@@ -10,6 +11,7 @@ from instruments.errors import TransportError
 from instruments.transport import Handler, Hook, Mirror, Transport
 
 _FIRST_S, _LONGEST_S = 1.0, 30.0
+_log = logging.getLogger(__name__)
 
 
 class PatientTransport:
@@ -54,8 +56,8 @@ class PatientTransport:
         while not self._stands and not self._closed:
             try:
                 await self._attempt()
-            except TransportError as error:
-                self.trouble = str(error)
+            except Exception as error:  # noqa: BLE001 - whatever it is: people are told, and it is tried again
+                self._complain(error)
                 await self._inner.close()
                 await self._sleeper(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_S)
@@ -63,6 +65,13 @@ class PatientTransport:
                     self._inner = self._make()
             else:
                 self._stands, self.trouble = True, ""
+
+    def _complain(self, error: Exception) -> None:
+        said = str(error) or type(error).__name__
+        if said != self.trouble:  # one line for each trouble, not for each attempt
+            known = isinstance(error, TransportError)
+            _log.warning("the dashboard cannot reach its broker: %s", said, exc_info=None if known else error)
+        self.trouble = said
 
     async def _attempt(self) -> None:
         inner = self._inner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ from agent.dashboard.live.fold import Fold, patterns
 from agent.dashboard.live.herald import Herald
 from agent.dashboard.live.picture import Change, LabPicture
 from agent.dashboard.live.standing import Link, judge
+from agent.dashboard.live.upkeep import kept_up
 from instruments.clock import Clock, Sleeper
 from instruments.topics import Lab
 from instruments.transport import Message, Transport
@@ -28,6 +30,8 @@ QUIET_S = 1.0
 UNSEEN_S = 2.0
 """A loss that nobody saw was shorter than this: clients wait a second before they connect again."""
 _LINK = Change("link")
+_ENDED = "the dashboard does not listen to it any more: see its log, and start it again"
+_log = logging.getLogger(__name__)
 
 
 class Watch:
@@ -55,6 +59,7 @@ class Watch:
         self._clock = clock
         self._sleeper = sleeper
         self._trouble = trouble
+        self._ended = False
         self._fold = Fold(topics, clock, LabPicture())
         self._herald = Herald(sleeper, self._one_moment)
         self._moment: datetime | None = None
@@ -78,7 +83,8 @@ class Watch:
     def freshness(self) -> Freshness:
         """Whether it is how things stand."""
         self._look()
-        return judge(self.picture, replace(self._link, trouble=self._trouble()), self._clock.elapsed())
+        trouble = _ENDED if self._ended else self._trouble()
+        return judge(self.picture, replace(self._link, trouble=trouble), self._clock.elapsed())
 
     def now(self) -> datetime:
         """The laboratory's time; one moment for all that are told of a change, so that one answer serves them all."""
@@ -102,11 +108,17 @@ class Watch:
     async def running(self) -> AsyncIterator[Watch]:
         """Watch while the context lasts; it begins before the broker is there."""
         task = asyncio.create_task(self.run(), name="dashboard watch")
+        task.add_done_callback(self._note_end)
         try:
             yield self
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            self._ended = True
+            _log.error("the dashboard does not listen to its broker any more", exc_info=task.exception())
 
     async def run(self) -> None:
         """Connect, and watch until cancelled; the transport is closed then.
@@ -117,8 +129,10 @@ class Watch:
         self._transport.on_reconnect(self._returned)
         for pattern in patterns(self._topics):
             await self._transport.subscribe(pattern, self._note)
-        telling = asyncio.create_task(self._herald.run(), name="dashboard news")
-        looking = asyncio.create_task(self._keep_looking(), name="dashboard link")
+        telling = asyncio.create_task(kept_up(self._herald.run, "the news", self._sleeper), name="dashboard news")
+        looking = asyncio.create_task(
+            kept_up(self._keep_looking, "the look at its broker", self._sleeper), name="dashboard link"
+        )
         try:
             await self._transport.connect()
             await asyncio.gather(telling, looking)

@@ -59,23 +59,22 @@ async def run(live: Live, settings: NotifySection, senders: Sequence[Outlet], cl
     desks = [_Desk(sender, bulletin(settings.after_s, settings.again_h), clock) for sender in senders]
     async with asyncio.TaskGroup() as under_way:
         while True:
-            if live.freshness().live:
-                items = _waiting(live, settings)
-                for desk in desks:
-                    notice = desk.due(live, items)
-                    if notice is not None:
-                        desk.busy = True
-                        under_way.create_task(desk.deliver(notice, live), name=f"notice by {desk.outlet.name}")
+            for desk, notice in _due(live, settings, desks):
+                desk.busy = True
+                under_way.create_task(desk.deliver(notice, live), name=f"notice by {desk.outlet.name}")
             await sleeper(LOOK_S)
 
 
-def _waiting(live: Live, settings: NotifySection) -> tuple[Item, ...]:
-    """What waits; nothing where that cannot be said, for the dashboard around must go on."""
+def _due(live: Live, settings: NotifySection, desks: Sequence[_Desk]) -> list[tuple[_Desk, Notice]]:
+    """What is to be told now; nothing where that cannot be said, for the next look may go well."""
     try:
-        return waiting_in(live.picture, settings.about)
+        if not live.freshness().live:
+            return []
+        items = waiting_in(live.picture, settings.about)
+        return [(desk, notice) for desk in desks if (notice := desk.due(live, items)) is not None]
     except Exception:  # noqa: BLE001 - whatever it is, it is logged whole
         _log.exception("what waits for people cannot be told")
-        return ()
+        return []
 
 
 @dataclass
