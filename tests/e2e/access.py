@@ -34,23 +34,26 @@ _LOOK = """async () => {
     return [e.getAttribute("aria-label"), e.title, e.alt, e.placeholder, e.textContent, ...by, ...labels, ...alt]
       .some(t => (t ?? "").trim());
   };
-  for (const e of document.querySelectorAll("button, a[href], input:not([type=hidden]), select, textarea, [role=button],"
-      + "[role=combobox], [role=tab], [role=img], summary"))
+  const used = "button, a[href], input:not([type=hidden]), select, textarea, summary, [role=button], [role=combobox], "
+    + "[role=tab], [role=img]";
+  for (const e of document.querySelectorAll(used))
     if (seen(e) && !named(e)) faults.push(`no name: ${which(e)}`);
-  for (const e of document.querySelectorAll("img")) if (!e.hasAttribute("alt")) faults.push(`no alt: ${e.src.slice(-40)}`);
+  for (const e of document.querySelectorAll("img:not([alt])")) faults.push(`no alt: ${e.src.slice(-40)}`);
 
   // Headings: one of the first level, and none is left out on the way down.
   const levels = [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].filter(seen).map(e => Number(e.tagName[1]));
   if (levels.filter(l => l === 1).length !== 1) faults.push(`headings of level 1: ${levels.join(" ")}`);
   levels.forEach((l, i) => { if (i && l > levels[i - 1] + 1) faults.push(`from h${levels[i - 1]} to h${l}`); });
   if (!document.documentElement.lang) faults.push("the page has no language");
-  if (document.querySelectorAll("main:not([role=presentation])").length !== 1) faults.push("there is not one main part");
+  const mains = document.querySelectorAll("main:not([role=presentation])").length;
+  if (mains !== 1) faults.push(`main parts: ${mains}`);
   const ids = [...document.querySelectorAll("[id]")].map(e => e.id);
   for (const id of new Set(ids.filter((id, i) => ids.indexOf(id) !== i))) faults.push(`the id ${id} is given twice`);
 
   // Contrast, as WCAG 2 counts it, of all words on a plain surface.
   const parse = c => { const n = (c.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
-    return c.startsWith("color(srgb") ? [n[0] * 255, n[1] * 255, n[2] * 255, n[3] ?? 1] : [n[0], n[1], n[2], n[3] ?? 1]; };
+    const of = c.startsWith("color(srgb") ? 255 : 1;
+    return [n[0] * of, n[1] * of, n[2] * of, n[3] ?? 1]; };
   const over = (a, b) => [0, 1, 2].map(i => a[i] * a[3] + b[i] * (1 - a[3])).concat(1);
   const light = c => { const [r, g, b] = c.slice(0, 3).map(v => v / 255)
     .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
@@ -67,10 +70,10 @@ _LOOK = """async () => {
   };
   const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const told = new Set();
+  const exempt = "svg, script, style, [disabled], [aria-disabled=true], .disabled, .lw-hidden-label, .lw-skip";
   while (words.nextNode()) {
     const e = words.currentNode.parentElement;
-    if (!words.currentNode.textContent.trim() || !e || e.closest("svg, script, style, [disabled], [aria-disabled=true], "
-        + ".disabled, .lw-hidden-label, .lw-skip") || !seen(e)) continue;
+    if (!words.currentNode.textContent.trim() || !e || e.closest(exempt) || !seen(e)) continue;
     const base = behind(e), style = getComputedStyle(e);
     if (base === null) continue;
     let opacity = 1;
@@ -106,7 +109,8 @@ _FOCUSED = """async () => {
     await new Promise(requestAnimationFrame);
     for (let at = e, i = 0; at && i < 4; at = at.parentElement, i++) shown ||= ringed(at);
   }
-  return {key, shown, what: `${e.tagName.toLowerCase()}.${String(e.className).slice(0, 50)} ${e.textContent.slice(0, 30)}`};
+  const what = `${e.tagName.toLowerCase()}.${String(e.className).slice(0, 50)} ${e.textContent.slice(0, 30)}`;
+  return {key, shown, what};
 }"""
 
 
