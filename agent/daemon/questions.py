@@ -1,7 +1,7 @@
 """What people's programs ask, answered beside everything else: it changes nothing, and holds nobody up.
 
 A question is noted when it comes and answered later: its handler waits for nothing, so that decisions behind it are
-heard at once. One of each kind is worked at, a few wait, and whoever asks too much is told so in words.
+heard at once. One of each kind is worked at, a few of each person wait, and whoever asks too much is told so in words.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import json
 import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from agent.daemon import logs
+from agent.daemon.answer_size import fitting_answer
+from agent.daemon.question_line import Asked, Line
 from envs.errors import LabwrightError
 from instruments.clock import Clock
 from instruments.profile.questions import Answer, Question
@@ -25,8 +27,10 @@ from instruments.topics import Lab
 from instruments.transport import Message, Transport
 
 _log = logs.get("questions")
-WAITING = 16
-"""Most questions that wait, of all kinds together."""
+WAITING = 32
+"""Most questions of a kind that wait."""
+A_PERSON: Mapping[About, int] = {"preview": 3, "audit": 4, "verify": 2, "picture": 8}
+"""Most of them that are of one person: a page shows several pictures at once."""
 A_MINUTE = 60
 """Most questions of one person in a minute."""
 MINUTE_S = 60.0
@@ -42,25 +46,11 @@ Answering = Callable[[Question], Awaitable[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
-class _Asked:
-    user: str
-    question: Question
-
-
-@dataclass(frozen=True)
 class _Refused:
     user: str
     qid: str
     about: About
     words: str
-
-
-@dataclass
-class _Kind:
-    """One kind of questions: those that wait, and what wakes the one who answers them."""
-
-    waiting: deque[_Asked] = field(default_factory=deque)
-    bell: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Questions:
@@ -88,7 +78,7 @@ class Questions:
         self._transport = transport
         self._clock = clock
         self._monotonic = monotonic
-        self._kinds = {kind: _Kind() for kind in KINDS}
+        self._lines = {kind: Line(WAITING, A_PERSON[kind]) for kind in KINDS}
         self._refusals: deque[_Refused] = deque(maxlen=REFUSALS)
         self._refused = asyncio.Event()
         self._counted: OrderedDict[str, deque[float]] = OrderedDict()
@@ -96,7 +86,7 @@ class Questions:
     @property
     def waiting(self) -> int:
         """Questions that nobody works at yet."""
-        return sum(len(kind.waiting) for kind in self._kinds.values())
+        return sum(len(line) for line in self._lines.values())
 
     async def listen(self, transport: Transport) -> None:
         """Subscribe."""
@@ -104,7 +94,7 @@ class Questions:
 
     async def run(self) -> None:
         """Answer until cancelled."""
-        work = [self._answer_all(kind) for kind in self._kinds.values()]
+        work = [self._answer_all(line) for line in self._lines.values()]
         tasks = [asyncio.create_task(one) for one in (*work, self._refuse_all())]
         try:
             await asyncio.gather(*tasks)
@@ -137,9 +127,7 @@ class Questions:
         if words := self._against(user, qid, question):
             self._refuse(_Refused(user, qid, question.about, words))
             return
-        kind = self._kinds[question.about]
-        kind.waiting.append(_Asked(user, question))
-        kind.bell.set()
+        self._lines[question.about].join(Asked(user, question))
 
     def _against(self, user: str, qid: str, question: Question) -> str:
         """Why a question is not taken; empty where it is."""
@@ -151,9 +139,7 @@ class Questions:
             return f"nobody here answers what is about {question.about}"
         if not self._counts(user):
             return f"{A_MINUTE} questions a minute are answered to each person: ask again in a minute"
-        if self.waiting >= WAITING:
-            return f"{WAITING} questions wait already: ask again in a moment"
-        return ""
+        return self._lines[question.about].against(user)
 
     def _counts(self, user: str) -> bool:
         """Whether a person may ask one more now; counts it if so."""
@@ -185,12 +171,11 @@ class Questions:
 
     # ---- Answering
 
-    async def _answer_all(self, kind: _Kind) -> None:
+    async def _answer_all(self, line: Line) -> None:
         while True:
-            await kind.bell.wait()
-            kind.bell.clear()
-            while kind.waiting:
-                asked = kind.waiting.popleft()
+            await line.bell.wait()
+            line.bell.clear()
+            while (asked := line.next()) is not None:
                 await self._say(asked.user, await self._answer(asked.question))
 
     async def _refuse_all(self) -> None:
@@ -218,7 +203,7 @@ class Questions:
 
     async def _say(self, user: str, answer: Answer) -> None:
         try:
-            await self._transport.publish(self._topics.answer(user, answer.question), answer.to_bytes())
+            await self._transport.publish(self._topics.answer(user, answer.question), fitting_answer(answer))
         except LabwrightError as error:
             _log.warning("an answer could not be sent", user=user, about=answer.about, reason=str(error))
         except Exception:  # noqa: BLE001 - likewise

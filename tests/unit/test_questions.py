@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from patience import until
 
-from agent.daemon.questions import A_MINUTE, MAX_QUESTION, WAITING, Answering, Questions
+from agent.daemon.questions import A_MINUTE, A_PERSON, MAX_QUESTION, WAITING, Answering, Questions
 from envs.errors import UserError
 from instruments.clock import SimClock
 from instruments.errors import TransportError
 from instruments.local import LocalBus, LocalTransport
-from instruments.profile.questions import Answer, Question
+from instruments.profile.agent_messages import Check, Hazard
+from instruments.profile.questions import Answer, Entry, Preview, Question
 from instruments.topics import Lab
 from instruments.transport import Message
 
@@ -126,7 +127,7 @@ def test_one_of_each_kind_is_worked_at_and_kinds_do_not_wait_for_each_other() ->
 
     async def scene(room: Room) -> None:
         for n in range(5):
-            room.ask(f"slow-{n}", about="verify")
+            room.ask(f"slow-{n}", user=f"user-{n}", about="verify")
         room.ask("quick")
         assert [a.question for a in await room.answered()] == ["quick"]
         gate.set()
@@ -155,6 +156,68 @@ def test_more_than_a_few_waiting_are_refused_in_words() -> None:
         assert sum(not answer.refused for answer in await room.answered(WAITING + 4)) == WAITING + 1
 
     Room({"audit": slow}).play(scene)
+
+
+def test_one_persons_many_keep_nobody_elses_away() -> None:
+    gate, begun = asyncio.Event(), asyncio.Event()
+
+    async def slow(_question: Question) -> Mapping[str, Any]:
+        begun.set()
+        await gate.wait()
+        return {}
+
+    async def scene(room: Room) -> None:
+        room.ask("first", user="mallory", about="preview", proposal="P1")
+        await begun.wait()
+        for n in range(20):
+            room.ask(f"m{n}", user="mallory", about="preview", proposal="P1")
+        refused = [answer.refused for answer in await room.answered(20 - A_PERSON["preview"])]
+        assert all("of yours wait already" in words for words in refused)
+        room.ask("annas", about="audit")
+        n = 1 + len(refused)
+        assert (await room.answered(n))[-1].question == "annas"
+        room.ask("annas-too", about="preview", proposal="P2")
+        gate.set()
+        last = [answer.question for answer in (await room.answered(n + A_PERSON["preview"] + 2))[n:]]
+        assert last == ["first", "m0", "annas-too", "m1", "m2"], "people are served in turns"
+
+    Room({"preview": slow, "audit": nothing}).play(scene)
+
+
+def entry(seq: int, text: str) -> Entry:
+    return Entry(seq=seq, at=datetime(2026, 5, 4, tzinfo=UTC), kind="request.accepted", text=text, hash=SHA)
+
+
+def test_an_answer_that_is_too_long_is_cut_to_what_a_message_holds() -> None:
+    async def page(question: Question) -> Mapping[str, Any]:
+        return {"entries": tuple(entry(100 - n, "\x01" * 2000) for n in range(question.limit)), "more": False}
+
+    async def scene(room: Room) -> None:
+        room.ask(limit=100)
+        (answer,) = await room.answered()
+        assert (answer.refused, answer.more) == ("", True)
+        assert [one.seq for one in answer.entries] == list(range(100, 50, -1)), "the newest, so that one can go on"
+        room.ask("q2", limit=5)
+        assert [len(one.entries) for one in await room.answered(2)] == [50, 5]
+
+    Room({"audit": page}).play(scene)
+
+
+def test_an_answer_that_cannot_be_cut_is_refused_in_words() -> None:
+    async def much(_question: Question) -> Mapping[str, Any]:
+        text, line = "\x01" * 2000, "\x01" * 200
+        checks = 64 * (Check(instrument=line, command=line, parameter=line, value=line),)
+        preview = Preview(
+            proposal="P1", revision=1, design={"a": "b"}, refusals=32 * (text,), notes=16 * (text,), checks=checks,
+            hazards=32 * (Hazard(code="h", text=text),),
+        )  # fmt: skip
+        return {"preview": preview}
+
+    async def scene(room: Room) -> None:
+        room.ask(about="preview", proposal="P1")
+        assert (await room.answered())[0].refused == "the answer is too long for a message of the bus"
+
+    Room({"preview": much}).play(scene)
 
 
 def test_sixty_a_minute_for_each_person() -> None:
