@@ -14,12 +14,15 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 from nicegui import Client, core, ui
 from nicegui.translations import translations
+from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
@@ -154,7 +157,11 @@ class _Static:
         path = inside(scope).removeprefix("/static")
         if path == ICON:
             path = "/icon.svg"
-        await self._files({**scope, "path": path, "root_path": ""}, receive, send)
+        try:
+            await self._files({**scope, "path": path, "root_path": ""}, receive, send)
+        except HTTPException as error:  # nothing around the guard would answer it where this is served by itself
+            words = HTTPStatus(error.status_code).phrase
+            await PlainTextResponse(words, error.status_code, error.headers)(scope, receive, send)
 
 
 def _configure(host: FastAPI, title: str) -> None:

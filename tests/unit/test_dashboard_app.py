@@ -158,3 +158,24 @@ def test_an_error_while_it_runs_ends_it_as_cleanly(tmp_path: Path) -> None:
     with pytest.raises(LookupError, match="of the test"):
         visit(tmp_path, journey)
     assert not Client.instances
+
+
+@pytest.mark.parametrize("mounted", [True, False])
+def test_a_file_that_is_not_there_is_answered_plainly_to_whoever_asks(tmp_path: Path, mounted: bool) -> None:
+    async def journey(http: httpx.AsyncClient) -> None:
+        http.cookies.clear()
+        for method, address, status in (
+            ("GET", "/dashboard/static/nothing.css", 404),
+            ("GET", "/dashboard/static/..%2f..%2fapp.py", 404),
+            ("GET", "/dashboard/static/", 404),
+            ("POST", "/dashboard/favicon.ico", 405),
+        ):
+            headers = {"origin": HOST}
+            answer = await http.request(method, address, headers=headers)
+            assert answer.status_code == status, address
+            assert len(answer.text) < 30
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert "default-src" in answer.headers["content-security-policy"]
+            assert answer.headers["cache-control"] == "no-store"
+
+    visit(tmp_path, journey, mounted=mounted)

@@ -306,7 +306,7 @@ def test_a_form_counts_for_the_browser_that_was_given_it() -> None:
     "wanted",
     [
         "", "https://evil.example/dashboard/", "//evil.example/dashboard/", "/\\evil.example",
-        "/dashboard/\\evil.example",
+        "/dashboard/\\evil.example", "/dashboard/%2e%2e/x", "/dashboard/a/%2E./%2e%2e/x",
         "/elsewhere", "/dashboardish", "/dashboard/login", "/dashboard/logout", "/dashboard/../elsewhere",
         "/dashboard/\r\nset-cookie: a=b", "javascript:alert(1)", "/dashboard\t//evil.example",
     ],

@@ -1,10 +1,13 @@
 """What a browser says while its page is out of sight: what began to wait since, to whom it concerns."""
 
+import gc
+import weakref
+
 from dashboard_samples import NOW, FakeLive, sample_picture, sample_proposal, waiting
 
 from agent.dashboard.door.visitor import Visitor
 from agent.dashboard.live.freshness import Freshness
-from agent.dashboard.notices.browser import LOOK_S, MOST, Absence, Lookout, notices_of
+from agent.dashboard.notices.browser import LOOK_S, MOST, Absence, Lookout, lookout_of, notices_of
 from agent.roles import Role
 from instruments.clock import SimClock
 
@@ -53,3 +56,14 @@ def test_many_are_one_notice_that_counts_them() -> None:
     assert one["title"] == "hall-3: 9 things wait for you"
     assert few[0]["href"] == "/dashboard/proposals/hard-P001"
     assert len({each["tag"] for each in few}) == MOST
+
+
+def test_all_pages_of_a_laboratory_share_one_lookout_and_it_goes_with_the_last_of_them() -> None:
+    live, clock = FakeLive(sample_picture()), SimClock(NOW)
+    lookout = lookout_of(live, clock)
+    assert lookout_of(live, clock) is lookout
+    assert lookout_of(FakeLive(sample_picture()), clock) is not lookout
+    gone = weakref.ref(live)
+    del live, lookout
+    gc.collect()
+    assert gone() is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from agent.dashboard.door.sessions import ABSOLUTE_S, IDLE_S
 from envs.errors import ConfigError
@@ -59,7 +59,7 @@ class DoorSettings:
         split = urlsplit(wanted)
         mine = split.path == self.prefix or split.path.startswith(home)
         door = split.path in {self.path("/login"), self.path("/logout")}
-        if split.scheme or split.netloc or not mine or door or ".." in split.path.split("/"):
+        if split.scheme or split.netloc or not mine or door or ".." in unquote(split.path).split("/"):
             return home
         return wanted
 

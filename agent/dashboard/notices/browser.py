@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 from agent.dashboard.notices.settings import ALL
 from agent.dashboard.notices.waiting import Item, waiting_in
@@ -74,12 +74,13 @@ class Lookout:
         return self._items
 
 
-_lookouts: WeakKeyDictionary[Live, Lookout] = WeakKeyDictionary()
+_lookouts: WeakValueDictionary[int, Lookout] = WeakValueDictionary()
+"""By the laboratory's identity, which nothing else has while its lookout holds it; gone with the last page."""
 
 
 def lookout_of(live: Live, clock: Clock) -> Lookout:
     """The one of a laboratory."""
-    return _lookouts.setdefault(live, Lookout(live, clock))
+    return _lookouts.setdefault(id(live), Lookout(live, clock))
 
 
 class Absence:
