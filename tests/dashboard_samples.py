@@ -31,14 +31,24 @@ from dashboard_messages import (
 )
 
 from agent.dashboard.live.picture import CampaignPicture, LabPicture
-from instruments.profile.experiment_messages import ExperimentPhase, ExperimentState
+from instruments.profile.experiment_messages import ExperimentPhase, ExperimentState, StepState
 
 __all__ = [
     "AGENT", "BOOT", "CAMPAIGN", "CERAMICS", "FACTORS", "LAB", "NOW", "PASSWORD", "ROLES", "Call", "FakeLive",
-    "FakeVoice", "sample_campaign", "sample_design", "sample_effects", "sample_events", "sample_experiment",
-    "sample_images", "sample_instruments", "sample_laboratory", "sample_model", "sample_outcome", "sample_picture",
-    "sample_proposal", "sample_revision", "sample_space", "sample_status", "waiting",
+    "FakeVoice", "sample_at_work", "sample_campaign", "sample_design", "sample_effects", "sample_events",
+    "sample_experiment", "sample_images", "sample_instruments", "sample_laboratory", "sample_model", "sample_outcome",
+    "sample_picture", "sample_proposal", "sample_revision", "sample_space", "sample_status", "waiting",
 ]  # fmt: skip
+
+
+def sample_at_work() -> LabPicture:
+    """A whole laboratory whose furnace is at work by what its experiment says, too."""
+    picture = sample_picture()
+    running = picture.experiments[f"{CAMPAIGN}-E011"]
+    sinter = running.steps[0].model_copy(update={"state": "accepted", "ended_at": None, "elapsed_s": None, "found": {}})
+    to_come = StepState(step="survey", state="waiting")
+    picture.experiments[running.experiment] = running.model_copy(update={"steps": (sinter, to_come)})
+    return picture
 
 
 def sample_picture(n_proposals: int = 3, n_experiments: int = 12) -> LabPicture:

@@ -13,8 +13,8 @@ from dashboard_samples import (
     PASSWORD,
     FakeLive,
     FakeVoice,
+    sample_at_work,
     sample_laboratory,
-    sample_picture,
     sample_status,
 )
 from dashboard_user import hall_of, with_pages
@@ -39,7 +39,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class Room:
     def __init__(self, role: Role = Role.OPERATOR) -> None:
-        self.picture = sample_picture()
+        self.picture = sample_at_work()
         for instrument in self.picture.instruments.values():
             instrument.heard_s = time.monotonic()
         self.live, self.voice = FakeLive(self.picture), FakeVoice()

@@ -4,7 +4,16 @@ from collections import deque
 from datetime import timedelta
 
 import pytest
-from dashboard_samples import AGENT, BOOT, NOW, sample_experiment, sample_laboratory, sample_picture, sample_status
+from dashboard_samples import (
+    AGENT,
+    BOOT,
+    NOW,
+    sample_at_work,
+    sample_experiment,
+    sample_laboratory,
+    sample_picture,
+    sample_status,
+)  # fmt: skip
 
 from agent.dashboard.live.picture import InstrumentPicture, LabPicture
 from agent.dashboard.views.instrument_limits import between, taken
@@ -25,7 +34,7 @@ def plain(text: str) -> str:
 
 
 def test_what_it_works_on_is_told_with_its_experiment_and_its_end() -> None:
-    (work,) = view(sample_picture()).work
+    (work,) = view(sample_at_work()).work
 
     assert (work.experiment, work.progress) == ("hard-E011", 0.42)
     assert plain(work.text) == "42 %, running for 2 h 12 min, until about 15:00 (in 3 h)"
@@ -33,7 +42,7 @@ def test_what_it_works_on_is_told_with_its_experiment_and_its_end() -> None:
 
 @pytest.mark.parametrize("gone", ["silent", "offline"])
 def test_what_a_silent_instrument_told_is_not_shown_as_the_present(gone: str) -> None:
-    picture = sample_picture()
+    picture = sample_at_work()
     furnace = picture.instruments["furnace-1"]
     if gone == "offline":
         furnace.status = sample_status("offline")
@@ -46,6 +55,46 @@ def test_what_a_silent_instrument_told_is_not_shown_as_the_present(gone: str) ->
     assert plain(work.text).startswith("42 % when it was last heard of, at ")
     assert all(one.age.startswith("read ") for one in readings if one.points)
     assert not any(one.age for one in readings_view(sample_picture().instruments["furnace-1"], NOW, 600.0))
+
+
+def test_a_job_whose_end_was_lost_with_the_broker_is_over_where_its_experiment_says_so() -> None:
+    furnace = view(sample_picture())  # it says that its job runs, and the experiment that it has ended
+
+    assert furnace.work == ()
+    assert [(job.experiment, job.verdict) for job in furnace.jobs].count(("hard-E011", "succeeded")) == 1
+    assert len({(job.experiment, job.what) for job in furnace.jobs}) == len(furnace.jobs), "none is told twice"
+
+
+def test_jobs_that_the_broker_has_lost_are_told_by_their_experiments() -> None:
+    picture = sample_picture()
+    picture.instruments["furnace-1"].jobs.clear()
+
+    jobs = view(picture).jobs
+
+    assert [job.experiment for job in jobs] == ["hard-E011", "hard-E010", "hard-E009", "hard-E008", "hard-E007"]
+    assert (jobs[0].verdict, plain(jobs[0].took)) == ("succeeded", "4 h 57 min")
+
+
+def test_a_job_that_nobody_heard_the_end_of_is_over_with_its_experiment() -> None:
+    picture = sample_at_work()
+    running = picture.experiments["hard-E011"]
+    ended = running.model_copy(update={"phase": "ended", "outcome": "aborted", "ended_at": NOW})
+    picture.experiments["hard-E011"] = ended
+
+    furnace = view(picture)
+
+    assert furnace.work == ()
+    assert (furnace.jobs[0].experiment, furnace.jobs[0].verdict) == ("hard-E011", "end not heard")
+
+
+def test_an_instrument_that_has_said_since_that_it_is_free_works_on_nothing() -> None:
+    picture = sample_at_work()
+    picture.instruments["furnace-1"].status = sample_status("online", ts=NOW + timedelta(seconds=1))
+
+    (work,) = view(picture).work
+
+    assert (work.progress, work.old) == (None, True)
+    assert plain(work.text).startswith("End not heard: the instrument works on nothing now. 42 %")
 
 
 def test_a_job_of_no_known_experiment_is_still_told() -> None:
@@ -90,7 +139,7 @@ def test_last_jobs_say_what_came_of_them() -> None:
         error=said.JobError(code="heater", message="the heater is cold", kind="retryable"),
     )  # fmt: skip
 
-    last, before = view(picture).jobs
+    last, before = [one for one in view(picture).jobs if one.experiment in {"", "hard-E010"}]
 
     assert (last.verdict, last.tone) == ("failed", "bad")
     assert last.found == "the heater is cold (it may work when it is tried again)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +13,7 @@ from agent.dashboard.views import words
 if TYPE_CHECKING:
     from agent.dashboard.live.picture import InstrumentPicture, LabPicture
     from instruments.errors import FaultKind
-    from instruments.messages import Description, JobState
+    from instruments.messages import Description, JobState, Quantity
     from instruments.profile.experiment_messages import ExperimentState, StepState
 
 MOST_JOBS = 5
@@ -22,7 +23,10 @@ _VERDICTS: dict[str, tuple[str, Literal["good", "warn", "bad"]]] = {
     "failed": ("failed", "bad"),
     "rejected": ("refused", "bad"),
     "cancelled": ("cancelled", "warn"),
+    "lost": ("end not heard", "warn"),
 }
+_OVER = frozenset({"reading", "succeeded", "failed", "rejected", "cancelled"})
+"""States of a step whose job has ended: an image that is read was taken."""
 _KINDS: dict[FaultKind, str] = {
     "retryable": "it may work when it is tried again",
     "infeasible": "this design cannot be made",
@@ -39,7 +43,7 @@ class Work:
         experiment: that it belongs to; empty where none is known.
         progress: 0 to 1; None where the instrument does not say, or said it long ago.
         text: progress, how long it has run, when it should end.
-        old: whether that is what it said before it fell silent.
+        old: whether that is what it said before it fell silent, or was free.
     """
 
     what: str
@@ -95,13 +99,17 @@ class JobLine:
 class Book:
     """Which job belongs to which experiment, and which step goes to which instrument.
 
+    The end of a job is lost where the broker went before it was kept. The experiment knows it all the same.
+
     Attributes:
         jobs: experiment and step by job.
+        over: jobs that have ended by what their experiments say, by instrument.
         places: instruments that a step was ordered from, by its name.
         waiting: experiments whose next step is not ordered yet, with that step, the oldest first.
     """
 
     jobs: dict[str, tuple[ExperimentState, StepState]] = field(default_factory=dict)
+    over: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     places: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     waiting: list[tuple[ExperimentState, StepState]] = field(default_factory=list)
 
@@ -113,6 +121,8 @@ class Book:
             for step in experiment.steps:
                 if step.job:
                     book.jobs[step.job] = (experiment, step)
+                    if step.instrument and (experiment.phase == "ended" or step.state in _OVER):
+                        book.over[step.instrument].append(step.job)
                 if step.instrument:
                     book.places[step.step].add(step.instrument)
             following = _next(experiment)
@@ -120,6 +130,13 @@ class Book:
                 book.waiting.append((experiment, following))
         book.waiting.sort(key=lambda one: (one[0].queued_at, one[0].experiment))
         return book
+
+    def is_over(self, job: str) -> bool:
+        """Whether a job has ended by what its experiment says."""
+        if job not in self.jobs:
+            return False
+        experiment, step = self.jobs[job]
+        return experiment.phase == "ended" or step.state in _OVER
 
 
 def _next(experiment: ExperimentState) -> StepState | None:
@@ -140,8 +157,19 @@ def work_of(instrument: InstrumentPicture | None, book: Book, now: datetime, *, 
         now: the laboratory's time.
         gone: whether it is silent: nobody knows how far it has come since.
     """
-    open_jobs = [job for job in instrument.jobs.values() if not job.terminal] if instrument else []
-    return tuple((_told_last if gone else _work)(job, book, now) for job in reversed(open_jobs))
+    if instrument is None:
+        return ()
+    open_jobs = [job for job in instrument.jobs.values() if not job.terminal and not book.is_over(job.job)]
+    return tuple(
+        _told_last(job, book, now, free=free) if (free := _is_free(instrument, job)) or gone else _work(job, book, now)
+        for job in reversed(open_jobs)
+    )
+
+
+def _is_free(instrument: InstrumentPicture, job: JobState) -> bool:
+    """Whether an instrument has said, later than of a job, that it works on nothing."""
+    status = instrument.status
+    return status is not None and status.state == "online" and status.ts > job.ts
 
 
 def queue_of(iid: str, told: Description | None, book: Book, now: datetime) -> tuple[Queued, ...]:
@@ -179,15 +207,40 @@ def _is_for(step: StepState, commands: object) -> bool:
     return isinstance(commands, dict) and (step.command or step.step) in commands
 
 
-def last_jobs(instrument: InstrumentPicture | None, book: Book, now: datetime) -> tuple[JobLine, ...]:
-    """The last jobs that have ended, the newest first; arguments as of ``work_of``."""
-    ended = [job for job in instrument.jobs.values() if job.terminal] if instrument else []
-    ended.sort(key=lambda job: job.ts, reverse=True)
-    return tuple(_ended(job, book, now) for job in ended[:MOST_JOBS])
+def last_jobs(iid: str, instrument: InstrumentPicture | None, book: Book, now: datetime) -> tuple[JobLine, ...]:
+    """The last jobs that have ended, the newest first, also those whose end only the experiment knows.
+
+    Args:
+        iid: the instrument.
+        instrument: what is known of it.
+        book: of the experiments.
+        now: the laboratory's time.
+    """
+    told = [job for job in instrument.jobs.values() if job.terminal] if instrument else []
+    ended = [(job.ts, _ended(job, book, now)) for job in sorted(told, key=lambda job: job.ts)[-MOST_JOBS:]]
+    heard = {job.job for job in told}
+    missed = [(_end_of(*book.jobs[job]), job) for job in book.over.get(iid, ()) if job not in heard]
+    ended += [(at, _ended_unheard(job, book, at, now)) for at, job in sorted(missed)[-MOST_JOBS:]]
+    ended.sort(key=lambda one: one[0], reverse=True)
+    return tuple(line for _, line in ended[:MOST_JOBS])
+
+
+def _end_of(experiment: ExperimentState, step: StepState) -> datetime:
+    return step.ended_at or experiment.ended_at or experiment.ts
+
+
+def _ended_unheard(job: str, book: Book, at: datetime, now: datetime) -> JobLine:
+    """A job that has ended by what its experiment says."""
+    what, experiment = _called(job, book)
+    step = book.jobs[job][1]
+    ending = "succeeded" if step.state == "reading" else step.state if step.state in _OVER else "lost"
+    verdict, tone = _VERDICTS[ending]
+    took = words.duration(step.elapsed_s) if step.elapsed_s else ""
+    return JobLine(what, experiment, verdict, tone, step.error or _values(step.found), words.clock(at, now), took)
 
 
 def _work(job: JobState, book: Book, now: datetime) -> Work:
-    what, experiment = _called(job, book)
+    what, experiment = _called(job.job, book)
     parts = [
         words.percent(job.progress) if job.progress is not None else words.title(job.state),
         f"running for {words.duration(job.elapsed_s)}" if job.elapsed_s else "",
@@ -196,10 +249,12 @@ def _work(job: JobState, book: Book, now: datetime) -> Work:
     return Work(what, experiment, job.progress, ", ".join(part for part in parts if part))
 
 
-def _told_last(job: JobState, book: Book, now: datetime) -> Work:
-    what, experiment = _called(job, book)
+def _told_last(job: JobState, book: Book, now: datetime, *, free: bool) -> Work:
+    what, experiment = _called(job.job, book)
     done = words.percent(job.progress) if job.progress is not None else words.title(job.state)
-    return Work(what, experiment, None, f"{done} when it was last heard of, at {words.clock(job.ts, now)}", old=True)
+    why = "End not heard: the instrument works on nothing now. " if free else ""
+    text = f"{why}{done} when it was last heard of, at {words.clock(job.ts, now)}"
+    return Work(what, experiment, None, text, old=True)
 
 
 def _until(eta: datetime | None, now: datetime) -> str:
@@ -211,7 +266,7 @@ def _until(eta: datetime | None, now: datetime) -> str:
 
 
 def _ended(job: JobState, book: Book, now: datetime) -> JobLine:
-    what, experiment = _called(job, book)
+    what, experiment = _called(job.job, book)
     verdict, tone = _VERDICTS[job.state]
     took = words.duration(job.elapsed_s) if job.elapsed_s else ""
     return JobLine(what, experiment, verdict, tone, _found(job), words.clock(job.ts, now), took)
@@ -223,18 +278,22 @@ def _found(job: JobState) -> str:
         return f"{job.error.message}{f' ({hint})' if hint else ''}"
     if job.result is None:
         return ""
-    values = [f"{words.label(name)} {words.quantity(value)}" for name, value in job.result.values.items()]
-    more = [f"and {len(values) - MOST_VALUES} more"] if len(values) > MOST_VALUES else []
     size = sum(artefact.bytes for artefact in job.result.artefacts.values())
     files = [f"{words.counted(len(job.result.artefacts), 'file')}, {words.number(size / 1e6, 2)} MB"] if size else []
-    return "; ".join(values[:MOST_VALUES] + more + files)
+    return "; ".join(part for part in (_values(job.result.values), *files) if part)
 
 
-def _called(job: JobState, book: Book) -> tuple[str, str]:
+def _values(found: Mapping[str, Quantity | str]) -> str:
+    values = [f"{words.label(name)} {words.quantity(value)}" for name, value in found.items()]
+    more = [f"and {len(values) - MOST_VALUES} more"] if len(values) > MOST_VALUES else []
+    return "; ".join(values[:MOST_VALUES] + more)
+
+
+def _called(job: str, book: Book) -> tuple[str, str]:
     """A job for people, and the experiment that it is for."""
-    if job.job not in book.jobs:
-        return f"job {job.job[-8:]}, of no experiment that is known here", ""
-    experiment, step = book.jobs[job.job]
+    if job not in book.jobs:
+        return f"job {job[-8:]}, of no experiment that is known here", ""
+    experiment, step = book.jobs[job]
     tries = f", try {step.tries + 1}" if step.tries else ""
     image = f", image {step.attempt + 1}" if step.attempt else ""
     made = words.formula_of(experiment.design)

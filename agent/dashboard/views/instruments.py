@@ -176,7 +176,7 @@ def _instrument(iid: str, picture: LabPicture, book: Book, now: datetime, heard_
         service=service,
         work=work,
         queue=queue_of(iid, told, book, now),
-        jobs=last_jobs(instrument, book, now),
+        jobs=last_jobs(iid, instrument, book, now),
         abilities=tuple((name, command.summary) for name, command in told.commands.items()) if told else (),
         limits=commands,
         notes=notes,
