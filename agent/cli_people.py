@@ -151,7 +151,9 @@ def _registry(state: Path | None, people: Path | None) -> Registry:
 
 @people_app.command()
 def sign(
-    proposal: Annotated[Path, typer.Argument(help="The proposal as published (JSON); - reads standard input.")],
+    proposal: Annotated[
+        Path, typer.Argument(help="What labwright proposal --json prints, or the topic's body; - for standard input.")
+    ],
     signer: Annotated[str, typer.Option("--as", help="Whose identity signs.")],
     verdict: Annotated[ChoiceName, typer.Option(help="The decision.")],
     comment: Annotated[str, typer.Option(help="Why.")] = "",
@@ -160,9 +162,9 @@ def sign(
 ) -> None:
     """Sign a decision about a proposal and print the envelope."""
     from agent.approvals import sign_decision
-    from instruments.profile.decisions import PublishedProposal
+    from agent.deciding.letters import read_published
 
-    published = PublishedProposal.parse(_read(proposal))
+    published = read_published(_read(proposal))
     store = identity_store(directory)
     person = store.person(signer)
     if not may(person.role, verdict.value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,6 +16,9 @@ from instruments.profile.agent_messages import Proposal
 from instruments.profile.decisions import Choice, Decision, PublishedProposal
 from instruments.profile.requests import Action, Argument, Request
 from instruments.topics import Lab
+
+ADDED = frozenset({"digest", "votes", "lab_time"})
+"""What the commands for programs print with a proposal beside what was published."""
 
 
 class TooLateError(LabwrightError):
@@ -47,6 +51,26 @@ def open_proposal(board: Board, pid: str, topics: Lab) -> tuple[Proposal, Publis
             f"{board.now:%Y-%m-%d %H:%M}: it counts as not approved"
         )
     return proposal, board.published[pid]
+
+
+def read_published(payload: bytes) -> PublishedProposal:
+    """A proposal as it was published, or as ``labwright proposal --json`` prints it.
+
+    Raises:
+        UserError: it is no proposal, or not what the digest beside it says.
+    """
+    published = PublishedProposal.parse(payload)
+    body = json.loads(payload)
+    told = body.get("digest")
+    if told is None or not body.keys() >= ADDED:
+        return published
+    published = PublishedProposal.of({key: value for key, value in body.items() if key not in ADDED})
+    if published.digest != told:
+        raise UserError(
+            f"{published.proposal} is not what was published: its digest is {published.digest[:12]}, and beside it "
+            f"stands {str(told)[:12]}; take it anew by labwright proposal {published.proposal} --json"
+        )
+    return published
 
 
 def decision_of(

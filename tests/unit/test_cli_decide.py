@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -85,6 +86,29 @@ def test_what_a_newer_agent_adds_is_part_of_what_is_signed(bench: Bench) -> None
     assert proposal_digest(body) in bench.type("proposal", "P007").stdout
     bench.type("approve", "P007")
     assert bench.agent.refused[0].digest == proposal_digest(body)
+
+
+def test_what_is_printed_for_programs_can_be_signed(bench: Bench, tmp_path: Path) -> None:
+    sent = proposal()
+    bench.publish(sent)
+    printed, body = tmp_path / "printed.json", tmp_path / "body.json"
+    printed.write_text(bench.type("proposal", "P007", "--json").stdout)
+    body.write_bytes(sent.to_bytes())
+    for file in (printed, body):
+        result = bench.type("sign", str(file), "--as", "anna", "--verdict", "approve", place=False)
+        assert result.exit_code == 0, words_of(result)
+        claims = json.loads(base64.urlsafe_b64decode(result.stdout.split(".")[1] + "=="))
+        assert claims["digest"] == sent.published.digest
+
+
+def test_what_was_changed_after_it_was_printed_is_not_signed(bench: Bench, tmp_path: Path) -> None:
+    bench.publish(proposal())
+    printed = tmp_path / "printed.json"
+    printed.write_text(bench.type("proposal", "P007", "--json").stdout.replace("1650", "1950"))
+    result = bench.type("sign", str(printed), "--as", "anna", "--verdict", "approve", place=False)
+    assert result.exit_code != 0
+    assert "P007 is not what was published" in words_of(result)
+    assert not result.stdout
 
 
 def test_an_empty_table_and_an_absent_agent_are_said(bench: Bench) -> None:
