@@ -215,7 +215,7 @@ class IdentityStore:
         stored = _read(path, _PrivateFile)
         if os.name == "posix" and path.stat().st_mode & 0o077:
             raise UserError(f"{path} can be read by others: run chmod 600 on it, or give the key up")
-        return _opened(person, stored, password, private=str(path), public=str(self.public_path(name)))
+        return _opened(person, stored, password, private=path.name, public=self.public_path(name).name)
 
     def person(self, name: str) -> Person:
         """The public part of one identity.

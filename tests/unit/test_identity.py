@@ -47,8 +47,9 @@ def test_files_are_for_their_owner_and_hold_no_secret_in_the_clear(store: Identi
 
 def test_wrong_password_says_so(store: IdentityStore) -> None:
     store.create("anna", Role.APPROVER, PASSWORD)
-    with pytest.raises(UserError, match="wrong password for anna"):
+    with pytest.raises(UserError, match="wrong password for anna") as error:
         store.open("anna", "wrong horse")
+    assert str(store.directory) not in str(error.value), "people at another machine read it"
 
 
 @pytest.mark.parametrize("taken", ["public", "private"])
