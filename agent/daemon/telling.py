@@ -91,7 +91,9 @@ def _(event: ev.DispatchRefused, _state: core.LabState) -> Told:
 def _(event: ev.DispatchHeld, _state: core.LabState) -> Told | None:
     if not event.code:
         return None
-    return Told("warning", f"{event.experiment} waits: {event.reason}", _experiment(event.experiment))
+    # An instrument that works on something else is the rule, not a trouble.
+    level: Level = "info" if event.code == "instrument_busy" else "warning"
+    return Told(level, f"{event.experiment} waits: {event.reason}", _experiment(event.experiment))
 
 
 @_of(ev.ResultAmended)

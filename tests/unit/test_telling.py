@@ -42,6 +42,15 @@ def test_the_life_of_an_experiment_in_words() -> None:
     assert (end.level, end.text) == ("info", "hard-E001 completed: hardness 20 ± 0.5 (TiB2)")
 
 
+def test_a_queue_before_an_instrument_is_no_trouble() -> None:
+    bench = Bench()
+    (eid,) = bench.approved({})
+    for code, level in (("instrument_busy", "info"), ("instrument_stale", "warning")):
+        held = told(ev.DispatchHeld(experiment=eid, step="sinter", code=code, reason="furnace-1 has work"), bench.state)
+        assert held is not None
+        assert (held.level, held.text) == (level, f"{eid} waits: furnace-1 has work")
+
+
 def test_what_needs_a_person_is_told_as_an_error() -> None:
     bench = Bench()
     (eid,) = bench.approved({})
