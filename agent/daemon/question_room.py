@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from agent.daemon.house import House
 from agent.daemon.question_audit import AuditPages
@@ -21,7 +20,7 @@ class Room:
     Attributes:
         questions: hears them all.
         previews: what changed proposals would be; decisions are told what it said.
-        check: whether the record is whole, as it was found last.
+        check: whether the record is whole.
     """
 
     questions: Questions
@@ -38,9 +37,7 @@ def room_of(house: House, transport: Transport) -> Room:
     """
     place, config = house.config.journal(), house.config
     previews = Previews(house.desk, house.minds, house.shelf.body, house.clock)
-    check = RecordCheck(
-        lambda: read_apart(place, config.people), tip=lambda: house.journal.hash, wall=lambda: datetime.now(UTC)
-    )
+    check = RecordCheck(lambda: read_apart(place, config.people))
     answering = {
         "preview": previews.answer,
         "audit": AuditPages(place).answer,

@@ -12,7 +12,6 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,53 +29,78 @@ PATIENCE_S = 15.0
 """How long whoever asks waits; the record is read on all the same, and the finding kept for who asks again."""
 LONGEST_S = 3600.0
 """A record of years is read in less."""
+HOLDS_S = 30.0
+"""How long a finding is said again to whoever asks, with how old it is: many who ask together have it read once."""
+KEPT_S = 600.0
+"""How long one is kept that nobody was told yet, for those who were asked to come back."""
+AT_ONCE_S = 1.0
 NICENESS = 10
+MAX_FAULTS = 20
 Reader = Callable[[], Awaitable[Verification]]
 
 
 class RecordCheck:
-    """Has the record read whole; what was found holds for as long as nothing is written.
+    """Has the record read whole, as it stands on the disk at that moment.
+
+    What the writer remembers is no sign that a finding still holds: whoever changes the record behind its back is whom
+    one looks for.
 
     Args:
         read: reads it and judges.
-        tip: hash of the record's last entry at this moment.
-        wall: the machine's own time.
+        monotonic: seconds that only go forward.
         patience_s: how long whoever asks waits, s.
 
     Attributes:
-        found: what was found last; None where nobody has looked.
-        at: when.
         on_found: told what was found, whoever asked.
     """
 
     def __init__(
-        self, read: Reader, *, tip: Callable[[], str], wall: Callable[[], datetime], patience_s: float = PATIENCE_S
+        self, read: Reader, *, monotonic: Callable[[], float] = time.monotonic, patience_s: float = PATIENCE_S
     ) -> None:
-        self.found: Verification | None = None
-        self.at: datetime | None = None
         self.on_found: Callable[[Verification], None] = lambda _found: None
         self._read = read
-        self._tip = tip
-        self._wall = wall
+        self._monotonic = monotonic
         self._patience_s = patience_s
+        self._found: Verification | None = None
+        self._began_s = self._ended_s = 0.0
+        self._holds_until_s = 0.0
+        self._told = False
         self._reading: asyncio.Task[None] | None = None
 
     async def answer(self, _question: Question) -> Mapping[str, Any]:
-        """What was found.
+        """What was found; where it is not of this moment, how old it is.
 
         Raises:
             UserError: it is still being read.
             LabwrightError: the record could not be read at all.
         """
-        if self._reading is None and not self._still_holds():
-            self._reading = asyncio.create_task(self._look(), name="reads the record")
-        if self._reading is not None:
-            done, _ = await asyncio.wait([self._reading], timeout=self._patience_s)
-            if not done:
-                raise UserError("the whole record is being read, which takes a while: ask again in a minute")
+        if self._reading is not None and self._reading.done():
             ended, self._reading = self._reading, None
-            ended.result()
-        return {"verification": self.found}
+            if ended.cancelled() or ended.exception() is not None:
+                self._found = None  # whoever had it read has gone: it is read again for this one
+        if self._found is None or self._monotonic() >= self._holds_until_s:
+            await self._have_it_read()
+        return {"verification": self._said()}
+
+    async def _have_it_read(self) -> None:
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._look(), name="reads the record")
+        done, _ = await asyncio.wait([self._reading], timeout=self._patience_s)
+        if not done:
+            raise UserError("the whole record is being read, which takes a while: ask again in a minute")
+        ended, self._reading = self._reading, None
+        ended.result()
+
+    def _said(self) -> Verification | None:
+        """The finding, which from now on is said for a little while only."""
+        now, found = self._monotonic(), self._found
+        if not self._told:
+            self._told, self._holds_until_s = True, now + HOLDS_S
+        if found is None or now - self._ended_s < AT_ONCE_S:
+            return found
+        age_s, left_s = now - self._began_s, max(self._holds_until_s - now, 1.0)
+        words = f"this was read {age_s:.0f} s ago; it is read again {left_s:.0f} s from now"
+        return found.model_copy(update={"faults": (*found.faults[: MAX_FAULTS - 1], words)})
 
     async def close(self) -> None:
         """Stop reading."""
@@ -84,13 +108,12 @@ class RecordCheck:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
 
-    def _still_holds(self) -> bool:
-        return self.found is not None and self.found.whole and self.found.tip == self._tip()
-
     async def _look(self) -> None:
-        self.found = await self._read()
-        self.at = self._wall()
-        self.on_found(self.found)
+        self._began_s = self._monotonic()
+        self._found = await self._read()
+        self._ended_s = self._monotonic()
+        self._told, self._holds_until_s = False, self._ended_s + KEPT_S
+        self.on_found(self._found)
 
 
 async def read_apart(place: Path | str, people: Path) -> Verification:

@@ -18,11 +18,11 @@ from PIL import Image
 from agent import events as ev
 from agent.daemon.question_audit import AuditPages
 from agent.daemon.question_picture import Pictures
-from agent.daemon.question_verify import RecordCheck, read_apart, verification
+from agent.daemon.question_verify import HOLDS_S, RecordCheck, read_apart, verification
 from agent.daemon.question_words import entry_of, words_of
 from agent.journal import Journal
 from agent.store import ArtefactStore
-from envs.errors import LabwrightError
+from envs.errors import LabwrightError, UserError
 from instruments.profile.questions import Entry, Question, Verification
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
@@ -164,22 +164,101 @@ def test_a_record_that_is_not_there_is_not_whole(tmp_path: Path) -> None:
     assert found.faults
 
 
-def test_it_is_read_again_only_when_something_was_written() -> None:
-    tip, reads = "a" * 64, [0]
+class Reading:
+    """A record that is read, and the one who says what was found."""
 
-    async def read() -> Verification:
-        reads[0] += 1
-        return Verification(whole=True, entries=1, tip=tip)
+    def __init__(self, **more: Any) -> None:
+        self.now_s, self.reads, self.whole = 100.0, 0, True
+        self.gate: asyncio.Event | None = None
+        self.fault: Exception | None = None
+        self.check = RecordCheck(self.read, monotonic=lambda: self.now_s, **more)
+
+    async def read(self) -> Verification:
+        self.reads += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.fault is not None:
+            raise self.fault
+        return Verification(whole=self.whole, entries=1, tip="a" * 64)
+
+    async def ask(self) -> Verification:
+        found: Verification = (await self.check.answer(asked("verify")))["verification"]
+        return found
+
+
+def test_what_is_changed_behind_the_writers_back_is_found_when_the_next_one_asks() -> None:
+    async def story() -> None:
+        record = Reading()
+        told: list[Verification] = []
+        record.check.on_found = told.append
+        assert (await record.ask()).faults == ()
+        record.whole = False  # nothing was written: the writer's own tip is what it was
+        record.now_s += 20.0
+        found = await record.ask()
+        assert (found.whole, found.faults) == (True, ("this was read 20 s ago; it is read again 10 s from now",))
+        record.now_s += 10.0
+        assert not (await record.ask()).whole
+        assert (record.reads, [one.whole for one in told]) == (2, [True, False])
+        assert all(one.faults == () for one in told)
+
+    asyncio.run(story())
+
+
+def test_the_record_on_the_disk_is_what_is_read(lab: Lab, tmp_path: Path) -> None:
+    decided(lab)
 
     async def story() -> None:
-        nonlocal tip
-        check = RecordCheck(read, tip=lambda: tip, wall=lambda: NOW)
-        for _ in range(3):
-            assert (await check.answer(asked("verify")))["verification"].whole
-        assert (reads[0], check.at) == (1, NOW)
-        tip = "b" * 64
-        await check.answer(asked("verify"))
-        assert reads[0] == 2
+        now_s = 0.0
+
+        async def read() -> Verification:
+            return verification(tmp_path / "state", tmp_path)
+
+        check = RecordCheck(read, monotonic=lambda: now_s)
+        assert (await check.answer(asked("verify")))["verification"].whole
+        tip = lab.journal.hash
+        with sqlite3.connect(tmp_path / "state" / "journal.sqlite") as database:
+            database.execute("UPDATE events SET payload = replace(payload, 'TiB2', 'TiB3')")
+        database.close()
+        assert lab.journal.hash == tip
+        now_s = HOLDS_S
+        assert not (await check.answer(asked("verify")))["verification"].whole
+
+    asyncio.run(story())
+
+
+def test_who_is_asked_to_come_back_is_told_what_was_found_and_when() -> None:
+    async def story() -> None:
+        record = Reading(patience_s=0.001)
+        record.gate = asyncio.Event()
+        for _ in range(2):
+            with pytest.raises(UserError, match="ask again in a minute"):
+                await record.ask()
+        record.gate.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        record.now_s += 300.0
+        found = await record.ask()
+        assert (record.reads, found.faults) == (1, ("this was read 300 s ago; it is read again 30 s from now",))
+        record.now_s += 30.0
+        assert (await record.ask()).faults == ()
+        assert record.reads == 2
+        await record.check.close()
+
+    asyncio.run(story())
+
+
+def test_a_reading_that_failed_after_its_asker_left_is_tried_again_for_the_next_one() -> None:
+    async def story() -> None:
+        record = Reading(patience_s=0.001)
+        record.gate, record.fault = asyncio.Event(), UserError("the process died")
+        with pytest.raises(UserError, match="ask again in a minute"):
+            await record.ask()
+        record.gate.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        record.fault = None
+        assert (await record.ask()).whole
+        assert record.reads == 2
 
     asyncio.run(story())
 
