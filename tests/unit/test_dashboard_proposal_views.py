@@ -120,6 +120,8 @@ def test_effects_are_in_order_of_their_share_and_know_where_the_design_is() -> N
         (60.0, None, 50.0, "beyond the limit"),
         (49.9, None, 50.0, "near the upper limit"),
         (9.8, None, 50.0, "within"),
+        (0.2, 0.05, 10.0, "within"),
+        (0.5, 0.0, 12.0, "within"),
         (0.0, 0.0, 60.0, "within"),  # nothing at all is not near too much
     ],
 )

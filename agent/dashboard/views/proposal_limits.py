@@ -84,7 +84,8 @@ def _standing(value: float | None, low: float | None, high: float | None, at: fl
             return "warn", f"at the {place} limit"
     if at is not None and at > 1.0 - NEAR_LIMIT:
         return "warn", "near the upper limit"
-    if at is not None and low is not None and 0.0 < at < NEAR_LIMIT:
+    # Of a range from 0.05 to 10, four times the least is not near it, and nothing is near zero.
+    if at is not None and low is not None and 0.0 < at < NEAR_LIMIT and value - low <= NEAR_LIMIT * abs(low):
         return "warn", "near the lower limit"
     return "good", "within"
 
