@@ -12,10 +12,11 @@ from dashboard_samples import (
     sample_picture,
     sample_space,
 )
-from dashboard_user import hall_of, with_pages
+from dashboard_user import SESSION, Door, hall_of, with_pages
 from nicegui import ui
 from nicegui.testing import User
 
+from agent.dashboard.door.visitor import Visitor
 from agent.dashboard.live.freshness import Freshness
 from agent.dashboard.live.picture import CampaignPicture, Change
 from agent.dashboard.pages import campaign
@@ -167,6 +168,48 @@ def test_a_campaign_without_any_experiment_is_shown() -> None:
         assert "44.0 ± 0.5" in _page(user)
 
     with_pages(hall_of(live, FakeVoice()), campaign.register)(journey)
+
+
+def test_no_axes_are_invented_where_there_is_nothing_to_be_drawn() -> None:
+    picture = sample_picture(n_proposals=0, n_experiments=0)
+    picture.campaigns[CAMPAIGN] = CampaignPicture(
+        sample_campaign().model_copy(update={"best": None}), sample_space(), None
+    )
+    live = FakeLive(picture)
+
+    async def journey(user: User) -> None:
+        await user.open(f"/dashboard/campaigns/{CAMPAIGN}")
+        text = _page(user)
+        for said in ("No experiment has ended yet", "No experiment with a prediction", "No experiment is known yet"):
+            assert said in text
+        assert not any("by experiment" in one for one in _descriptions(user))
+        first = sample_experiment(1)
+        picture.experiments[first.experiment] = first
+        live.change(Change("experiment", first.experiment))
+        assert "No experiment has ended yet" not in _page(user)
+        assert any("by experiment" in one for one in _descriptions(user))
+
+    with_pages(hall_of(live, FakeVoice()), campaign.register)(journey)
+
+
+def _descriptions(user: User) -> list[str]:
+    with user:
+        there = [one for one in user.current_layout.descendants() if isinstance(one, ui.echart)]
+    return [one.options["aria"]["label"]["description"] for one in there]
+
+
+def test_a_role_that_is_changed_while_the_page_stands_open_has_other_buttons() -> None:
+    live = FakeLive(sample_picture())
+    door = Door(Visitor("ana", Role.VIEWER, SESSION))
+
+    async def journey(user: User) -> None:
+        await user.open(f"/dashboard/campaigns/{CAMPAIGN}")
+        await user.should_not_see(marker="pause-campaign")
+        door.visitor = Visitor("ana", Role.APPROVER, SESSION)
+        live.change(Change("lab", "agent"))
+        await user.should_see(marker="pause-campaign")
+
+    with_pages(hall_of(live, FakeVoice(), door=door), campaign.register)(journey)
 
 
 def test_what_comes_from_the_bus_is_never_markup() -> None:

@@ -80,7 +80,7 @@ class _Campaign:
         if drawn is None:
             return
         before, self.shown = self.shown, drawn
-        if before is None or (before.best is None) != (drawn.best is None):
+        if before is None or before.there != drawn.there:
             self.updates.clear()
             self.body.clear()
             with self.body:
@@ -101,13 +101,15 @@ class _Campaign:
                 self.html(lambda view: markup.best(view, self.hall.prefix), drawn)
             with ui.element("section").classes("lw-card"):
                 self.html(lambda view: markup.budget(view, self.hall.live.now()), drawn)
+        unknown = "" if drawn.view.goals else "What this campaign looks for is not known yet."
         with ui.element("div").classes("lw-charts"):
-            self.chart("Best so far", lambda one: one.best, drawn)
-            with self.chart("Predicted against measured", lambda one: one.parity, drawn):
+            self.chart("Best so far", lambda one: one.best, drawn, unknown or "No experiment has ended yet.")
+            nothing = unknown or "No experiment with a prediction has ended yet."
+            with self.chart("Predicted against measured", lambda one: one.parity, drawn, nothing):
                 self.html(markup.parity, drawn)
             with ui.element("section").classes("lw-card"):
                 self.trade = FrontCard(self.desk, self.cid)
-            self.chart("Outcomes by pool", lambda one: one.pools, drawn)
+            self.chart("Outcomes by pool", lambda one: one.pools, drawn, "No experiment is known yet.")
         self.factors(drawn)
         self.timeline()
 
@@ -115,19 +117,17 @@ class _Campaign:
         part = ui.html(make(drawn.view), sanitize=False)
 
         def update(drawn: Drawn) -> None:
-            text = make(drawn.view)
-            if part.content != text:
-                part.content = text
+            part.content = make(drawn.view)
 
         self.updates.append(update)
 
-    def chart(self, title: str, options: Callable[[Drawn], Options | None], drawn: Drawn) -> ui.element:
+    def chart(self, title: str, options: Callable[[Drawn], Options | None], drawn: Drawn, empty: str) -> ui.element:
         card = ui.element("section").classes("lw-card")
         first = options(drawn)
         with card:
             ui.html(markup.head(title), sanitize=False)
             if first is None:
-                ui.html("<p class='lw-empty'>What this campaign looks for is not known yet.</p>", sanitize=False)
+                ui.html(f"<p class='lw-empty'>{empty}</p>", sanitize=False)
                 return card
             there = chart(first)
 
@@ -179,9 +179,7 @@ class _Campaign:
         live = self.hall.live
         part = timeline_of(live.picture, self.cid, self.begin, MOMENTS)
         self.begin = part.begin
-        text = markup.timeline(part.moments, self.hall.prefix, live.now())
-        if self.rows.content != text:
-            self.rows.content = text
+        self.rows.content = markup.timeline(part.moments, self.hall.prefix, live.now())
         end = part.begin + len(part.moments)
         self.where.text = f"{part.begin + 1}–{end} of {part.total}" if part.total else ""
         self.newer.set_enabled(part.begin > 0)

@@ -86,8 +86,8 @@ class Steering:
     def update(self, view: CampaignView) -> None:
         """Show what can be asked in the phase of this moment by who looks."""
         self.phase = view.phase
-        live = self.page.hall.live.freshness().live
-        may = {steer: self.page.visitor.may_ask(steer, clears=self.clears(steer)) for steer in WHEELS}
+        live, visitor = self.page.hall.live.freshness().live, self.page.looker()
+        may = {steer: visitor.may_ask(steer, clears=self.clears(steer)) for steer in WHEELS}
         for steer, button in self.buttons.items():
             fits = view.phase in WHEELS[steer].phases
             button.set_visibility(fits and may[steer])

@@ -22,9 +22,9 @@ class Drawn:
     Attributes:
         key: what it was worked out from.
         view: what the page shows.
-        best: options of the chart of the best so far; None where nothing can be drawn.
+        best: options of the chart of the best so far; None where there is nothing to be drawn.
         parity: of predicted against measured, likewise.
-        pools: of outcomes by pool.
+        pools: of outcomes by pool, likewise.
         effects: of each factor, in the view's order.
         axes: what samples can be compared in.
         fronts: options by the two quantities that were chosen.
@@ -34,10 +34,15 @@ class Drawn:
     view: CampaignView
     best: Options | None
     parity: Options | None
-    pools: Options
+    pools: Options | None
     effects: tuple[Options, ...]
     axes: tuple[Axis, ...]
     fronts: dict[Hashable, Options] = field(default_factory=dict)
+
+    @property
+    def there(self) -> tuple[bool, ...]:
+        """Which of the charts there are."""
+        return tuple(one is not None for one in (self.best, self.parity, self.pools))
 
 
 class Desk:
@@ -83,9 +88,9 @@ class Desk:
         return Drawn(
             key,
             view,
-            charts_campaign.best_so_far(view.curve) if view.curve is not None else None,
-            charts_campaign.parity(view.parity) if view.parity is not None else None,
-            charts_campaign.pools(view.pools),
+            charts_campaign.best_so_far(view.curve) if view.curve is not None and view.curve.points else None,
+            charts_campaign.parity(view.parity) if view.parity is not None and view.parity.points else None,
+            charts_campaign.pools(view.pools) if view.pools.pools else None,
             tuple(charts_campaign.effect(one, goal, reach) for one in view.effects) if goal is not None else (),
             axes_of(picture, picture.of_campaign(cid), view.goals),
         )

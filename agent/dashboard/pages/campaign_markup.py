@@ -120,7 +120,7 @@ def notes(said: Iterable[str]) -> str:
 
 def parity(view: CampaignView) -> str:
     """What the intervals are worth, below their chart."""
-    if view.parity is None:
+    if view.parity is None or not view.parity.points:
         return ""
     error = view.parity.mean_error
     goal = view.parity.goal

@@ -133,6 +133,5 @@ class _Experiment:
         }
         self.recipe.show(view.steps)
         for part, text in texts.items():
-            if part.content != text:
-                part.content = text
+            part.content = text
         self.corrected.set_visibility(bool(view.changes))

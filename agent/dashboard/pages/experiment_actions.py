@@ -50,7 +50,7 @@ class Hands:
 
     def update(self, view: ExperimentView) -> None:
         """Show what can be said of it now, by who looks."""
-        live, visitor = self.page.hall.live.freshness().live, self.page.visitor
+        live, visitor = self.page.hall.live.freshness().live, self.page.looker()
         fits: dict[ui.button, tuple[bool, Action]] = {
             self.again: (view.needs_person, "reconcile"),
             self.aborted: (view.needs_person, "reconcile"),
@@ -71,8 +71,7 @@ class Hands:
         if refused:
             roles = words.listed(sorted({roles_asking(action) for action in refused}))
             text += f"<p class='lw-meta'>To change what is on record is for: {escape(roles)}.</p>"
-        if self.note.content != text:
-            self.note.content = text
+        self.note.content = text
 
     def reconcile(self, verdict: str) -> None:
         """Have the person say what became of it."""

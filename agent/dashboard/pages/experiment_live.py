@@ -75,8 +75,7 @@ class Readings:
                 f"<p class='lw-row'><strong>{escape(words.title(one.name))}</strong><span class='lw-num lw-now'>"
                 f"{escape(words.plain(value, one.unit, 4))}</span><span class='lw-meta'>at {at:%H:%M:%S}</span></p>"
             )
-            if self.last[name].content != text:
-                self.last[name].content = text
+            self.last[name].content = text
         if channels:
             iid = escape(channels[0].instrument)
             self.head.content = f"<div class='lw-card-head'><h2>Readings</h2><span class='lw-meta'>{iid}</span></div>"

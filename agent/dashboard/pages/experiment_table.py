@@ -56,8 +56,7 @@ class _Table:
         )  # fmt: skip
         self.number = table.page
         text = markup.table(table, self.hall.prefix, live.now())
-        if self.rows.content != text:
-            self.rows.content = text
+        self.rows.content = text
         self.where.text = f"{words.counted(table.found, 'experiment')}, page {table.page + 1} of {table.pages}"
         self.back.set_visibility(table.pages > 1)
         self.on.set_visibility(table.pages > 1)

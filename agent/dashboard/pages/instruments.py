@@ -70,18 +70,9 @@ class Shared:
         return last[1]
 
 
-class Part:
-    """Some markup of a card, sent to the browser only when it is another."""
-
-    def __init__(self) -> None:
-        self._element = ui.html("", sanitize=False)
-        self._shown = ""
-
-    def show(self, content: str) -> None:
-        """Have this there."""
-        if content != self._shown:
-            self._shown = content
-            self._element.set_content(content)
+def _part() -> ui.html:
+    """Some markup of a card, which NiceGUI sends to the browser only when it is another."""
+    return ui.html("", sanitize=False)
 
 
 class Card:
@@ -91,20 +82,21 @@ class Card:
         self.iid, self._room = iid, room
         with ui.element("section").classes("lw-card") as section:
             section.props.update({"id": iid, "aria-labelledby": f"name-{iid}"})
-            self._head, self._now, self._readings = Part(), Part(), Part()
-            self._others, self._limits = Part(), Part()
+            self._head, self._now, self._readings = _part(), _part(), _part()
+            self._others, self._limits = _part(), _part()
             with ui.element("div").classes("lw-actions"):
                 self._switch = ui.button("", on_click=self._ask, color=None).props("no-caps outline")
-            self._switch.mark(f"service-{iid}").set_visibility(room.page.visitor.may_ask("maintenance"))
+            self._switch.mark(f"service-{iid}")
         self._out = False
 
     def show(self, view: InstrumentView) -> None:
         """Bring everything but the readings up to date."""
         prefix = self._room.page.hall.prefix
-        self._head.show(markup.head(view))
-        self._now.show(markup.now(view, prefix))
-        self._others.show(markup.before_and_after(view, prefix))
-        self._limits.show(markup.limits(view))
+        self._head.set_content(markup.head(view))
+        self._now.set_content(markup.now(view, prefix))
+        self._others.set_content(markup.before_and_after(view, prefix))
+        self._limits.set_content(markup.limits(view))
+        self._switch.set_visibility(self._room.page.looker().may_ask("maintenance"))
         self._out = view.service.out
         label = "Put back into service …" if self._out else "Take out of service …"
         if self._switch.text != label:
@@ -133,7 +125,7 @@ class Card:
 
     def show_readings(self) -> None:
         """Bring the readings up to date."""
-        self._readings.show(self._room.shared.readings(self.iid))
+        self._readings.set_content(self._room.shared.readings(self.iid))
 
 
 class Room:
@@ -153,7 +145,7 @@ class Room:
 
     def build(self) -> None:
         """Build the page, and have it kept up to date."""
-        self._summary = Part()
+        self._summary = _part()
         self._grid = ui.element("div").classes("inst-grid")
         self._tick()
         self.page.follow({"instrument", "telemetry", "experiment", "lab", "link", "agent"}, self._note)
@@ -185,4 +177,4 @@ class Room:
         for view in views:
             self._cards[view.iid].show(view)
         empty = '<p class="lw-empty">No instrument has been heard of yet.</p>'
-        self._summary.show(f'<p class="inst-summary">{escape(summary_of(views))}</p>' if views else empty)
+        self._summary.set_content(f'<p class="inst-summary">{escape(summary_of(views))}</p>' if views else empty)

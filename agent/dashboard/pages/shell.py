@@ -52,6 +52,10 @@ class Frame:
             self.go("/login")
         return visitor
 
+    def looker(self) -> Visitor:
+        """Who looks, with the role of this moment, for what a page shows; as they came where the session is over."""
+        return self.hall.visitor(self.visitor.session) or self.visitor
+
     @staticmethod
     def go(page: str) -> None:
         """Lead the browser to another page, such as ``/proposals``: NiceGUI puts the prefix before it itself."""
