@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ _NAMING = ("campaign", "proposal", "experiment", "sample", "instrument", "subjec
 _FIRST = ("experiment", "proposal", "sample", "instrument", "subject", "campaign")
 """Likewise, the closest first."""
 _NOTHING = core.LabState()
+_UNPRINTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 _E = TypeVar("_E")
 _WORDS: dict[type, Callable[[Any], str]] = {}
 
@@ -26,8 +29,8 @@ def entry_of(stored: Stored) -> Entry:
     """An entry as it is told to people."""
     event = stored.event
     return Entry(
-        seq=stored.seq, at=stored.at, kind=event.kind, text=words_of(event)[:_TEXT], by=by_of(event)[:_LINE],
-        subject=subject_of(event)[:_LINE], hash=stored.hash, signed=signed(event),
+        seq=stored.seq, at=stored.at, kind=event.kind, text=_UNPRINTED.sub(_UNKNOWN, words_of(event))[:_TEXT],
+        by=by_of(event)[:_LINE], subject=subject_of(event)[:_LINE], hash=stored.hash, signed=signed(event),
     )  # fmt: skip
 
 

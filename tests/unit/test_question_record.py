@@ -131,6 +131,14 @@ def _some(annotation: str, plain: dict[str, Any]) -> Any:
     return plain[next(named)]
 
 
+def test_control_characters_of_others_are_not_passed_on(lab: Lab, tmp_path: Path) -> None:
+    lab.plan({})
+    lab.ask("ole", "stop-lab", comment="smoke\x1b[2J\x01\nin the hall: 1400\N{NO-BREAK SPACE}°C")
+    said = [entry.text for entry in page(tmp_path, limit=100)[0] if "smoke" in entry.text]
+    assert said
+    assert all("smoke\ufffd[2J\ufffd\nin the hall: 1400\N{NO-BREAK SPACE}°C" in text for text in said)
+
+
 # ---- Whether it is whole
 
 
