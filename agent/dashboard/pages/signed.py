@@ -23,6 +23,7 @@ from agent.dashboard.pages.naming import called
 from envs.errors import LabwrightError
 
 if TYPE_CHECKING:
+    from agent.dashboard.door.visitor import Visitor
     from agent.dashboard.pages.shell import Frame
     from agent.deciding.sending import Answer as Counted
 
@@ -108,6 +109,7 @@ class _Signing:
         self._page, self._wording, self._action, self._said = page, wording, action, said
         self._busy = False
         self._done = False
+        self._role = (page.hall.visitor(page.visitor.session) or page.visitor).role
         self.dialog = called(ui.dialog().mark("signed-dialog"), wording.title)
         with self.dialog, ui.element("form").classes("lw-signed lw-card") as form:
             form.on("submit", js_handler="(e) => e.preventDefault()")
@@ -152,9 +154,10 @@ class _Signing:
     async def submit(self) -> None:
         """Sign and send, once at a time."""
         comment = (self._comment.value or "").strip() if self._comment is not None else ""
-        trouble = self._missing(comment)
-        if self._busy or self._done or self._page.still_in() is None:
+        visitor = self._page.still_in()
+        if self._busy or self._done or visitor is None:
             return
+        trouble = self._changed_role(visitor) or self._missing(comment)
         if trouble:
             self._say("warn", trouble)
             return
@@ -170,6 +173,11 @@ class _Signing:
         finally:
             if not self.dialog.is_deleted:
                 self._set_busy(False)
+
+    def _changed_role(self, visitor: Visitor) -> str:
+        if visitor.role == self._role:
+            return ""
+        return f"You are {visitor.role.value} now, and were {self._role.value} when this was opened: please look again."
 
     def _missing(self, comment: str) -> str:
         freshness = self._page.hall.live.freshness()

@@ -83,6 +83,9 @@ class Surroundings:
         self._stop_said.set_content(markup.stopped(stop, hall.live.now()))
         self._show(stop is not None)
         self._age()
+        visitor = hall.visitor(self._visitor.session)
+        if visitor is not None and visitor != self._visitor:
+            self.greet(visitor)
 
     def greet(self, visitor: Visitor) -> None:
         """Show who is in, with the role of this moment."""
