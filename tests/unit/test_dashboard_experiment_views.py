@@ -6,9 +6,17 @@ from datetime import timedelta
 
 import pytest
 from dashboard_experiments import FURNACE_JOB
-from dashboard_samples import NOW, sample_experiment, sample_images, sample_picture, sample_proposal, sample_status
+from dashboard_samples import (
+    NOW,
+    sample_experiment,
+    sample_images,
+    sample_picture,
+    sample_proposal,
+    sample_space,
+    sample_status,
+)
 
-from agent.dashboard.live.picture import LabPicture
+from agent.dashboard.live.picture import CampaignPicture, LabPicture
 from agent.dashboard.views.experiment import experiment_view
 from agent.dashboard.views.experiment_list import PAGE, deviation, table_of
 from agent.dashboard.views.experiment_result import bar_of, changes_of, images_of, measured_of
@@ -56,6 +64,16 @@ def test_the_best_come_first_and_those_without_a_value_last() -> None:
     values = [float(row.measured.split()[0]) for row in rows if row.measured and not row.struck]
     assert values == sorted(values, reverse=True)
     assert all(row.measured and not row.struck for row in rows[: len(values)])
+
+
+def test_each_campaign_has_its_own_best() -> None:
+    picture = sample_picture(n_experiments=0)
+    picture.campaigns["soft"] = CampaignPicture(None, sample_space("soft"), None)
+    for i, campaign, value in ((1, "soft", 40.0), (2, "hard", 20.0), (3, "soft", 10.0), (4, "hard", 30.0)):
+        one = sample_experiment(i, campaign=campaign, found=_gpa(value))
+        picture.experiments[one.experiment] = one
+    rows = table_of(picture, sorting="best").rows
+    assert [row.id for row in rows] == ["hard-E004", "hard-E002", "hard-E001", "hard-E003"]
 
 
 def test_a_deviation_is_in_combined_standard_deviations() -> None:

@@ -139,7 +139,8 @@ class Hands:
         values = dict(editable(one))
         with self.beside, ui.dialog().mark("amend-dialog") as dialog, ui.element("div").classes("lw-signed lw-card"):
             ui.html(
-                "<h2 class='lw-signed-title'>Correct the result</h2><p>Change what is wrong; leave the rest.</p>",
+                "<h2 class='lw-signed-title'>Correct the result</h2><p>Change what is wrong; leave the rest. "
+                "An uncertainty that is left empty stays as it was.</p>",
                 sanitize=False,
             )
             with ui.element("div").classes("lw-fields"):
@@ -174,7 +175,7 @@ def _fields(name: str, quantity: Quantity) -> tuple[ui.input, ui.input]:
     shown = written_of(quantity)
     value, spread = (
         ui.input(label, value=text).props("outlined dense inputmode=decimal")
-        for label, text in (("Value", shown.value), ("Standard uncertainty (empty: as before)", shown.std))
+        for label, text in (("Value", shown.value), ("Uncertainty, ±", shown.std))
     )
     for field in (value, spread):
         if unit:

@@ -145,12 +145,13 @@ def _text(one: ExperimentState) -> str:
 
 
 def _key(sorting: Sorting, goals: dict[str, Goal]) -> Callable[[ExperimentState], Any]:
-    def best(one: ExperimentState) -> tuple[bool, float]:
+    def best(one: ExperimentState) -> tuple[bool, str, float]:
         goal = goals.get(one.campaign)
         found = one.found.get(goal.property) if goal is not None and not one.retracted else None
         if found is None or goal is None:
-            return True, 0.0
-        return False, -found.value if goal.direction == "maximize" else found.value
+            return True, one.campaign, 0.0
+        # What two campaigns look for cannot be compared: each has its own best.
+        return False, one.campaign, -found.value if goal.direction == "maximize" else found.value
 
     def surprise(one: ExperimentState) -> float:
         goal = goals.get(one.campaign)
