@@ -107,6 +107,21 @@ def test_the_list_is_filtered_and_says_when_there_is_nothing() -> None:
     place.visited(journey)
 
 
+def test_a_link_to_a_campaigns_proposals_says_of_which_they_are() -> None:
+    place = Place()
+
+    async def journey(user: User) -> None:
+        await user.open(f"{PREFIX}/proposals?campaign=other")
+        assert "None of the 3 that wait" in markup(user)
+        field = only(user, "filter-campaign")
+        assert isinstance(field, ui.select)
+        assert field.value == "other"
+        field.set_value("")
+        await settled(user, lambda: "hard-P001" in cards(user))
+
+    place.visited(journey)
+
+
 def test_a_thousand_proposals_cost_a_page_no_more_than_twelve() -> None:
     few, many = Place(sample_picture(12)), Place(sample_picture(12))
     for one in list(many.live.picture.proposals.values()):

@@ -196,5 +196,5 @@ def decided_row(row: Decided, root: str) -> str:
     return (
         f'<tr><td><a href="{_page(root, row.id)}">{escape(row.id)}</a>{what}</td>'
         f'<td><span class="lw-chip {row.tone}">{escape(row.verdict)}</span></td><td>{escape(row.by) or "nobody"}</td>'
-        f'<td class="lw-num">{escape(row.when)}</td><td>{link or "–"}</td><td>{escape(row.reason) or "–"}</td></tr>'
+        f'<td class="lw-num">{escape(row.when)}</td><td>{link}</td><td>{escape(row.reason)}</td></tr>'
     )

@@ -85,7 +85,10 @@ class _List:
                 dict(SORTS), value=self.wish.sort, label="Order", on_change=lambda e: self.want(sort=e.value)
             )
             self.campaign = ui.select(
-                {"": "All campaigns"}, value="", label="Campaign", on_change=lambda e: self.want(campaign=e.value)
+                {"": "All campaigns", self.wish.campaign: self.wish.campaign or "All campaigns"},
+                value=self.wish.campaign,
+                label="Campaign",
+                on_change=lambda e: self.want(campaign=e.value),
             )
             self.pool = ui.select(
                 {"": "All pools"}, value="", label="Pool", on_change=lambda e: self.want(pool=e.value)

@@ -26,7 +26,6 @@ class Rights:
         edit: of editing.
         withdraw: of taking back.
         warnings: what to know before approving, where it can be done.
-        is_own: whether this person made the revision, and is not known to be allowed to approve it.
     """
 
     approve: str = ""
@@ -34,12 +33,6 @@ class Rights:
     edit: str = ""
     withdraw: str = ""
     warnings: tuple[str, ...] = ()
-    is_own: bool = False
-
-    @property
-    def is_mine(self) -> bool:
-        """Whether this person's approval is waited for."""
-        return not self.approve and not self.is_own
 
 
 @dataclass(frozen=True)
@@ -119,7 +112,6 @@ def rights_of(
         edit=stopped or _barred(role, "edit"),
         withdraw=stopped or _withdrawing(role),
         warnings=() if approve else tuple(_warnings(picture, is_own=is_own)),
-        is_own=is_own,
     )
 
 
