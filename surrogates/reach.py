@@ -50,7 +50,9 @@ class Reach:
 
     @property
     def words(self) -> str:
-        """Both limits, for people."""
+        """Both limits, for people; one where they are as good as the same."""
+        if f"{self.edge:.2g}" == f"{self.limit:.2g}":
+            return f"outside from {self.limit:.2g}"
         return f"edge from {self.edge:.2g}, outside from {self.limit:.2g}"
 
 

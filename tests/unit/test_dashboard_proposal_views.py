@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -29,7 +30,7 @@ from agent.roles import Role
 from instruments.messages import Quantity
 from instruments.profile.agent_messages import Check, Estimate, Hazard, NearestSample
 from instruments.profile.laboratory import Stop
-from instruments.profile.model_messages import Goal
+from instruments.profile.model_messages import Domain, Goal
 from instruments.profile.questions import Preview
 
 ANNA = Visitor("anna", Role.APPROVER, "s")
@@ -375,3 +376,22 @@ def test_places_are_written_as_people_say_them() -> None:
     assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 102, 112)] == [
         "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "112th",
     ]  # fmt: skip
+
+
+def test_a_prediction_with_a_wide_spread_is_its_median_and_its_ends_everywhere() -> None:
+    wide = Estimate(value=44.9, unit="GPa", std=43.0, low=12.4, high=154.0)
+    best = {"hardness": Quantity(value=19.8, unit="GPa")}
+    goal = Goal(property="hardness", unit="GPa", direction="maximize")
+    (one,) = parts.predictions_of({"hardness": wide}, (goal,), best)
+    assert (flat(one.text), flat(one.interval)) == ("44.9 GPa", "12.4 to 154 GPa")
+    assert flat(one.gain).startswith("25 GPa better")
+
+
+def test_whether_the_models_know_it_is_said_in_a_plain_sentence_before_the_numbers() -> None:
+    for verdict in ("inside", "edge", "outside"):
+        known = parts.known_of(Domain(verdict=verdict, score=1.0, text="2.8 lengthscales off"))
+        assert known is not None
+        assert known.meaning.endswith(".")
+        assert not any(letter.isdigit() for letter in known.meaning)
+        said = sections.summary(replace(card(), known=known))
+        assert said.index(known.meaning) < said.index("2.8 lengthscales off")

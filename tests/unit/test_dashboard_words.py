@@ -80,6 +80,25 @@ def test_an_interval_comes_from_quantiles_or_from_the_spread() -> None:
     assert flat(words.interval(28.6, 35.5, "GPa")) == "28.6 to 35.5 GPa"
 
 
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text", "spread"),
+    [
+        (44.9, 12.4, 154.0, "44.9 GPa", "12.4 to 154 GPa"),  # over a decade
+        (17.0, -12.6, 46.6, "17 GPa", "-12.6 to 46.6 GPa"),  # as wide as the value
+        (30.0, 29.0, 33.0, "30 GPa", "29 to 33 GPa"),  # all on one side
+        (44.9, 0.00012, 154.0, "44.9 GPa", "0 to 154 GPa"),
+        (32.4, 28.6, 35.5, "32.4 ± 2.0 GPa", "28.6 to 35.5 GPa"),
+    ],
+)
+def test_a_spread_that_is_wide_or_uneven_is_told_by_its_ends(
+    value: float, low: float, high: float, text: str, spread: str
+) -> None:
+    given = Estimate(value=value, unit="GPa", std=2.0, low=low, high=high)
+    assert (flat(words.expected(given)), flat(words.spread(given))) == (text, spread)
+    line = flat(words.estimated(given))
+    assert line == text if "±" in text else line == f"{text} (90%: {spread})"
+
+
 def test_very_small_and_very_large_numbers_share_a_power_of_ten() -> None:
     assert flat(words.uncertain(3.2e-12, 4e-13, "m2")) == "(3.2 ± 0.4) × 10⁻¹² m²"
     assert flat(words.uncertain(1.5e15, 2e13, "m-3")) == "(1.500 ± 0.020) × 10¹⁵ m⁻³"

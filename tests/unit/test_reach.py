@@ -39,6 +39,11 @@ def test_the_score_is_one_where_outside_begins(distances: list[float], distance:
     assert 0.0 <= reach.score(distance) <= LARGEST
 
 
+def test_limits_that_are_the_same_are_told_once() -> None:
+    assert Reach(2.75, 2.8).words == "outside from 2.8"
+    assert Reach(1.9, 2.8).words == "edge from 1.9, outside from 2.8"
+
+
 def test_one_known_thing_has_no_other_to_be_near_to() -> None:
     reach = Reach.of(apart(CLOUD[:1]))
     assert (reach.verdict(0.0), reach.verdict(0.1)) == ("inside", "outside")

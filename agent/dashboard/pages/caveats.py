@@ -36,7 +36,7 @@ def _caveats(one: ProposalCard) -> Iterator[str]:
     for danger in one.dangers:
         yield f"<p class='lw-note {danger.tone}'>{markup.danger(danger)}</p>"
     if one.known is not None and one.known.tone != "good":
-        yield f'<p class="lw-note {one.known.tone}">{escape(one.known.title)}: {escape(one.known.text)}.</p>'
+        yield f'<p class="lw-note {one.known.tone}">{escape(one.known.title)}. {escape(one.known.meaning)}</p>'
 
 
 def signed_words(

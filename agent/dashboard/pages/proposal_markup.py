@@ -55,12 +55,18 @@ def expected(one: ProposalCard) -> str:
     if not one.predictions:
         return '<p class="lw-expect">Nothing expected yet</p><p class="lw-meta">The models know too little so far.</p>'
     goal, *others = one.predictions
-    more = "".join(f"<li>{escape(p.name)} <b>{escape(p.text)}</b></li>" for p in others)
+    more = "".join(f"<li>{escape(p.name)} <b>{escape(p.text)}</b>{_ends(p)}</li>" for p in others)
+    median = " (median)" if goal.is_median else ""
     return (
-        f'<p class="lw-meta">{escape(goal.name)}, expected</p><p class="lw-expect lw-num">{escape(goal.text)}</p>'
+        f'<p class="lw-meta">{escape(goal.name)}, expected{median}</p>'
+        f'<p class="lw-expect lw-num">{escape(goal.text)}</p>'
         f'{interval_bar(goal)}<p class="lw-meta">90%: <span class="lw-num">{escape(goal.interval)}</span>'
         f"{_gain(goal)}</p>{f'<ul class=lw-bare>{more}</ul>' if more else ''}"
     )
+
+
+def _ends(one: parts.Prediction) -> str:
+    return f' <span class="lw-meta">({escape(one.interval)})</span>' if one.is_median else ""
 
 
 def _gain(goal: parts.Prediction) -> str:

@@ -42,10 +42,10 @@ def _prediction(one: parts.Prediction) -> str:
         at = words.with_unit(words.number(one.best), one.unit)
         best = f" · the line marks the best so far, {escape(at)}"
     gain = f" · {escape(one.gain)}" if one.gain else ""
-    size = " goal" if one.is_goal else ""
+    size, median = " goal" if one.is_goal else "", "Median; " if one.is_median else ""
     return (
         f"<div class='lw-expected{size}'><div><span>{escape(one.name)}</span> <b class='lw-num'>{escape(one.text)}</b>"
-        f"</div>{interval_bar(one)}<p class='lw-meta'>90% between <span class='lw-num'>{escape(one.interval)}</span>"
+        f"</div>{interval_bar(one)}<p class='lw-meta'>{median}90%: <span class='lw-num'>{escape(one.interval)}</span>"
         f"{gain}{best}</p></div>"
     )
 
@@ -54,8 +54,9 @@ def _known(known: parts.Known | None) -> str:
     if known is None:
         return ""
     return (
-        f'<p class="lw-note {known.tone}"><b>{escape(known.title)}</b>: {escape(known.text)} '
-        f'<span class="lw-meta">(distance {words.number(known.score, 2)}; 1 is where they know nothing)</span></p>'
+        f'<div class="lw-note {known.tone}"><b>{escape(known.title)}.</b> {escape(known.meaning)}'
+        f'<p class="lw-meta">{escape(known.text)}. Distance {words.number(known.score, 2)}, where 1 is the end of what '
+        "they know.</p></div>"
     )
 
 

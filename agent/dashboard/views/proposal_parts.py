@@ -21,10 +21,22 @@ SOON_S = 3600.0
 """The same in seconds, for those that wait for days."""
 _GRAVITY: Mapping[str, int] = {"danger": 0, "warning": 1, "note": 2}
 _TONES: Mapping[str, Tone] = {"danger": "bad", "warning": "warn", "note": "info"}
-_DOMAINS: Mapping[str, tuple[str, Tone]] = {
-    "inside": ("Inside what the models know", "good"),
-    "edge": ("At the edge of what the models know", "warn"),
-    "outside": ("Outside what the models know", "bad"),
+_DOMAINS: Mapping[str, tuple[str, str, Tone]] = {
+    "inside": (
+        "Inside what the models know",
+        "Designs much like it were measured: the prediction is as good as its interval says.",
+        "good",
+    ),
+    "edge": (
+        "At the edge of what the models know",
+        "It is rather unlike everything that was measured: the prediction may be further off than its interval says.",
+        "warn",
+    ),
+    "outside": (
+        "Outside what the models know",
+        "Nothing like it was measured: the prediction is little more than a guess.",
+        "bad",
+    ),
 }
 
 
@@ -34,7 +46,7 @@ class Prediction:
 
     Args:
         name: for people.
-        text: the value with its standard deviation and unit.
+        text: the value with its unit, and with its standard deviation where that says how it spreads.
         interval: the 90% interval with its unit.
         value: in the unit.
         low: 5% quantile.
@@ -44,6 +56,7 @@ class Prediction:
         gain: the same against the value, in words.
         scale: least and greatest value of its bar.
         is_goal: whether the campaign looks for it.
+        is_median: whether the value is told without a standard deviation, as its spread is large or uneven.
     """
 
     name: str
@@ -57,6 +70,7 @@ class Prediction:
     gain: str
     scale: tuple[float, float]
     is_goal: bool
+    is_median: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,12 +112,14 @@ class Known:
 
     Args:
         title: the verdict in words.
-        text: by what.
+        meaning: what follows from it, in a plain sentence.
+        text: by what, for who knows the models.
         score: 0 known, 1 and more not.
         tone: of the verdict.
     """
 
     title: str
+    meaning: str
     text: str
     score: float
     tone: Tone
@@ -197,8 +213,8 @@ def _prediction(name: str, estimate: Estimate, goal: Goal | None, best: Quantity
     room = 0.12 * (max(seen) - min(seen)) or 1.0
     return Prediction(
         name=words.title(name),
-        text=words.estimated(estimate),
-        interval=words.interval(low, high, estimate.unit),
+        text=words.expected(estimate),
+        interval=words.spread(estimate),
         value=estimate.value,
         low=low,
         high=high,
@@ -207,6 +223,7 @@ def _prediction(name: str, estimate: Estimate, goal: Goal | None, best: Quantity
         gain="" if record is None or goal is None else _gain(estimate, record, goal),
         scale=(min(seen) - room, max(seen) + room),
         is_goal=goal is not None,
+        is_median=words.is_uneven(estimate),
     )
 
 
@@ -266,8 +283,8 @@ def known_of(domain: Domain | None) -> Known | None:
     """Whether the models know designs like it; None where nothing is said."""
     if domain is None:
         return None
-    title, tone = _DOMAINS[domain.verdict]
-    return Known(title, domain.text, domain.score, tone)
+    title, meaning, tone = _DOMAINS[domain.verdict]
+    return Known(title, meaning, domain.text, domain.score, tone)
 
 
 def nearest_of(

@@ -24,6 +24,8 @@ Z90 = 1.6448536269514722
 """95% quantile of the standard normal distribution: half the width of a 90% interval, in standard deviations."""
 _COMPOUND = ("formula", "compound", "crystal", "material")
 """What names that which is made, the plainest first."""
+_WIDE, _LEANING = 0.5, 2.0
+"""A 90% interval of more than so much of the value, or so many times as far on one side as on the other, is uneven."""
 _PLAIN = 1e-4, 1e7
 """Smaller and larger numbers are written with a power of ten."""
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -210,9 +212,40 @@ def bounds(estimate: Estimate) -> tuple[float, float]:
     return low, high
 
 
-def estimated(estimate: Estimate) -> str:
-    """An expectation with its standard deviation and unit, such as ``32.4 ± 2.1 GPa``."""
+def is_uneven(estimate: Estimate) -> bool:
+    """Whether its spread is too large, or too much on one side, to be said as one number behind a plus and a minus."""
+    low, high = bounds(estimate)
+    below, above = estimate.value - low, high - estimate.value
+    return high - low > _WIDE * abs(estimate.value) or not _LEANING * below >= above >= below / _LEANING
+
+
+def expected(estimate: Estimate) -> str:
+    """An expectation: ``32.4 ± 2.1 GPa``, or ``44.9 GPa``, the median alone, beside whose interval it must stand."""
+    if is_uneven(estimate):
+        return with_unit(number(estimate.value, 3), estimate.unit)
     return uncertain(estimate.value, estimate.std, estimate.unit)
+
+
+def spread(estimate: Estimate) -> str:
+    """The 90% interval with the digits that it needs beside ``expected``, such as ``12.4 to 154 GPa``."""
+    low, high = bounds(estimate)
+    return (_apart if is_uneven(estimate) else interval)(low, high, estimate.unit)
+
+
+def estimated(estimate: Estimate) -> str:
+    """An expectation with its spread in a line: ``32.4 ± 2.1 GPa``, or ``44.9 GPa (90%: 12.4 to 154 GPa)``."""
+    return f"{expected(estimate)} (90%: {spread(estimate)})" if is_uneven(estimate) else expected(estimate)
+
+
+def _apart(low: float, high: float, unit: str) -> str:
+    """From and to, three digits of each: one may be many times the other, and none is rounded to nothing much."""
+    if not (math.isfinite(high - low) and high > low):
+        return interval(low, high, unit)
+    power = _power(max(abs(low), abs(high)))
+    low, high = low / 10.0**power, high / 10.0**power
+    finest = 3 - math.floor(math.log10(high - low))
+    text = f"{number(round(low, finest), 3)} to {number(round(high, finest), 3)}"
+    return with_unit(f"({text}){_times_ten_to(power)}" if power else text, unit)
 
 
 def interval(low: float, high: float, unit: str = "1") -> str:
