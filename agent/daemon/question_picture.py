@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "TIFF", "JPEG")
 MAX_PIXELS = 64_000_000
 """Most pixels of a file that is opened: a small file may claim any number of them."""
+MAX_DECODED = 128_000_000
+"""Most bytes of a picture that is decoded: deep grey takes 2 to 4 a pixel, and a JPEG is decoded smaller at once."""
 MAX_BYTES = 256_000_000
 KEPT = 32
 """Pictures that are kept ready, each at most as large as a message may hold."""
@@ -35,6 +37,8 @@ CLIPPED = 0.005
 """Share of the darkest and of the brightest pixels between which deep grey is stretched: a hot pixel is no picture."""
 _LEVELS = 256
 _SHADES = 255
+_STRIP = 4_000_000
+"""Pixels of deep grey that are reduced together."""
 _KINDS = ("step.ended", "image.read")
 """Kinds of entries that name artefacts of instruments and of the network."""
 MediaType = Literal["image/png", "image/jpeg", "image/webp"]
@@ -104,6 +108,7 @@ def shown(file: Any, sha256: str, edge: int) -> Picture:
         with Pillow.open(file, formats=FORMATS) as opened:
             width, height = _checked(opened.size, what)
             opened.draft("RGB" if opened.mode != "L" else "L", (edge, edge))  # a large JPEG is decoded small at once
+            _checked_decoded(opened, what)
             small = _small(opened, edge)
     except LabwrightError:
         raise
@@ -119,13 +124,21 @@ def _checked(size: tuple[int, int], what: str) -> tuple[int, int]:
     return size
 
 
+def _checked_decoded(opened: Image, what: str) -> None:
+    a_pixel = {"1": 1, "L": 1}.get(opened.mode, 2 if opened.mode.startswith("I;16") else 4)
+    if opened.width * opened.height * a_pixel > MAX_DECODED:
+        raise UserError(
+            f"{what} has {opened.width} x {opened.height} pixels of {8 * a_pixel} bits: too many to be shown"
+        )
+
+
 def _small(opened: Image, edge: int) -> Image:
     from PIL.Image import Resampling
 
     image: Image = opened
     deep = image.mode.startswith(("I", "F"))
     if deep:
-        image = image.convert("F")
+        image = _reduced_deep(image, edge)
     elif image.mode not in {"L", "RGB", "RGBA"}:
         has_alpha = image.mode in {"LA", "PA"} or "transparency" in image.info
         image = image.convert("RGBA" if has_alpha else "L" if image.mode == "1" else "RGB")
@@ -133,6 +146,19 @@ def _small(opened: Image, edge: int) -> Image:
     # Reducing to twice the size by whole steps first takes a tenth of the time, and cannot be seen.
     image = image.resize(size, Resampling.LANCZOS if not deep else Resampling.BOX, reducing_gap=2.0)
     return _stretched(image) if deep else image
+
+
+def _reduced_deep(image: Image, edge: int) -> Image:
+    """Deep grey as 32-bit numbers, made smaller by a whole factor strip by strip: never all of it at once."""
+    from PIL import Image as Pillow
+
+    by = max(1, max(image.size) // (2 * edge))
+    small = Pillow.new("F", (-(-image.width // by), -(-image.height // by)))
+    rows = max(1, _STRIP // (image.width * by)) * by
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height))).convert("F")
+        small.paste(strip.reduce(by), (0, top // by))
+    return small
 
 
 def _size(size: tuple[int, int], edge: int) -> tuple[int, int]:

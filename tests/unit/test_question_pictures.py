@@ -74,6 +74,37 @@ def test_deep_grey_is_stretched_whatever_its_range_and_a_hot_pixel_does_not_make
     assert bright > 215
 
 
+@pytest.mark.parametrize("mode", ["I;16", "F"])
+def test_a_large_deep_picture_is_made_smaller_strip_by_strip(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = Image.new("I", (1001, 1503), 1000)
+    deep.paste(9000, (0, 700, 1001, 1503))
+    whole = picture(coded(deep.convert(mode), "TIFF"), 100)[1].convert("L")
+    assert whole.size == (67, 100)
+    monkeypatch.setattr("agent.daemon.question_picture._STRIP", 20_000)
+    largest: list[int] = []
+    real = Image.Image.convert
+
+    def convert(self: Image.Image, *args: Any, **more: Any) -> Image.Image:
+        largest.append(self.width * self.height)
+        return real(self, *args, **more)
+
+    monkeypatch.setattr(Image.Image, "convert", convert)
+    seen = picture(coded(deep.convert(mode), "TIFF"), 100)[1]
+    del largest[0]  # by the test itself
+    assert max(largest) <= 20_000
+    assert real(seen, "L").tobytes() == whole.tobytes()
+    assert [whole.getpixel((30, y)) for y in (10, 40, 52, 90)] == [0, 0, 255, 255]
+
+
+def test_a_picture_that_would_take_much_memory_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.daemon.question_picture.MAX_DECODED", 80_000)
+    with pytest.raises(UserError, match="200 x 101 pixels of 32 bits: too many"):
+        picture(coded(Image.new("F", (200, 101)), "TIFF"))
+    for mode, size in (("F", (200, 100)), ("I;16", (200, 200)), ("L", (400, 200))):
+        assert picture(coded(Image.new(mode, size), "TIFF"))[0].width == size[0]
+    assert picture(coded(Image.new("RGB", (800, 600)), "JPEG"), 100)[0].width == 800, "it is decoded smaller at once"
+
+
 def test_a_flat_deep_picture_is_grey() -> None:
     _, seen = picture(coded(Image.new("I;16", (64, 64), 30_000), "TIFF"))
     assert seen.convert("L").getextrema() == (127, 127)
