@@ -102,7 +102,7 @@ def test_a_picture_that_would_take_much_memory_is_not_decoded(monkeypatch: pytes
         picture(coded(Image.new("F", (200, 101)), "TIFF"))
     for mode, size in (("F", (200, 100)), ("I;16", (200, 200)), ("L", (400, 200))):
         assert picture(coded(Image.new(mode, size), "TIFF"))[0].width == size[0]
-    assert picture(coded(Image.new("RGB", (800, 600)), "JPEG"), 100)[0].width == 800, "it is decoded smaller at once"
+    assert picture(coded(Image.new("RGB", (800, 800)), "JPEG"), 100)[0].width == 800, "it is decoded smaller at once"
 
 
 def test_a_flat_deep_picture_is_grey() -> None:
