@@ -142,6 +142,7 @@ def test_an_edit_is_foreseen_signed_and_approved_by_another(lab: Laboratory, fre
     anna.shoot("edit", whole=False)
     to_sign.click()
     anna.see(dialog.get_by_text("This makes revision 2"))
+    expect(dialog).to_have_count(1)  # the one before is gone
     anna.see(dialog.locator("ins", has_text=chosen))
     anna.sign("Sign the edit", comment="less grain growth")
     anna.see("It counted")
