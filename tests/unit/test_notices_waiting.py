@@ -17,6 +17,7 @@ from dashboard_samples import (
 from agent.dashboard.notices.settings import ALL
 from agent.dashboard.notices.waiting import Item, waiting_in
 from agent.roles import Role
+from instruments.profile.agent_messages import Hazard
 from instruments.profile.laboratory import Stop
 
 
@@ -41,6 +42,20 @@ def test_who_has_voted_has_done_their_part() -> None:
     assert second.done == ("anna",)
     assert "1 of 2 have approved" in second.title
     assert "approved by anna so far" in second.detail.lower()
+
+
+def test_all_that_can_hurt_is_told_the_gravest_first() -> None:
+    hazards = (
+        Hazard(code="hot", severity="warning", text="do not open before 200 Cel"),
+        Hazard(code="H319", severity="note", text="goggles"),
+        Hazard(code="H260", severity="danger", text="no water"),
+    )
+    picture = sample_picture(n_proposals=1)
+    picture.proposals["hard-P001"] = waiting(sample_proposal(1, hazards=hazards))
+    (one,) = waiting_in(picture, ALL)
+
+    assert "Danger: no water; warning: do not open before 200\N{NO-BREAK SPACE}°C" in one.detail
+    assert "goggles" not in one.detail
 
 
 def test_an_edit_is_another_wait_and_what_has_expired_is_none() -> None:

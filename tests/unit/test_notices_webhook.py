@@ -11,6 +11,7 @@ from dashboard_samples import NOW, sample_picture
 from mail_room import Hook, hook
 
 from agent.dashboard.notices.bulletin import Notice
+from agent.dashboard.notices.letter import html_of, text_of
 from agent.dashboard.notices.outlet import NotSentError, Secrets
 from agent.dashboard.notices.settings import ALL, parse_notify
 from agent.dashboard.notices.waiting import waiting_in
@@ -49,6 +50,14 @@ def test_programs_read_what_waits_and_chats_the_text() -> None:
     assert body["subject"] == "hall-3: 2 proposals wait for a person"
     assert "Approve SiC? hard-P001" in body["text"]
     assert "x-labwright-signature" not in end.got[0][1]
+
+
+def test_nothing_is_announced_that_does_not_follow() -> None:
+    first, second = waiting_in(sample_picture(), ALL)[:2]
+    settings = parse_notify({})
+    for notice, announced in ((Notice("hall-3", (first,)), False), (Notice("hall-3", (first,), (second,)), True)):
+        assert ("Still waiting" in text_of(notice, settings, NOW)) == announced
+        assert ("Still waiting" in html_of(notice, settings, NOW)) == announced
 
 
 def test_what_is_sent_is_signed_byte_by_byte() -> None:

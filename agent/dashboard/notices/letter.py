@@ -89,7 +89,8 @@ def body_of(notice: Notice, settings: NotifySection, now: datetime, sent_at: dat
 
 def _parts(notice: Notice) -> list[tuple[str, tuple[Item, ...]]]:
     new, again = notice.new[:MOST], notice.again[: max(MOST - len(notice.new), 0)]
-    return [("", new), ("Still waiting, as was told before" if new else "", again)]
+    parts = [("", new), ("Still waiting, as was told before" if new else "", again)]
+    return [(heading, items) for heading, items in parts if items]
 
 
 def _counts(items: tuple[Item, ...]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.dashboard.notices.settings import About
 from agent.dashboard.views import words
+from agent.dashboard.views.proposal_parts import dangers_of
 from agent.roles import Role, may, may_ask
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _told(proposal: Proposal, done: tuple[str, ...]) -> str:
         "; ".join(f"{name} {value}" for name, value in words.process_of(proposal.design)),
         "; ".join(f"{words.label(name)} {words.estimated(one)} expected" for name, one in proposal.prediction.items()),
         "; ".join(f"costs {words.lasting(one)} ({words.label(name)})" for name, one in proposal.cost.items()),
-        "; ".join(f"{hazard.severity}: {hazard.text}" for hazard in proposal.hazards if hazard.severity != "note"),
+        "; ".join(f"{one.severity}: {one.text}" for one in dangers_of(proposal.hazards) if one.severity != "note"),
         f"approved by {words.listed(done)} so far" if done else "",
     ]
     return ". ".join(_sentence(part) for part in parts if part)
