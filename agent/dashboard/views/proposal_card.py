@@ -69,22 +69,12 @@ class ProposalCard:
     """One proposal, whole.
 
     Args:
-        id: of it.
-        campaign: that it belongs to.
-        revision: 1 at first.
-        formula: what is made, with subscripts.
-        crystal: its id in its source; empty where the design names none.
-        structure: to be drawn.
         process: names and values with units.
         predictions: what the models expect, what the campaign looks for first.
-        feasibility: probability that it can be made at all.
         why: it was chosen.
         effects: of factors on the objective, the strongest first.
         objective: what the effects are of, with its unit.
         nearest: the most alike sample so far.
-        cost: names and amounts.
-        duration: how long it would take; empty where nobody knows.
-        dangers: the gravest first.
         limits: its orders against the limits.
         known: whether the models know designs like it.
         expiry: how long a decision can wait.
@@ -96,22 +86,12 @@ class ProposalCard:
         proposal: as it came.
     """
 
-    id: str
-    campaign: str
-    revision: int
-    formula: str
-    crystal: str
-    structure: Structure | None
     process: tuple[tuple[str, str], ...]
     predictions: tuple[parts.Prediction, ...]
-    feasibility: float | None
     why: Why
     effects: tuple[parts.Effect, ...]
     objective: str
     nearest: parts.Nearest | None
-    cost: tuple[tuple[str, str], ...]
-    duration: str
-    dangers: tuple[parts.Danger, ...]
     limits: tuple[Limit, ...]
     known: parts.Known | None
     expiry: parts.Expiry
@@ -121,6 +101,51 @@ class ProposalCard:
     rights: Rights
     read: PublishedProposal
     proposal: Proposal
+
+    @property
+    def id(self) -> str:
+        """Of the proposal."""
+        return self.proposal.proposal
+
+    @property
+    def revision(self) -> int:
+        """1 at first."""
+        return self.proposal.revision
+
+    @property
+    def formula(self) -> str:
+        """What is made, with subscripts."""
+        return words.formula_of(self.proposal.design)
+
+    @property
+    def crystal(self) -> str:
+        """Its id in its source; empty where the design names none beside the formula."""
+        return words.crystal_of(self.proposal.design)
+
+    @property
+    def structure(self) -> Structure | None:
+        """To be drawn."""
+        return self.proposal.structure
+
+    @property
+    def feasibility(self) -> float | None:
+        """Probability that it can be made at all."""
+        return self.proposal.feasibility
+
+    @property
+    def cost(self) -> tuple[tuple[str, str], ...]:
+        """Names and amounts."""
+        return costs_of(self.proposal.cost)
+
+    @property
+    def duration(self) -> str:
+        """How long it would take; empty where nobody knows."""
+        return words.lasting(self.proposal.duration) if self.proposal.duration is not None else ""
+
+    @property
+    def dangers(self) -> tuple[parts.Danger, ...]:
+        """The gravest first."""
+        return parts.dangers_of(self.proposal.hazards)
 
 
 @dataclass(frozen=True)
@@ -163,22 +188,12 @@ def card_of(
     facts = _facts_of(waiting, picture, goals)
     quorum = quorum_of(proposal, picture)
     return ProposalCard(
-        id=proposal.proposal,
-        campaign=proposal.campaign,
-        revision=proposal.revision,
-        formula=words.formula_of(proposal.design),
-        crystal=words.crystal_of(proposal.design),
-        structure=proposal.structure,
         process=facts.process,
         predictions=facts.predictions,
-        feasibility=proposal.feasibility,
         why=_why(proposal, ranks if ranks is not None else ranks_of(picture)),
         effects=facts.effects,
         objective=_objective(goals[0]) if goals else "objective",
         nearest=facts.nearest,
-        cost=costs_of(proposal.cost),
-        duration=words.lasting(proposal.duration) if proposal.duration is not None else "",
-        dangers=parts.dangers_of(proposal.hazards),
         limits=facts.limits,
         known=parts.known_of(proposal.domain),
         expiry=parts.expiry_of(proposal.created_at, proposal.expires_at, now),
