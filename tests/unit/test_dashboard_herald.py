@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
-from agent.dashboard.live.herald import BREATH, Herald
+from agent.dashboard.live.herald import BREATH, BREATH_S, Herald
 from agent.dashboard.live.picture import Change
 
 READING, PROPOSAL = Change("telemetry", "furnace-1"), Change("proposal", "hard-P001")
@@ -91,3 +91,33 @@ def test_who_has_gone_while_others_were_told_is_not_told() -> None:
 
     asyncio.run(whole())
     assert told == []
+
+
+def test_listeners_that_take_long_let_others_have_their_turn_after_each() -> None:
+    """Twenty-five pages that are drawn anew must not hold up an order for as long as all of them take."""
+    turns: list[int] = []
+    told: list[int] = []
+
+    async def run() -> None:
+        herald = Herald(asyncio.sleep)
+        loop = asyncio.get_running_loop()
+
+        def slow(_changes: frozenset[Change]) -> None:
+            begun = loop.time()
+            while loop.time() - begun < BREATH_S:
+                pass
+            told.append(len(told))
+
+        async def other() -> None:
+            while len(told) < BREATH - 1:
+                turns.append(len(told))
+                await asyncio.sleep(0)
+
+        with ExitStack() as stack:
+            for _ in range(BREATH - 1):
+                stack.enter_context(herald.listening(slow))
+            herald.note([PROPOSAL])
+            await asyncio.gather(herald.tell(), other())
+
+    asyncio.run(run())
+    assert turns == list(range(1, BREATH - 1))

@@ -18,8 +18,8 @@ PAUSE_S = 0.25
 """Between two words to the same listener."""
 READINGS_EVERY = 2
 """Readings of instruments are part of every second word at most: of a flood of them a page draws two a second."""
-BREATH = 8
-"""Listeners that are told before others have a turn."""
+BREATH, BREATH_S = 8, 0.005
+"""Listeners that are told, and seconds that they take, before others have a turn: orders and decisions among them."""
 _log = logging.getLogger(__name__)
 
 
@@ -83,6 +83,8 @@ class Herald:
         if not changes:
             return
         with self._moment():
+            clock = asyncio.get_running_loop().time
+            since_s = clock()
             for number, listener in enumerate(list(self._listeners), 1):
                 if listener not in self._listeners:
                     continue  # gone while others were told
@@ -90,8 +92,9 @@ class Herald:
                     listener(changes)
                 except Exception:  # noqa: BLE001 - one page that fails must not keep the others from knowing
                     _log.exception("a listener failed")
-                if number % BREATH == 0:
+                if number % BREATH == 0 or clock() - since_s >= BREATH_S:
                     await asyncio.sleep(0)
+                    since_s = clock()
 
     def _due(self) -> frozenset[Change]:
         self._words_since += 1

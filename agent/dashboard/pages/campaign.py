@@ -17,7 +17,6 @@ from agent.dashboard.pages.charting import chart, redraw
 from agent.dashboard.pages.shell import Frame, frame
 from agent.dashboard.ports import Hall
 from agent.dashboard.views.campaign import CampaignView, campaign_ids
-from agent.dashboard.views.campaign_timeline import timeline_of
 
 MOMENTS = 15
 """Things that happened on one page of the timeline."""
@@ -166,7 +165,7 @@ class _Campaign:
         with ui.element("section").classes("lw-card lw-below"):
             ui.html(markup.head("What happened"), sanitize=False)
             self.rows = ui.html("", sanitize=False)
-            with ui.element("div").classes("lw-pager"):
+            with ui.element("div").classes("lw-pager") as self.pager:
                 self.newer = ui.button("Newer", on_click=lambda: self.turn(-MOMENTS)).props("flat dense no-caps")
                 self.where = ui.label("").classes("lw-meta")
                 self.older = ui.button("Older", on_click=lambda: self.turn(MOMENTS)).props("flat dense no-caps")
@@ -177,10 +176,11 @@ class _Campaign:
 
     def happened(self) -> None:
         live = self.hall.live
-        part = timeline_of(live.picture, self.cid, self.begin, MOMENTS)
+        part = self.desk.happened(self.cid, self.begin, MOMENTS)
         self.begin = part.begin
         self.rows.content = markup.timeline(part.moments, self.hall.prefix, live.now())
         end = part.begin + len(part.moments)
+        self.pager.set_visibility(part.total > MOMENTS)
         self.where.text = f"{part.begin + 1}–{end} of {part.total}" if part.total else ""
         self.newer.set_enabled(part.begin > 0)
         self.older.set_enabled(end < part.total)

@@ -10,9 +10,13 @@ from agent.dashboard.drawing.charts import Options
 from agent.dashboard.ports import Live
 from agent.dashboard.views.campaign import CampaignView, campaign_view
 from agent.dashboard.views.campaign_pareto import Axis, axes_of, front_of
+from agent.dashboard.views.campaign_timeline import Timeline, timeline_of
+from agent.dashboard.views.proposals_memo import Memo
 
 MAX_FRONTS = 32
 """Choices of two quantities of one campaign that are remembered."""
+MAX_HAPPENED = 16
+"""Parts of what happened that are remembered: most browsers show the latest."""
 
 
 @dataclass
@@ -55,6 +59,7 @@ class Desk:
     def __init__(self, live: Live) -> None:
         self._live = live
         self._drawn: dict[str, Drawn] = {}
+        self._happened: Memo[Timeline] = Memo(MAX_HAPPENED)
 
     def drawn(self, cid: str) -> Drawn | None:
         """A campaign as it is now: the same object for as long as nothing of it changes; None where it is not known."""
@@ -80,6 +85,13 @@ class Desk:
                 fronts.clear()
             fronts[key] = charts_front.front(front_of(picture, picture.of_campaign(cid), x, y, waiting))
         return fronts[key]
+
+    def happened(self, cid: str, begin: int, limit: int) -> Timeline:
+        """Part of what happened in a campaign; as ``timeline_of``."""
+        picture = self._live.picture
+        alone = len(picture.campaigns) == 1
+        told = (*picture.of_campaign(cid), *picture.outcomes.values(), *picture.proposals.values(), *picture.events)
+        return self._happened.of((cid, begin, limit, alone), told, lambda: timeline_of(picture, cid, begin, limit))
 
     def _draw(self, key: tuple[object, ...], cid: str, view: CampaignView) -> Drawn:
         reach = charts_campaign.effects_reach(view.effects)
