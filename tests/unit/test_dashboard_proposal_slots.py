@@ -65,8 +65,11 @@ def test_the_place_among_what_waits_follows_what_comes_and_goes() -> None:
 
     async def journey(user: User) -> None:
         await user.open(f"{PREFIX}/proposals")
-        assert user.client is not None
-        shown = lambda: " ".join(one.content for one in user.client.elements.values() if isinstance(one, ui.html))  # noqa: E731
+
+        def shown() -> str:
+            assert user.client is not None
+            return " ".join(one.content for one in user.client.elements.values() if isinstance(one, ui.html))
+
         assert len(re.findall("of the 3 that wait", shown())) == 3
         one = sample_proposal(4)
         place.live.picture.proposals[one.proposal] = waiting(one)
