@@ -84,7 +84,11 @@ def test_who_has_gone_while_others_were_told_is_not_told() -> None:
     async def whole() -> None:
         herald = Herald(asyncio.sleep)
         second = herald.listening(lambda _changes: told.append("second"))
-        with herald.listening(lambda _changes: second.__exit__(None, None, None)):
+
+        def leave(_changes: frozenset[Change]) -> None:
+            second.__exit__(None, None, None)
+
+        with herald.listening(leave):
             second.__enter__()
             herald.note((PROPOSAL,))
             await herald.tell()
