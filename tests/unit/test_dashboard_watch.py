@@ -27,8 +27,9 @@ from dashboard_samples import (
 from watch_bench import FURNACE, TOPICS, Bench, during
 
 from agent.dashboard.live.fold import MOST
+from agent.dashboard.live.of_instruments import MAX_WORDS
 from agent.dashboard.live.picture import MAX_JOBS, MAX_READINGS, Change
-from instruments.messages import JobState, Telemetry
+from instruments.messages import JobError, JobState, Result, Telemetry
 
 
 def test_all_that_is_kept_is_in_the_picture() -> None:
@@ -148,6 +149,26 @@ def test_a_flood_of_what_nobody_knows_fills_no_memory() -> None:
         assert len(picture.instruments[FURNACE].jobs) == MAX_JOBS
         readings = picture.instruments[FURNACE].telemetry["temperature"]
         assert (len(readings), readings[-1]) == (MAX_READINGS, (NOW, MAX_READINGS + 19.0))
+
+    during(act)
+
+
+def test_what_an_instrument_says_at_length_is_remembered_in_short() -> None:
+    async def act(bench: Bench) -> None:
+        error = JobError(code="E", message="y" * 800_000)
+        long = JobState(job="j1", boot_id="b", seq=1, state="failed", ts=NOW, error=error)
+        found = Result(values={"said": "z" * 800_000, "phase": "cubic"})
+        done = JobState(job="j2", boot_id="b", seq=2, state="succeeded", ts=NOW, result=found)
+        bench.say(TOPICS.job(FURNACE, "j1"), long)
+        bench.say(TOPICS.job(FURNACE, "j2"), done)
+        await asyncio.sleep(0.3)
+        jobs = bench.watch.picture.instruments[FURNACE].jobs
+        held = jobs["j1"].error, jobs["j2"].result
+        assert held[0] is not None
+        assert held[1] is not None
+        assert held[0].message == "y" * (MAX_WORDS - 2) + " …"
+        assert held[1].values == {"said": "z" * (MAX_WORDS - 2) + " …", "phase": "cubic"}
+        assert jobs["j1"].ts == NOW
 
     during(act)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 from agent.dashboard.live.lab_time import STALE_S, LabTime
 from agent.dashboard.live.order import is_older
@@ -17,6 +18,8 @@ from instruments.transport import Message
 MAX_INSTRUMENTS = 256
 MAX_CHANNELS = 32
 """Channels of one instrument whose readings are remembered."""
+MAX_WORDS = 2_000
+"""Characters of what an instrument says of a job in words that are remembered."""
 _NONE: frozenset[Change] = frozenset()
 
 
@@ -107,6 +110,7 @@ class InstrumentFold:
             raise UserError(f"on {message.topic} there is a state of {read.job}")
         if is_aside(read) or (is_older(read, one.jobs.get(job)) and not message.retained):
             return False
+        read = _short(read)
         one.jobs.pop(job, None)
         last = next(reversed(one.jobs.values()), None)
         one.jobs[job] = read
@@ -128,3 +132,18 @@ class InstrumentFold:
         readings.append((read.ts, read.value))
         self._keep(topic.iid, one)
         return frozenset({Change("telemetry", topic.iid)})
+
+
+def _short(job: JobState) -> JobState:
+    """What is held of a job: its words have no bound of their own, and one instrument has many."""
+    changes: dict[str, Any] = {}
+    if job.error is not None:
+        changes["error"] = job.error.model_copy(update={"message": _cut(job.error.message)})
+    if job.result is not None:
+        values = {name: _cut(value) if isinstance(value, str) else value for name, value in job.result.values.items()}
+        changes["result"] = job.result.model_copy(update={"values": values})
+    return job.model_copy(update=changes)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_WORDS else f"{text[: MAX_WORDS - 2]} …"
