@@ -52,3 +52,26 @@ def test_an_agent_that_is_gone_is_said_to_be(lab: Laboratory, person: Enter) -> 
             lab.process.send_signal(signal.SIGCONT)
         ben.see_not("The agent is gone", within_ms=60_000)
         ben.approve(ben.waiting()[-1])
+
+
+def test_pages_that_hang_are_noticed_in_seconds_and_what_they_show_is_said_to_be_old(
+    lab: Laboratory, person: Enter
+) -> None:
+    """The process of the pages stands still: its sockets stay open, and nothing comes through them."""
+    anna = person("anna")
+    anna.log_in()
+    anna.arrive()
+    popup = anna.page.locator("#popup")
+    expect(popup).to_be_hidden()
+    lab.process.send_signal(signal.SIGSTOP)
+    try:
+        expect(popup).to_be_visible(timeout=8_000)
+        assert anna.page.evaluate(
+            "() => getComputedStyle(document.getElementById('popup')).opacity === '1'"
+            " && document.querySelector('.lw-header').getBoundingClientRect().top"
+            " >= document.getElementById('popup').getBoundingClientRect().bottom - 1"
+        ), "the banner stands above the header, not on it"
+        anna.shoot("pages-hang")
+    finally:
+        lab.process.send_signal(signal.SIGCONT)
+    expect(popup).to_be_hidden(timeout=30_000)
