@@ -183,6 +183,7 @@ def test_no_axes_are_invented_where_there_is_nothing_to_be_drawn() -> None:
         for said in ("No experiment has ended yet", "No experiment with a prediction", "No experiment is known yet"):
             assert said in text
         assert not any("by experiment" in one for one in _descriptions(user))
+        await user.should_not_see("Older")
         first = sample_experiment(1)
         picture.experiments[first.experiment] = first
         live.change(Change("experiment", first.experiment))

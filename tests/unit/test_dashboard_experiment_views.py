@@ -186,6 +186,15 @@ def test_a_refused_image_says_why_and_what_to_do() -> None:
     assert "use 0.08" in first.reason
 
 
+def test_grains_that_were_counted_without_a_diameter_are_accounted_for() -> None:
+    image = sample_images(1)[-1]
+    assert image.diameters is not None
+    sized = sum(image.diameters.counts)
+    for n, said in ((sized, f"{sized}"), (sized + 17, f"{sized + 17}, {sized} with a diameter")):
+        one = sample_experiment(1, images=(image.model_copy(update={"n_grains": n}),))
+        assert dict(images_of(one)[0].facts)["Grains counted"] == said
+
+
 def test_a_scale_bar_is_round_and_at_most_a_quarter_wide() -> None:
     # 0.08 um a pixel, 1024 pixels: 81.92 um wide, a quarter is 20.48.
     share, text = bar_of(0.08, 1024)

@@ -188,11 +188,20 @@ def images_of(one: ExperimentState) -> tuple[ImageView, ...]:
     return tuple(_image(image) for image in reversed(one.images))
 
 
+def _grains(image: ImageState) -> str:
+    """How many were counted, and how many of them have a diameter: of those that the frame cuts nobody knows it."""
+    if not image.n_grains:
+        return ""
+    sized = sum(image.diameters.counts) if image.diameters is not None else image.n_grains
+    more = f", {words.grouped(str(sized))} with a diameter" if sized != image.n_grains else ""
+    return f"{words.grouped(str(image.n_grains))}{more}"
+
+
 def _image(image: ImageState) -> ImageView:
     said = {True: ("counts", "good"), False: ("refused", "warn"), None: ("is being read", "info")}[image.accepted]
     facts = [
         ("Mean grain diameter", words.quantity(image.grain_size) if image.grain_size is not None else ""),
-        ("Grains counted", words.grouped(str(image.n_grains)) if image.n_grains else ""),
+        ("Grains counted", _grains(image)),
         ("Porosity", _share(image.porosity)),
         ("Pixel size", _scale(image)),
         ("File", f"{image.media_type}, {words.number(image.bytes / 1e6, 3)} MB" if image.bytes else image.media_type),
