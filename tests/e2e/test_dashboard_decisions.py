@@ -134,7 +134,7 @@ def test_an_edit_is_foreseen_signed_and_approved_by_another(lab: Laboratory, fre
     new = listed.filter(has_text="0.5 h").or_(listed.filter(has_text="4 h")).first
     chosen = new.inner_text().strip()
     new.click()
-    anna.see(dialog.locator("ins", has_text=chosen))
+    anna.see(dialog.locator("ins", has_text=chosen).first)
     expect(to_sign).to_be_disabled()  # nothing is signed that was not foreseen
     dialog.get_by_role("button", name="Predict").click()
     anna.see(dialog.get_by_text("With your edit"))
@@ -143,7 +143,7 @@ def test_an_edit_is_foreseen_signed_and_approved_by_another(lab: Laboratory, fre
     to_sign.click()
     anna.see(dialog.get_by_text("This makes revision 2"))
     expect(dialog).to_have_count(1)  # the one before is gone
-    anna.see(dialog.locator("ins", has_text=chosen))
+    anna.see(dialog.locator("ins", has_text=chosen).first)
     anna.sign("Sign the edit", comment="less grain growth")
     anna.see("It counted")
     anna.shoot("edit-signed", whole=False)
