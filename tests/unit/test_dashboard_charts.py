@@ -120,7 +120,9 @@ def test_failures_lie_on_the_floor_and_what_was_taken_back_is_hollow() -> None:
     hollow = _series(plot, "taken back")
     assert hollow["itemStyle"]["color"] == "transparent"
     assert len(hollow["data"]) == 1
-    assert set(plot["legend"]["data"]) == {"measured", "best so far", "taken back", "cannot be made"}
+    assert set(plot["legend"]["data"]) == {
+        "measured", "best so far", charts_campaign.BAND, "taken back", "cannot be made"
+    }  # fmt: skip
 
 
 def test_the_band_is_the_best_value_and_its_uncertainty() -> None:
@@ -129,6 +131,18 @@ def test_the_band_is_the_best_value_and_its_uncertainty() -> None:
     assert low["data"] == [[1.0, 29.5]]
     assert width["data"] == [[1.0, 1.0]]
     assert low["stack"] == width["stack"]
+    # Seen also where it is a few pixels high behind its own line.
+    assert min(part["lineStyle"][what] for part in (low, width) for what in ("width", "opacity")) >= 0.5
+
+
+@pytest.mark.parametrize("n", [1, 4, 9, 14, 15, 27, 260, 9001])
+def test_what_is_counted_has_whole_ticks(n: int) -> None:
+    for ticks in (4, 6):
+        axis = charts.counted(n, ticks=ticks)
+        assert axis["interval"] == int(axis["interval"]) >= 1
+        assert axis["max"] >= n
+        assert axis["max"] % axis["interval"] == 0
+        assert axis["max"] / axis["interval"] <= ticks
 
 
 @pytest.mark.parametrize(("direction", "step"), [("maximize", "start"), ("minimize", "end")])
@@ -159,6 +173,13 @@ def test_a_histogram_is_as_high_as_its_counts_between_its_edges() -> None:
     assert [x for x, _ in mean["data"]] == [1.2, 1.2]
     assert "mean 1.20 ± 0.10\N{NO-BREAK SPACE}µm" in plot["aria"]["label"]["description"]
     assert all(a[0] <= b[0] for a, b in pairwise(outline["data"]))
+
+
+def test_the_last_tick_of_a_histogram_is_as_round_as_the_others() -> None:
+    plot = charts_experiment.histogram(Histogram(edges=(0.41, 4.1, 7.97768), counts=(4, 2), unit="um"))
+    axis = plot["xAxis"]
+    assert (axis["min"], axis["max"], axis["interval"]) == (0.0, 8.0, 2.0)
+    assert plot["yAxis"]["interval"] == int(plot["yAxis"]["interval"])
 
 
 def test_a_mean_in_another_unit_is_not_drawn_among_the_bins() -> None:

@@ -105,6 +105,12 @@ def span(values: Iterable[float], *, ticks: int = 6, room: float = 0.05) -> Opti
     }
 
 
+def counted(most: int, *, ticks: int = 6) -> Options:
+    """An axis of things that are counted, from 0: it has no halves."""
+    step = next((n * 10**power for power in range(9) for n in (1, 2, 5) if n * 10**power * ticks >= most), 10**9)
+    return {"min": 0, "max": math.ceil(most / step) * step, "interval": step}
+
+
 def _nice(step: float) -> float:
     power = 10.0 ** math.floor(math.log10(step))
     return next((_round(n * power, power) for n in _STEPS if n * power >= step * (1 - 1e-9)), 10.0 * power)
@@ -147,11 +153,18 @@ def bars(name: str, ends: Iterable[tuple[Point, Point]], color: str, *, width: f
 
 def band(name: str, low: Sequence[Point], high: Sequence[Point], color: str, **more: Any) -> list[Options]:
     """What lies between two lines over the same places, filled."""
-    bare: Options = {"lineStyle": {"width": 0, "opacity": 0}, "stack": name, "stackStrategy": "all", "z": 1, **more}
+    # Its edges are drawn, too: a band that is a few pixels high would not be seen behind its line.
+    bare: Options = {
+        "lineStyle": {"color": color, "width": 1, "opacity": 0.6},
+        "stack": name,
+        "stackStrategy": "all",
+        "z": 1,
+        **more,
+    }
     tops = [(x, above - below) for (x, below), (_, above) in zip(low, high, strict=True)]
     return [
         line(f"{name} from", low, color, **bare),
-        line(name, tops, color, **bare, areaStyle={"color": color, "opacity": 0.2}),
+        line(name, tops, color, **bare, areaStyle={"color": color, "opacity": 0.25}),
     ]
 
 

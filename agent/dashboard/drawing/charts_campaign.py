@@ -12,6 +12,7 @@ from agent.dashboard.drawing.charts import (
     axis,
     band,
     bars,
+    counted,
     line,
     named,
     options,
@@ -27,6 +28,7 @@ from agent.dashboard.views.campaign_pools import PoolOutcomes
 from instruments.profile.model_messages import FactorEffect, Goal
 
 MEASURED, BEST, RETRACTED = "measured", "best so far", "taken back"
+BAND = f"{BEST} ± standard uncertainty"
 INFEASIBLE, FAILED = "cannot be made", "no result"
 LABELS = 4096
 """Labels of points that are remembered: a long campaign's are the same but for one when an experiment ends."""
@@ -48,7 +50,7 @@ def best_so_far(curve: Curve) -> Options:
     lows = [(float(one.n), one.value - one.std) for one in curve.best]
     highs = [(float(one.n), one.value + one.std) for one in curve.best]
     series = [
-        *band(f"{BEST}, ± 1 standard uncertainty", lows, highs, colour("vermillion"), step="end"),
+        *band(BAND, lows, highs, colour("vermillion"), step="end"),
         line(BEST, [(float(one.n), one.value) for one in curve.best], colour("vermillion"), step="end"),
         bars("standard uncertainty", _whiskers(shown), colour("blue")),
         scatter(MEASURED, _points(shown, "measured", goal), colour("blue")),
@@ -62,9 +64,13 @@ def best_so_far(curve: Curve) -> Options:
         if last
         else "None counts yet."
     )
-    legend = [MEASURED, BEST, *(name for name, mark in _SHAPES if any(one.mark == mark for one in curve.points))]
-    wide = span([0.0, max(len(curve.points) + 1.0, 4.0)], room=0.0)
-    x = axis("Experiment, in the order of their ends", **{**wide, "interval": max(wide["interval"], 1)})
+    legend = [
+        MEASURED,
+        BEST,
+        *([BAND] if any(one.std for one in curve.best) else []),
+        *(name for name, mark in _SHAPES if any(one.mark == mark for one in curve.points)),
+    ]
+    x = axis("Experiment, in the order of their ends", **counted(max(len(curve.points) + 1, 4)))
     y = axis(named(words.title(goal.property), goal.unit), vertical=True, **reach)
     return options(text, x=x, y=y, series=series, legend=legend)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 
-from agent.dashboard.drawing.charts import Options, Point, axis, line, named, options, span
+from agent.dashboard.drawing.charts import Options, Point, axis, counted, line, named, options, span
 from agent.dashboard.drawing.theme import colour
 from agent.dashboard.views import words
 from instruments.messages import Quantity
@@ -77,8 +78,8 @@ def histogram(data: Histogram, mean: Quantity | None = None, name: str = "Grain 
     ]
     return options(
         f"{name}: {words.counted(sum(data.counts), 'grain')}, {said}.",
-        x=axis(named(name, data.unit), min=min(0.0, data.edges[0]), max=data.edges[-1], splitNumber=5),
-        y=axis("Grains", vertical=True, **{**span([0.0, most], ticks=4, room=0.0), "min": 0}),
+        x=axis(named(name, data.unit), **span([min(0.0, data.edges[0]), data.edges[-1]], ticks=5, room=0.0)),
+        y=axis("Grains", vertical=True, **counted(math.ceil(1.05 * most), ticks=4)),
         series=series,
         legend=["grains", said] if known else [],
     )  # fmt: skip
