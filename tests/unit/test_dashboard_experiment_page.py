@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -103,6 +104,7 @@ def test_readings_and_progress_move_while_the_furnace_works() -> None:
     live = FakeLive(sample_picture())
     one = _sintering()
     live.picture.experiments[one.experiment] = one
+    live.picture.instruments["furnace-1"].heard_s = time.monotonic()
 
     async def journey(user: User) -> None:
         await user.open(f"/dashboard/experiments/{one.experiment}")

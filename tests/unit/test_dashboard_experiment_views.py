@@ -98,10 +98,14 @@ def test_a_step_at_work_tells_what_the_instrument_says_of_its_job() -> None:
     assert (waiting.look, waiting.state) == ("waiting", "waits")
 
 
-def test_of_an_instrument_that_has_gone_no_progress_is_told() -> None:
+@pytest.mark.parametrize("gone", ["silent", "offline"])
+def test_of_an_instrument_that_has_gone_no_progress_is_told(gone: str) -> None:
     picture = sample_picture()
-    picture.instruments["furnace-1"].status = sample_status("offline")
-    step, _ = steps_of(picture, _sintering(), NOW)
+    furnace = picture.instruments["furnace-1"]
+    if gone == "offline":
+        furnace.status = sample_status("offline")
+    heard_now_s = (furnace.heard_s or 0.0) + (31.0 if gone == "silent" else 1.0)
+    step, _ = steps_of(picture, _sintering(), NOW, heard_now_s)
     assert (step.look, step.progress, step.ends) == ("now", None, "")
 
 

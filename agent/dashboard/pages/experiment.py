@@ -17,6 +17,7 @@ from agent.dashboard.pages.shell import Frame, frame
 from agent.dashboard.ports import Hall
 from agent.dashboard.views.experiment import ExperimentView, experiment_view
 from agent.dashboard.views.experiment_steps import channels_of
+from instruments.clock import Clock, SystemClock
 
 CLOCK_S = 5.0
 """How often what depends on the time alone is written anew."""
@@ -25,19 +26,20 @@ _KINDS: tuple[Kind, ...] = ("experiment", "instrument", "telemetry", "link", "ag
 
 def register(hall: Hall) -> None:
     """Declare ``/experiments`` and ``/experiments/{eid}``."""
+    clock = SystemClock()
     experiment_table.register(hall)
 
     @ui.page("/experiments/{eid}")
     def experiment(eid: str) -> None:
         with frame(hall, f"Experiment {eid}", "experiments") as page:
-            _Experiment(page, eid)
+            _Experiment(page, eid, clock)
 
 
 class _Experiment:
     """One browser's page of one experiment."""
 
-    def __init__(self, page: Frame, eid: str) -> None:
-        self.page, self.hall, self.eid = page, page.hall, eid
+    def __init__(self, page: Frame, eid: str, clock: Clock) -> None:
+        self.page, self.hall, self.eid, self.clock = page, page.hall, eid, clock
         self.built = False
         self.body = ui.element("div").style("width:100%")
         view = self.view()
@@ -53,7 +55,7 @@ class _Experiment:
 
     def view(self) -> ExperimentView | None:
         live = self.hall.live
-        return experiment_view(live.picture, self.eid, live.now())
+        return experiment_view(live.picture, self.eid, live.now(), self.clock.elapsed())
 
     def refresh(self, changes: frozenset[Change]) -> None:
         if not self.concerns(changes):

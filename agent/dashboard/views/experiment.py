@@ -76,13 +76,14 @@ class ExperimentView:
     has_result: bool
 
 
-def experiment_view(picture: LabPicture, eid: str, now: datetime) -> ExperimentView | None:
+def experiment_view(picture: LabPicture, eid: str, now: datetime, heard_now_s: float = 0.0) -> ExperimentView | None:
     """What the page of an experiment shows; None where no such experiment is known.
 
     Args:
         picture: what the broker says.
         eid: the experiment.
         now: the laboratory's present.
+        heard_now_s: the present on the monotonic clock by which instruments are heard of, s.
     """
     one = picture.experiments.get(eid)
     if one is None:
@@ -99,7 +100,7 @@ def experiment_view(picture: LabPicture, eid: str, now: datetime) -> ExperimentV
         tone=tone,
         reason=one.reason,
         facts=_facts(one, now),
-        steps=steps_of(picture, one, now),
+        steps=steps_of(picture, one, now, heard_now_s),
         measured=measured_of(one, [goal.property for goal in goals]),
         changes=changes_of(one),
         images=images_of(one),

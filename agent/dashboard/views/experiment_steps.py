@@ -9,6 +9,7 @@ from typing import Literal
 
 from agent.dashboard.live.picture import LabPicture
 from agent.dashboard.views import words
+from agent.dashboard.views.instruments import is_gone
 from instruments.messages import JobState, Quantity
 from instruments.profile.experiment_messages import ExperimentState, StepState
 
@@ -56,19 +57,22 @@ class StepView:
     job: str = ""
 
 
-def steps_of(picture: LabPicture, one: ExperimentState, now: datetime) -> tuple[StepView, ...]:
+def steps_of(
+    picture: LabPicture, one: ExperimentState, now: datetime, heard_now_s: float = 0.0
+) -> tuple[StepView, ...]:
     """All steps of an experiment, in their sequence.
 
     Args:
         picture: for what instruments say of their jobs.
         one: the experiment.
         now: the laboratory's present.
+        heard_now_s: the present on the monotonic clock of ``heard_s``, s: an instrument that is silent tells nothing.
     """
     held = one.reason if one.phase in {"queued", "running"} else ""
     views = []
     for step in one.steps:
         reason = held if step.state == "waiting" else ""
-        views.append(_step(step, _present(picture, step), now, reason))
+        views.append(_step(step, _present(picture, step, heard_now_s), now, reason))
         held = "" if step.state == "waiting" else held
     return tuple(views)
 
@@ -79,11 +83,10 @@ def job_of(picture: LabPicture, step: StepState) -> JobState | None:
     return instrument.jobs.get(step.job or "") if instrument is not None else None
 
 
-def _present(picture: LabPicture, step: StepState) -> JobState | None:
+def _present(picture: LabPicture, step: StepState, heard_now_s: float) -> JobState | None:
     """The same, but nothing of an instrument that has gone: how far it has come since, nobody knows."""
     instrument = picture.instruments.get(step.instrument or "")
-    status = instrument.status if instrument is not None else None
-    return None if status is not None and status.state == "offline" else job_of(picture, step)
+    return None if instrument is not None and is_gone(instrument, heard_now_s) else job_of(picture, step)
 
 
 def current(one: ExperimentState) -> StepState | None:
