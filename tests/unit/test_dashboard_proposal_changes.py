@@ -19,13 +19,11 @@ from agent.dashboard.views import proposal_edit as edit
 from agent.dashboard.views import proposal_parts as parts
 from agent.dashboard.views.proposal_card import ProposalCard, card_of
 from agent.dashboard.views.proposal_limits import Limit, kept_in, limits_of
-from agent.dashboard.views.proposals import Wish, list_of
 from agent.roles import Role
 from instruments.messages import Quantity
 from instruments.profile.agent_messages import Check, Estimate
 from instruments.profile.questions import Preview
 
-ANNA = Visitor("anna", Role.APPROVER, "s")
 BEN = Visitor("ben", Role.APPROVER, "s")
 
 
@@ -33,13 +31,9 @@ def flat(text: str) -> str:
     return text.replace("\N{NO-BREAK SPACE}", " ").replace("\u2212", "-")
 
 
-def card(pid: str = "hard-P001", visitor: Visitor = BEN, picture: LabPicture | None = None) -> ProposalCard:
+def card(picture: LabPicture | None = None) -> ProposalCard:
     picture = picture or sample_picture()
-    return card_of(picture.proposals[pid], picture, NOW, visitor)
-
-
-def found(picture: LabPicture, wish: Wish, visitor: Visitor = BEN) -> list[str]:
-    return [one.id for one in list_of(picture, NOW, visitor, wish).cards]
+    return card_of(picture.proposals["hard-P001"], picture, NOW, BEN)
 
 
 def test_another_polymorph_is_a_change_and_is_told_by_its_id() -> None:
