@@ -29,7 +29,7 @@ PEOPLE: Mapping[str, Role] = {
 COST = 2**12
 """Of a guess of a password: a thousandth of what protects a real key, so that a journey does not wait for it."""
 PREFIX = "/dashboard"
-UP_S, LEAVE_S = 90.0, 30.0
+UP_S, SOON_S, LEAVE_S = 90.0, 3.0, 30.0
 
 _CHILD = """
 import json, sys
@@ -216,10 +216,14 @@ def _when_up(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(LEAVE_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # its own session's: nobody else is in it
-        process.wait(LEAVE_S)
+    """Ask it to end in order, which may wait for what runs; then to leave at once, and then it is made to."""
+    for said, patience in ((signal.SIGTERM, SOON_S), (signal.SIGINT, LEAVE_S)):
+        if process.poll() is None:
+            process.send_signal(said)
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    os.killpg(process.pid, signal.SIGKILL)  # its own session's: nobody else is in it
+    process.wait(LEAVE_S)
