@@ -63,7 +63,7 @@ def test_a_card_says_what_is_made_what_is_expected_and_what_it_costs() -> None:
     assert dict(one.cost) == {"furnace": "5\N{NO-BREAK SPACE}h", "runs": "1"}
     assert flat(one.duration) == "6 h 36 min"
     assert one.why.rank == "1st of the 3 that wait"
-    assert flat(one.expiry.words) == "2 h 23 min left"
+    assert flat(one.expiry.words) == "2 h 23 min left (14 s of real time)"
 
 
 def test_the_unit_and_the_direction_decide_whether_something_is_better() -> None:

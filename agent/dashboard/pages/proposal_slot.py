@@ -143,7 +143,7 @@ def arranged(slots: list[Slot], cards: Sequence[ProposalCard], grid: ui.element)
 def as_of(one: ProposalCard, now: datetime) -> ProposalCard:
     """The same card a little later."""
     proposal = one.proposal
-    return replace(one, expiry=expiry_of(proposal.created_at, proposal.expires_at, now))
+    return replace(one, expiry=expiry_of(proposal.created_at, proposal.expires_at, now, one.expiry.speed))
 
 
 def set_content(element: ui.html, content: str) -> None:

@@ -186,7 +186,7 @@ def card_of(
     proposal = waiting.proposal
     goals = goals_of(picture, proposal.campaign)
     facts = _facts_of(waiting, picture, goals)
-    quorum = quorum_of(proposal, picture)
+    quorum, lab = quorum_of(proposal, picture), picture.lab
     return ProposalCard(
         process=facts.process,
         predictions=facts.predictions,
@@ -196,7 +196,7 @@ def card_of(
         nearest=facts.nearest,
         limits=facts.limits,
         known=parts.known_of(proposal.domain),
-        expiry=parts.expiry_of(proposal.created_at, proposal.expires_at, now),
+        expiry=parts.expiry_of(proposal.created_at, proposal.expires_at, now, lab.speed if lab is not None else 1.0),
         created=words.moment(proposal.created_at, now),
         quorum=quorum,
         changes=facts.changes,

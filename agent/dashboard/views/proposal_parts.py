@@ -19,6 +19,8 @@ URGENT = 0.1
 """Share of its time that is left when a proposal is about to expire."""
 SOON_S = 3600.0
 """The same in seconds, for those that wait for days."""
+REAL_S = 3600.0
+"""A laboratory whose time runs ahead leaves less than it says: within this the real time is told, too."""
 _GRAVITY: Mapping[str, int] = {"danger": 0, "warning": 1, "note": 2}
 _TONES: Mapping[str, Tone] = {"danger": "bad", "warning": "warn", "note": "info"}
 _DOMAINS: Mapping[str, tuple[str, str, Tone]] = {
@@ -152,11 +154,13 @@ class Expiry:
         at: when it is too late, by the laboratory's time.
         left_s: until then.
         share: of the whole time that is left, 0 to 1.
+        speed: seconds that pass in the laboratory in one of the machine's.
     """
 
     at: datetime
     left_s: float
     share: float
+    speed: float = 1.0
 
     @property
     def is_over(self) -> bool:
@@ -175,8 +179,11 @@ class Expiry:
 
     @property
     def words(self) -> str:
-        """How long is left."""
-        return "expired" if self.is_over else f"{words.duration(self.left_s)} left"
+        """How long is left, and how soon that is for who reads it where the laboratory's time is not theirs."""
+        if self.is_over:
+            return "expired"
+        left, real_s = f"{words.duration(self.left_s)} left", self.left_s / self.speed
+        return left if self.speed == 1.0 or real_s > REAL_S else f"{left} ({words.duration(real_s)} of real time)"
 
     @property
     def tone(self) -> Tone:
@@ -184,11 +191,11 @@ class Expiry:
         return "bad" if self.is_urgent else "warn" if self.is_soon else ""
 
 
-def expiry_of(created_at: datetime, expires_at: datetime, now: datetime) -> Expiry:
-    """How long a decision can wait, from now on."""
+def expiry_of(created_at: datetime, expires_at: datetime, now: datetime, speed: float = 1.0) -> Expiry:
+    """How long a decision can wait, from now on, in a laboratory whose time has this speed."""
     left_s = (expires_at - now) / timedelta(seconds=1)
     whole = max((expires_at - created_at) / timedelta(seconds=1), 1e-9)
-    return Expiry(expires_at, left_s, min(max(left_s / whole, 0.0), 1.0))
+    return Expiry(expires_at, left_s, min(max(left_s / whole, 0.0), 1.0), speed)
 
 
 def predictions_of(
