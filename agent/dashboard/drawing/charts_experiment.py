@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from agent.dashboard.drawing.charts import Options, Point, axis, counted, line, named, options, span
 from agent.dashboard.drawing.theme import colour
-from agent.dashboard.views import words
+from agent.dashboard.views import shares, words
 from instruments.messages import Quantity
 from instruments.profile.experiment_messages import Histogram
 
@@ -30,14 +30,17 @@ def telemetry(
         readings: time and value, the oldest first.
         period_s: usual time between readings, in seconds of lab time; taken from the readings where it is not known.
     """
+    called = shares.title(name, unit)
+    if shares.is_share(name, unit):
+        unit, readings = "%", [(at, 100.0 * value) for at, value in readings]
     data = broken(readings, period_s)
     last = f" Last: {words.plain(readings[-1][1], unit, 4)}." if readings else " Nothing came."
     tone = colour(_TONES.get(name, "green"))
     x = axis("lab time (UTC)", type="time", splitNumber=4)
     x.pop("scale")
-    y = axis(named(words.title(name), unit), vertical=True, **span([value for _, value in readings], ticks=4))
+    y = axis(named(called, unit), vertical=True, **span([value for _, value in readings], ticks=4))
     return options(
-        f"{words.title(name)} over time, {words.counted(len(readings), 'reading')}.{last}",
+        f"{called} over time, {words.counted(len(readings), 'reading')}.{last}",
         x=x, y=y, series=[line(name, data, tone)],
     )  # fmt: skip
 

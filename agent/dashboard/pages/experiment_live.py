@@ -10,8 +10,9 @@ from nicegui import ui
 from agent.dashboard.drawing.charts_experiment import telemetry
 from agent.dashboard.pages import experiment_markup as markup
 from agent.dashboard.pages.charting import chart, redraw
-from agent.dashboard.views import words
+from agent.dashboard.views import shares
 from agent.dashboard.views.experiment_steps import Channel, StepView
+from instruments.messages import Quantity
 
 
 class Recipe:
@@ -71,9 +72,10 @@ class Readings:
         for name, one in zip(names, channels, strict=True):
             redraw(self.drawn[name], _options(one))
             at, value = one.readings[-1]
+            read = shares.quantity(one.name, Quantity(value=value, unit=one.unit))
             text = (
-                f"<p class='lw-row'><strong>{escape(words.title(one.name))}</strong><span class='lw-num lw-now'>"
-                f"{escape(words.plain(value, one.unit, 4))}</span><span class='lw-meta'>at {at:%H:%M:%S}</span></p>"
+                f"<p class='lw-row'><strong>{escape(shares.title(one.name, one.unit))}</strong>"
+                f"<span class='lw-num lw-now'>{escape(read)}</span><span class='lw-meta'>at {at:%H:%M:%S}</span></p>"
             )
             self.last[name].content = text
         if channels:

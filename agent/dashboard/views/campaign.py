@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.dashboard.live.picture import CampaignPicture, LabPicture
-from agent.dashboard.views import words
+from agent.dashboard.views import shares, words
 from agent.dashboard.views.addresses import page_of
 from agent.dashboard.views.campaign_curve import BestSoFar, Curve, curve_of
 from agent.dashboard.views.campaign_parity import Parity, parity_of
@@ -159,8 +159,12 @@ def _best(
         return None
     first = goals[0].property if goals else ""
     process = tuple((name, words.formula(text)) for name, text in words.process_of(design))
-    value = words.quantity(found[first]) if first in found else ""
-    rest = tuple((words.title(name), words.quantity(q)) for name, q in found.items() if name != first or not value)
+    value = shares.quantity(first, found[first]) if first in found else ""
+    rest = tuple(
+        (shares.title(name, q.unit), shares.quantity(name, q))
+        for name, q in found.items()
+        if name != first or not value
+    )
     return BestView(eid, value, words.formula_of(design), process, rest, page_of(eid, picture))
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Literal
 
 from agent.dashboard.live.picture import LabPicture
-from agent.dashboard.views import words
+from agent.dashboard.views import shares, words
 from agent.words import who
 from instruments.profile.agent_messages import AgentEvent, Outcome
 from instruments.profile.experiment_messages import Correction, ExperimentState
@@ -93,7 +93,7 @@ def _ends(experiments: Iterable[ExperimentState]) -> Iterable[_Told]:
 
 
 def _end(one: ExperimentState, at: datetime) -> Moment:
-    found = words.listed([f"{words.label(name)} {words.quantity(q)}" for name, q in one.found.items()])
+    found = words.listed([f"{shares.label(name, q.unit)} {shares.quantity(name, q)}" for name, q in one.found.items()])
     told = found if one.outcome == "completed" and found else one.reason
     text = f"{one.experiment} ({words.formula_of(one.design)}) {words.label(one.outcome or 'ended')}"
     level: Level = "info" if one.outcome == "completed" else "warning"

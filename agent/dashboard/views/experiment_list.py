@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from agent.dashboard.live.picture import LabPicture
-from agent.dashboard.views import words
+from agent.dashboard.views import shares, words
 from agent.dashboard.views.campaign import goals_of
 from agent.words import typeset, who
 from instruments.profile.experiment_messages import ExperimentState
@@ -194,9 +194,9 @@ def _row(one: ExperimentState, goal: Goal | None) -> Row:
         stands=stands,
         tone=tone,
         detail=_detail(one),
-        measured=words.quantity(shown) if shown is not None else "",
+        measured=shares.quantity(name, shown) if shown is not None else "",
         struck=one.retracted,
-        predicted=words.estimated(expected) if expected is not None else "",
+        predicted=words.estimated(shares.told(name, expected)) if expected is not None else "",
         approved_by=who(",".join(one.approved_by)),
         at=when(one),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from agent.dashboard.views import words
+from agent.dashboard.views import shares, words
 from agent.dashboard.views.agreement import agrees
 from agent.dashboard.views.experiment_list import deviation
 from instruments.messages import Quantity
@@ -67,14 +67,16 @@ def _taken_back(one: ExperimentState) -> dict[str, Quantity]:
 
 def _measured(one: ExperimentState, name: str, taken: Quantity | None) -> Measured:
     found, expected = one.found.get(name) if not one.retracted else None, one.prediction.get(name)
+    unit = next((value.unit for value in (found, expected, taken) if value is not None), "1")
     base = Measured(
         name,
-        words.title(name),
-        words.quantity(found) if found is not None else "",
-        struck=words.quantity(taken) if taken is not None else "",
+        shares.title(name, unit),
+        shares.quantity(name, found) if found is not None else "",
+        struck=shares.quantity(name, taken) if taken is not None else "",
     )
     if expected is None:
         return base
+    found, expected = shares.told(name, found) if found is not None else None, shares.told(name, expected)
     low, high = words.bounds(expected)
     places = _places(low, high, found if found is not None and found.unit == expected.unit else None)
     inside = None
@@ -150,7 +152,8 @@ def _changed(change: Correction, after: dict[str, Quantity]) -> Changed:
     for name, before in change.before.items():
         now = after.get(name) if change.kind == "amended" else None
         if change.kind == "retracted" or now != before:
-            values.append((words.title(name), words.quantity(before), words.quantity(now) if now is not None else ""))
+            after = shares.quantity(name, now) if now is not None else ""
+            values.append((shares.title(name, before.unit), shares.quantity(name, before), after))
     return Changed(kind, change.by, change.at, change.reason, tuple(values))
 
 
@@ -202,7 +205,7 @@ def _image(image: ImageState) -> ImageView:
     facts = [
         ("Mean grain diameter", words.quantity(image.grain_size) if image.grain_size is not None else ""),
         ("Grains counted", _grains(image)),
-        ("Porosity", _share(image.porosity)),
+        ("Porosity", shares.quantity("porosity", image.porosity) if image.porosity is not None else ""),
         ("Pixel size", _scale(image)),
         ("File", f"{image.media_type}, {words.number(image.bytes / 1e6, 3)} MB" if image.bytes else image.media_type),
     ]
@@ -221,15 +224,6 @@ def _image(image: ImageState) -> ImageView:
         diameters=image.diameters,
         mean=image.grain_size,
     )
-
-
-def _share(porosity: Quantity | None) -> str:
-    if porosity is None:
-        return ""
-    if porosity.unit != "1":
-        return words.quantity(porosity)
-    std = None if porosity.std is None else 100.0 * porosity.std
-    return words.uncertain(100.0 * porosity.value, std, "%")
 
 
 def _scale(image: ImageState) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from agent.dashboard.live.picture import LabPicture
-from agent.dashboard.views import words
+from agent.dashboard.views import shares, words
 from agent.dashboard.views.instruments import is_gone
 from instruments.messages import JobState, Quantity
 from instruments.profile.experiment_messages import ExperimentState, StepState
@@ -148,7 +148,10 @@ def _notes(step: StepState) -> str:
 
 def shown(values: Mapping[str, Quantity | str]) -> tuple[tuple[str, str], ...]:
     """Parameters or results for people, with their units."""
-    return tuple((words.label(name), words.quantity(value)) for name, value in values.items())
+    return tuple(
+        (shares.label(name, value.unit if isinstance(value, Quantity) else ""), shares.quantity(name, value))
+        for name, value in values.items()
+    )
 
 
 @dataclass(frozen=True)

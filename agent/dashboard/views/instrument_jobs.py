@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from agent.dashboard.views import words
+from agent.dashboard.views import shares, words
 
 if TYPE_CHECKING:
     from agent.dashboard.live.picture import InstrumentPicture, LabPicture
@@ -284,7 +284,10 @@ def _found(job: JobState) -> str:
 
 
 def _values(found: Mapping[str, Quantity | str]) -> str:
-    values = [f"{words.label(name)} {words.quantity(value)}" for name, value in found.items()]
+    values = [
+        f"{shares.label(name, '' if isinstance(value, str) else value.unit)} {shares.quantity(name, value)}"
+        for name, value in found.items()
+    ]
     more = [f"and {len(values) - MOST_VALUES} more"] if len(values) > MOST_VALUES else []
     return "; ".join(values[:MOST_VALUES] + more)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from agent.dashboard.views import words
+from agent.dashboard.views import shares, words
 from agent.dashboard.views.instrument_jobs import Book, JobLine, Queued, Work, last_jobs, queue_of, work_of
 from agent.dashboard.views.instrument_limits import CommandLimits, limits_of
 from agent.words import NO_VALUE
@@ -250,10 +251,13 @@ def _safety(told: Description | None) -> str:
 def _reading(name: str, instrument: InstrumentPicture, now: datetime, speed: float, *, gone: bool) -> Reading:
     told = instrument.description.channels.get(name) if instrument.description else None
     unit = told.unit if told else "1"
+    title = shares.title(name, unit)
     readings = instrument.telemetry.get(name)
     summary = told.summary if told else ""
     if not readings:
-        return Reading(name, words.title(name), summary, NO_VALUE, "nothing read yet", "", ())
+        return Reading(name, title, summary, NO_VALUE, "nothing read yet", "", ())
+    if shares.is_share(name, unit):
+        unit, readings = "%", deque((at, 100.0 * one) for at, one in readings)
     last, value = readings[-1]
     usual = told.period_s if told and told.period_s else 0.0
     age = (now - last).total_seconds()
@@ -264,7 +268,7 @@ def _reading(name: str, instrument: InstrumentPicture, now: datetime, speed: flo
     )
     return Reading(
         channel=name,
-        title=words.title(name),
+        title=title,
         summary=summary,
         value=words.with_unit(words.number(value), unit),
         span=span,

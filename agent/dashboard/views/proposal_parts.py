@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from agent.dashboard.views import words
+from agent.dashboard.views import shares, words
 from agent.words import NO_VALUE
 from instruments.messages import Quantity
 from instruments.profile.agent_messages import Estimate, Hazard, NearestSample
@@ -311,7 +311,9 @@ def nearest_of(
     distance = "" if nearest.distance is None else _apart(nearest.distance)
     return Nearest(
         experiment=nearest.experiment,
-        found=tuple((words.label(name), words.quantity(value)) for name, value in nearest.found.items()),
+        found=tuple(
+            (shares.label(name, value.unit), shares.quantity(name, value)) for name, value in nearest.found.items()
+        ),
         distance=distance,
         differs=differences(other, design) if other is not None else (),
         is_told=other is not None,
