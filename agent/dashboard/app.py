@@ -169,6 +169,8 @@ def _configure(host: FastAPI, title: str) -> None:
     core.app.middleware_stack = None
     core.app.user_middleware.clear()
     core.app.config.socket_io_js_transports = ["websocket"]
+    # Else any browser that is logged in writes what it likes into the log of the agent's machine.
+    core.sio.handlers.get("/", {}).pop("log", None)
     translations[_LANGUAGE] = {**translations[_LANGUAGE], **_WORDS}
     ui.run_with(
         host,

@@ -179,3 +179,11 @@ def test_a_file_that_is_not_there_is_answered_plainly_to_whoever_asks(tmp_path: 
             assert answer.headers["cache-control"] == "no-store"
 
     visit(tmp_path, journey, mounted=mounted)
+
+
+def test_no_browser_writes_into_the_log(tmp_path: Path) -> None:
+    async def journey(_http: httpx.AsyncClient) -> None:
+        assert {"handshake", "event", "ack"} <= core.sio.handlers["/"].keys()
+        assert "log" not in core.sio.handlers["/"]
+
+    visit(tmp_path, journey)
