@@ -187,7 +187,7 @@ def test_a_refused_image_says_why_and_what_to_do() -> None:
     assert (newest.number, newest.state) == (2, "counts")
     assert newest.pixel_um == pytest.approx(0.08)
     assert (first.state, first.tone) == ("refused", "warn")
-    assert "use 0.08" in first.reason
+    assert "use 0.08 µm" in first.reason
 
 
 def test_grains_that_were_counted_without_a_diameter_are_accounted_for() -> None:

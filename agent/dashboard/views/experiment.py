@@ -12,7 +12,7 @@ from agent.dashboard.views.campaign import goals_of
 from agent.dashboard.views.experiment_list import standing
 from agent.dashboard.views.experiment_result import Changed, ImageView, Measured, changes_of, images_of, measured_of
 from agent.dashboard.views.experiment_steps import StepView, steps_of
-from agent.words import who
+from agent.words import in_print, who
 from instruments.profile.experiment_messages import ExperimentState
 
 
@@ -98,7 +98,7 @@ def experiment_view(picture: LabPicture, eid: str, now: datetime, heard_now_s: f
         process=tuple((name, words.formula(value)) for name, value in words.process_of(one.design)),
         stands=stands,
         tone=tone,
-        reason=one.reason,
+        reason=in_print(one.reason),
         facts=_facts(one, now),
         steps=steps_of(picture, one, now, heard_now_s),
         measured=measured_of(one, [goal.property for goal in goals]),

@@ -10,6 +10,7 @@ from typing import Final
 from agent.dashboard.views import shares, words
 from agent.dashboard.views.agreement import agrees
 from agent.dashboard.views.experiment_list import deviation
+from agent.words import in_print
 from instruments.messages import Quantity
 from instruments.profile.experiment_messages import Correction, ExperimentState, Histogram, ImageState
 
@@ -218,7 +219,7 @@ def _image(image: ImageState) -> ImageView:
         overlay=image.overlay or "",
         state=said[0],
         tone=said[1],
-        reason=image.reason,
+        reason=in_print(image.reason),
         facts=tuple((name, value) for name, value in facts if value),
         pixel_um=pixel,
         diameters=image.diameters,
