@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from dashboard_samples import NOW, FakeLive, FakeVoice, sample_picture, sample_proposal, waiting
-from dashboard_user import hall_of, with_pages
+from dashboard_user import SESSION, Door, hall_of, with_pages
 from nicegui import ui
 from nicegui.testing import User
 from patience import until
 
+from agent.dashboard.door.visitor import Visitor
 from agent.dashboard.notices import browser
 from agent.dashboard.pages import notices_button as button_page
 from agent.dashboard.pages.notices_button import notices_button
 from agent.dashboard.ports import Hall
+from agent.roles import Role
 from instruments.clock import SimClock
 
 
@@ -65,3 +69,22 @@ def test_it_says_its_state_and_tells_only_while_the_page_is_out_of_sight(monkeyp
         assert button.props["aria-label"] == "Notices are blocked"
 
     with_pages(hall_of(live, FakeVoice(), notices=True), a_page)(journey)
+
+
+def test_who_may_not_decide_any_more_is_not_told_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    live, told, clock = FakeLive(sample_picture(n_proposals=1)), list[str](), SimClock(NOW)
+    monkeypatch.setattr(button_page, "LOOK_S", 0.002)
+    monkeypatch.setattr(button_page, "SystemClock", lambda: clock)
+    door = Door(Visitor("anna", Role.APPROVER, SESSION))
+
+    async def journey(user: User) -> None:
+        client = await user.open("/dashboard/proposals")
+        monkeypatch.setattr(client, "run_javascript", told.append)
+        says(user, "on", hidden=True)
+        door.visitor = Visitor("anna", Role.VIEWER, SESSION)
+        live.picture.proposals["hard-P003"] = waiting(sample_proposal(3))
+        clock.advance(browser.LOOK_S)
+        await asyncio.sleep(0.05)
+        assert told == []
+
+    with_pages(hall_of(live, FakeVoice(), door=door, notices=True), a_page)(journey)

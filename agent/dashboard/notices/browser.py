@@ -89,17 +89,20 @@ class Absence:
     Args:
         lookout: what waits.
         visitor: whom alone concerns what their role may settle.
+
+    Attributes:
+        visitor: the same, with the role of this moment; whoever asks for news sets it.
     """
 
     def __init__(self, lookout: Lookout, visitor: Visitor) -> None:
-        self._lookout, self._visitor = lookout, visitor
+        self._lookout, self.visitor = lookout, visitor
         self._known = {item.mark for item in lookout.items()}
 
     def news(self) -> tuple[Item, ...]:
         """What began to wait since this was asked last, and is for the visitor."""
         found = tuple(item for item in self._lookout.items() if item.mark not in self._known)
         self._known.update(item.mark for item in found)
-        return tuple(one for one in found if self._visitor.role in one.roles and self._visitor.name not in one.done)
+        return tuple(one for one in found if self.visitor.role in one.roles and self.visitor.name not in one.done)
 
 
 def notices_of(items: tuple[Item, ...], lab: str, prefix: str) -> list[dict[str, Any]]:

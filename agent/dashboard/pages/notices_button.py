@@ -59,7 +59,10 @@ def notices_button(hall: Hall) -> ui.button | None:
 
     def look() -> None:
         still = hall.visitor(visitor.session)
-        news = away[0].news() if away and still is not None else ()
+        if not away or still is None:
+            return
+        away[0].visitor = still
+        news = away[0].news()
         if news:
             told = json.dumps(notices_of(news, hall.live.name, hall.prefix))
             client.run_javascript(f"window.lwNotices?.tell({told})")
