@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from dashboard_place import ONE, Place, gone_dialogs, is_enabled, markup, only, settled
@@ -20,6 +21,7 @@ from nicegui.events import GenericEventArguments
 from nicegui.testing import User
 
 from agent.dashboard.live.picture import Change
+from agent.deciding.sending import Answer as Counted
 from envs.errors import UserError
 from instruments.messages import Quantity
 from instruments.profile.agent_messages import Check, Hazard
@@ -155,5 +157,29 @@ def test_what_became_of_it_meanwhile_is_said_in_words() -> None:
         place.live.picture.outcomes["hard-P001"] = sample_outcome(1, by=("policy:well-known",), ts=NOW)
         place.changes(Change("proposal", "hard-P001"), Change("outcome", "hard-P001"))
         await settled(user, lambda: "hard-P001 was approved by the rule well-known meanwhile." in markup(user))
+
+    place.visited(journey)
+
+
+def test_while_it_is_signed_nothing_can_be_typed() -> None:
+    place, went_on = Place(), asyncio.Event()
+
+    async def slow(*_said: object, **_more: object) -> Counted:
+        await went_on.wait()
+        return Counted("refused", "no")
+
+    async def journey(user: User) -> None:
+        place.voice.decide = slow  # type: ignore[method-assign]
+        await user.open(ONE)
+        user.find(marker="reject").click()
+        await user.should_see(marker="signed-dialog")
+        user.find(marker="comment").type("too hot")
+        user.find(marker="password").type("correct horse")
+        user.find(marker="sign").click()
+        await settled(user, lambda: "Signing, and waiting" in markup(user))
+        assert not any(is_enabled(user, mark) for mark in ("password", "comment", "sign"))
+        went_on.set()
+        await settled(user, lambda: "It was refused: no" in markup(user))
+        await settled(user, lambda: all(is_enabled(user, mark) for mark in ("password", "comment", "sign")))
 
     place.visited(journey)

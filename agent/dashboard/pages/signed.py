@@ -141,7 +141,7 @@ class _Signing:
         if need == "none":
             return None
         label = self._wording.comment_label + ("" if need == "required" else " (optional)")
-        field = ui.textarea(label).props(f"outlined dense autogrow autofocus maxlength={MAX_COMMENT}")
+        field = ui.textarea(label).props(f"outlined dense autogrow autofocus counter maxlength={MAX_COMMENT}")
         return field.classes("lw-field").mark("comment")
 
     def _password_field(self) -> ui.input:
@@ -167,12 +167,15 @@ class _Signing:
             answer = await self._action(password, comment)
         except LabwrightError as error:
             self._say("bad", _sentence(str(error)))
-            self._password.run_method("focus")
+            wrong = True
         else:
             self._tell(answer)
+            wrong = False
         finally:
             if not self.dialog.is_deleted:
                 self._set_busy(False)
+        if wrong and not self.dialog.is_deleted:
+            self._password.run_method("focus")
 
     def _changed_role(self, visitor: Visitor) -> str:
         if visitor.role == self._role:
@@ -209,7 +212,9 @@ class _Signing:
 
     def _set_busy(self, busy: bool) -> None:
         self._busy = busy
-        self._send.set_enabled(not busy)
+        for field in (self._password, self._comment, self._send):
+            if field is not None:
+                field.set_enabled(not busy)
         self._send.props(add="loading" if busy else "", remove="" if busy else "loading")
         self.dialog.props(add="persistent" if busy else "", remove="" if busy else "persistent")
         if busy:
