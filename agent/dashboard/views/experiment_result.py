@@ -153,8 +153,8 @@ def _changed(change: Correction, after: dict[str, Quantity]) -> Changed:
     for name, before in change.before.items():
         now = after.get(name) if change.kind == "amended" else None
         if change.kind == "retracted" or now != before:
-            after = shares.quantity(name, now) if now is not None else ""
-            values.append((shares.title(name, before.unit), shares.quantity(name, before), after))
+            is_now = shares.quantity(name, now) if now is not None else ""
+            values.append((shares.title(name, before.unit), shares.quantity(name, before), is_now))
     return Changed(kind, change.by, change.at, change.reason, tuple(values))
 
 
