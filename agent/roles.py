@@ -73,4 +73,5 @@ def _asking(action: Action, *, clears: bool) -> frozenset[Role]:
 
 
 def _words(roles: frozenset[Role]) -> str:
-    return " or ".join(role.value for role in Role if role in roles)
+    *others, last = [role.value for role in Role if role in roles] or ["nobody"]
+    return f"{', '.join(others)} or {last}" if others else last

@@ -52,7 +52,7 @@ def test_a_campaign_is_paused_and_resumed_and_everybody_sees_it(lab: Laboratory,
     anna.see(button(anna, "Pause"))
     anna.shoot("campaign")
     expect(button(vera, "Pause")).to_be_hidden()
-    vera.see(re.compile("^To pause or stop it is for:"))
+    vera.see(re.compile("^Who may pause or stop it:"))
     button(anna, "Pause").click()
     anna.sign("Sign and pause", comment="the gas bottle is changed")
     anna.see("It counted")

@@ -90,7 +90,7 @@ def test_what_changes_the_record_needs_a_reason(bench: Bench, words: list[str]) 
 def test_a_refusal_and_silence_are_told_apart(bench: Bench) -> None:
     refused = bench.type("stop", "--all", who="vera")
     assert refused.exit_code == 1
-    assert "Refused: stop-lab needs the role operator or approver or safety or admin, vera is viewer" in refused.stderr
+    assert "Refused: stop-lab needs the role operator, approver, safety or admin, vera is viewer" in refused.stderr
     bench.agent.mute = True
     bench.status("offline")
     silent = bench.type("stop", "--all")

@@ -196,6 +196,6 @@ def test_who_only_looks_changes_nothing_and_is_told_who_may() -> None:
         await user.open(f"/dashboard/experiments/{EID}")
         for marker in ("amend", "retract", "move", "reconcile-again"):
             await user.should_not_see(marker=marker)
-        await user.should_see("operator or approver or safety")
+        await user.should_see("What is on record may be changed by: operator, approver or safety.")
 
     with_pages(hall_of(FakeLive(sample_picture()), _voice(), role=Role.VIEWER), experiment.register)(journey)

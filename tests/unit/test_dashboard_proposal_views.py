@@ -305,3 +305,18 @@ def test_whether_the_models_know_it_is_said_in_a_plain_sentence_before_the_numbe
         assert not any(letter.isdigit() for letter in known.meaning)
         said = sections.summary(replace(card(), known=known))
         assert said.index(known.meaning) < said.index("2.8 lengthscales off")
+
+
+def test_a_long_text_is_folded_and_all_of_it_is_there() -> None:
+    short, long = sample_proposal(1, rationale="Finer grains."), sample_proposal(1, rationale="Finer & finer. " * 130)
+    for proposal, folded in ((short, False), (long, True)):
+        picture = sample_picture()
+        picture.proposals["hard-P001"] = waiting(proposal)
+        said = sections.why(card(picture=picture))
+        assert ("<details" in said) == folded
+        assert said.count("Finer") == proposal.rationale.count("Finer")
+
+
+def test_keys_are_told_to_whom_they_serve() -> None:
+    assert "<kbd>a</kbd> approve, <kbd>r</kbd> reject, <kbd>e</kbd> edit" in sections.keys(card())
+    assert sections.keys(card(visitor=Visitor("vera", Role.VIEWER, "s"))) == ""

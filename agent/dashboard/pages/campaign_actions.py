@@ -94,7 +94,7 @@ class Steering:
             button.set_enabled(live or steer == "stop")
         refused = [steer for steer in WHEELS if view.phase in WHEELS[steer].phases and not may[steer]]
         roles = {roles_asking(steer, clears=self.clears(steer)) for steer in refused}
-        self.note.text = f"To {' or '.join(refused)} it is for: {'; '.join(sorted(roles))}." if refused else ""
+        self.note.text = f"Who may {' or '.join(refused)} it: {'; '.join(sorted(roles))}." if refused else ""
         self.note.set_visibility(bool(refused))
 
     def clears(self, steer: Steer) -> bool:

@@ -70,7 +70,7 @@ class Hands:
             )
         if refused:
             roles = words.listed(sorted({roles_asking(action) for action in refused}))
-            text += f"<p class='lw-meta'>To change what is on record is for: {escape(roles)}.</p>"
+            text += f"<p class='lw-meta'>What is on record may be changed by: {escape(roles)}.</p>"
         self.note.content = text
 
     def reconcile(self, verdict: str) -> None:

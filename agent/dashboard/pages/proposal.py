@@ -156,11 +156,7 @@ class _One:
             self.reject = decide_button("Reject", "reject", lambda: self.open("reject"))
             self.edit = decide_button("Edit", "edit", lambda: self.open("edit"))
             self.withdraw = decide_button("Take back", "withdraw", lambda: self.open("withdraw"))
-        ui.html(
-            "<p class='lw-meta lw-keys'>Keys: <kbd>a</kbd> approve, <kbd>r</kbd> reject, <kbd>e</kbd> edit. Nothing is "
-            "sent before your password.</p>",
-            sanitize=False,
-        )
+        self.parts.append((ui.html("", sanitize=False), sections.keys))
 
     def update(self, one: ProposalCard) -> None:
         """Bring all parts up to date."""

@@ -14,6 +14,9 @@ from agent.dashboard.views.proposal_card import ProposalCard
 from agent.dashboard.views.proposal_limits import Limit
 from agent.dashboard.views.proposals import Decided
 
+LONG, SHOWN = 1200, 480
+"""A text of more letters than the first is folded, and so many of them are seen."""
+
 
 def summary(one: ProposalCard) -> str:
     """What is made, and what is expected of it."""
@@ -81,8 +84,29 @@ def why(one: ProposalCard) -> str:
         value = f"<b class='lw-num'>{escape(reason.value)}</b>{rank}"
         meaning = f"<span class='lw-meta'>{escape(reason.meaning)}</span>"
         rows.append((escape(words.title(reason.function)), f"{value}<br>{meaning}"))
-    text = f"<p class='lw-rationale'>{escape(reason.text)}</p>" if reason.text else ""
+    text = _folded(reason.text) if reason.text else ""
     return f"{_head('Why this one')}{text}<div class='lw-why'>{_pairs(rows)}</div>"
+
+
+def _folded(text: str) -> str:
+    """What is long is there to be unfolded: what stands below it is not pushed off the screen."""
+    if len(text) <= LONG:
+        return f"<p class='lw-rationale'>{escape(text)}</p>"
+    begin = text[:SHOWN].rpartition(" ")[0] or text[:SHOWN]
+    more = f"all of it ({words.grouped(str(len(text)))} letters)"
+    return (
+        f"<details class='lw-rationale lw-fold'><summary>{escape(begin)} <span class='lw-link'>… {more}</span></summary>"
+        f"<p>… {escape(text[len(begin) :].strip())}</p></details>"
+    )
+
+
+def keys(one: ProposalCard) -> str:
+    """The keys that do something for who looks; empty where none does."""
+    told = (("a", "approve", one.rights.approve), ("r", "reject", one.rights.reject), ("e", "edit", one.rights.edit))
+    mine = [f"<kbd>{key}</kbd> {verb}" for key, verb, refused in told if not refused]
+    if not mine:
+        return ""
+    return f"<p class='lw-meta lw-keys'>Keys: {', '.join(mine)}. Nothing is sent before your password.</p>"
 
 
 def effects(one: ProposalCard) -> str:
