@@ -36,9 +36,10 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
 import psutil
-from benchmarks.dashboard_onlooker import Onlooker
+from dashboard_onlooker import Onlooker
 from dashboard_samples import (
     sample_campaign,
     sample_experiment,

@@ -250,7 +250,8 @@ def test_an_amendment_is_of_what_was_measured_and_possible(values: dict[str, flo
 def test_what_was_measured_as_zero_may_be_corrected_to_zero_or_below() -> None:
     bench = Bench()
     (eid,) = measured(bench, {})
-    bench.state.experiments[eid].found["drift"] = (0.0, 0.0)
+    was = bench.state.experiments[eid]
+    bench.state.experiments[eid] = replace(was, found={**was.found, "drift": (0.0, 0.0)})
     bench.ask("anna", "amend", eid, drift=-0.5, comment="the sign was lost")
     assert bench.state.experiments[eid].found["drift"] == (-0.5, 0.0)
 
