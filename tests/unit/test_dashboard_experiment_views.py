@@ -17,6 +17,7 @@ from dashboard_samples import (
 )
 
 from agent.dashboard.live.picture import CampaignPicture, LabPicture
+from agent.dashboard.pages import experiment_markup as markup
 from agent.dashboard.views.experiment import experiment_view
 from agent.dashboard.views.experiment_list import PAGE, deviation, table_of
 from agent.dashboard.views.experiment_result import bar_of, changes_of, images_of, measured_of
@@ -25,6 +26,7 @@ from agent.words import NO_BREAK
 from instruments.messages import Quantity
 from instruments.profile.agent_messages import Estimate
 from instruments.profile.experiment_messages import Correction, ExperimentState, StepState
+from instruments.profile.questions import Entry
 
 
 def _gpa(value: float, std: float = 0.5) -> dict[str, Quantity]:
@@ -232,3 +234,12 @@ def test_provenance_leads_to_no_page_that_is_not_there() -> None:
     found = {origin.label: origin for origin in view.provenance}
     assert found["Proposal"].page == ""
     assert found["Campaign"].page == "/campaigns/hard"
+
+
+def test_who_it_was_is_told_once_in_the_record() -> None:
+    common = {"seq": 1, "at": NOW, "kind": "proposal.decided", "by": "anna", "hash": "5b" * 32, "signed": True}
+    told, untold = (
+        markup.entries([Entry(**common, text=text)]) for text in ("hard-P001 approved by anna", "hard-P001 approved")
+    )
+    assert "approved by anna <span class='lw-meta'>signed</span>" in told
+    assert "approved <span class='lw-meta'>by anna, signed</span>" in untold

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
@@ -194,6 +195,9 @@ def entries(found: Sequence[Entry]) -> str:
 
 
 def _by(one: Entry) -> str:
-    if not one.by:
-        return ""
-    return f" <span class='lw-meta'>by {escape(one.by)}{', signed' if one.signed else ''}</span>"
+    # Most entries name who it was themselves.
+    named = one.by if not re.search(rf"\b{re.escape(one.by)}\b", one.text) else ""
+    said = ", ".join(
+        part for part in (f"by {named}" if named else "", "signed" if one.by and one.signed else "") if part
+    )
+    return f" <span class='lw-meta'>{escape(said)}</span>" if said else ""

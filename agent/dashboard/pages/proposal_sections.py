@@ -93,9 +93,9 @@ def _folded(text: str) -> str:
     if len(text) <= LONG:
         return f"<p class='lw-rationale'>{escape(text)}</p>"
     begin = text[:SHOWN].rpartition(" ")[0] or text[:SHOWN]
-    more = f"all of it ({words.grouped(str(len(text)))} letters)"
+    more = f"<span class='lw-link'>… all of it ({words.grouped(str(len(text)))} letters)</span>"
     return (
-        f"<details class='lw-rationale lw-fold'><summary>{escape(begin)} <span class='lw-link'>… {more}</span></summary>"
+        f"<details class='lw-rationale lw-fold'><summary>{escape(begin)} {more}</summary>"
         f"<p>… {escape(text[len(begin) :].strip())}</p></details>"
     )
 
