@@ -237,9 +237,10 @@ def test_provenance_leads_to_no_page_that_is_not_there() -> None:
 
 
 def test_who_it_was_is_told_once_in_the_record() -> None:
-    common = {"seq": 1, "at": NOW, "kind": "proposal.decided", "by": "anna", "hash": "5b" * 32, "signed": True}
+    one = Entry(seq=1, at=NOW, kind="proposal.decided", text="", by="anna", hash="5b" * 32, signed=True)
     told, untold = (
-        markup.entries([Entry(**common, text=text)]) for text in ("hard-P001 approved by anna", "hard-P001 approved")
+        markup.entries([one.model_copy(update={"text": text})])
+        for text in ("hard-P001 approved by anna", "hard-P001 approved")
     )
     assert "approved by anna <span class='lw-meta'>signed</span>" in told
     assert "approved <span class='lw-meta'>by anna, signed</span>" in untold
