@@ -36,5 +36,6 @@ def test_faults_of_every_kind_at_once_cost_no_job_and_no_result() -> None:
 def test_a_device_that_forgets_its_jobs_is_found_out() -> None:
     status, counts, misses = run("kills", FAULTS_FORGETFUL="1")
     assert status == 1
-    assert counts["done twice"] > 0
-    assert "done twice" in misses
+    found = {name for name in ("done twice", "results lost") if counts[name]}
+    assert found, "which of the two it comes to depends on where the kill fell"
+    assert all(name in misses for name in found)

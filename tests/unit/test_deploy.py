@@ -99,10 +99,10 @@ def test_no_start_is_the_last_one() -> None:
 
 def test_the_unit_hands_over_the_credentials_that_the_agent_looks_for() -> None:
     names = re.findall(r"^#?LoadCredential=([\w-]+):", text("labwright.service"), re.MULTILINE)
-    read = (ROOT / "agent/daemon" / name for name in ("config.py", "pages.py"))
+    read = (ROOT / "agent" / name for name in ("daemon/config.py", "daemon/pages.py", "dashboard/notices/outlet.py"))
     code = "".join(path.read_text(encoding="utf-8") for path in read)
 
-    assert set(names) == set(re.findall(r'credential\("([\w-]+)"', code))
+    assert set(names) == set(re.findall(r'(?:credential|_found)\("([\w-]+)"', code))
 
 
 def test_programs_in_unit_and_image_are_installed_by_the_package() -> None:
