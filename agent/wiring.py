@@ -120,7 +120,7 @@ def _check_objective(config: CampaignConfig, source: str) -> None:
 
 def _check_against_furnace(space: DesignSpace, source: str) -> None:
     from instruments.commands import Choice, Parameter
-    from simulators.furnace import PROCESS
+    from simulators.devices.furnace import PROCESS
 
     if not len(space.library):
         raise ConfigError(

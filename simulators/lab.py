@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from envs.crystals import CrystalLibrary
@@ -17,17 +18,22 @@ from instruments.device import Device
 from instruments.ids import Ids
 from instruments.journal import JobJournal, MemoryJournal, SqliteJournal
 from instruments.transport import Transport
-from simulators.furnace import Furnace
-from simulators.indenter import Indenter
-from simulators.microscope import SHAPE, Microscope
-from simulators.pace import check_speed
+from simulators.devices.bench import SHAPE, Bench, BenchDevice, Faultless, Mishaps
+from simulators.devices.furnace import Furnace
+from simulators.devices.indenter import Indenter
+from simulators.devices.microscope import Microscope
+from simulators.devices.pace import check_speed
 from simulators.reference import reference_body
 from simulators.samples import SampleStore
 from simulators.truth import LabTruth, fingerprint
 
 FURNACE, MICROSCOPE, INDENTER = "furnace-1", "sem-1", "indenter-1"
 INSTRUMENTS = (FURNACE, MICROSCOPE, INDENTER)
-"""Ids of the instruments on the bus."""
+"""Ids of the instruments that the flagship's recipe orders from: they are on the bus where nobody chooses others."""
+MAKERS: Mapping[str, type[BenchDevice]] = MappingProxyType(
+    {FURNACE: Furnace, MICROSCOPE: Microscope, INDENTER: Indenter}
+)
+"""All that there are, by id, in the order in which they are switched on."""
 
 
 class VirtualLab:
@@ -45,6 +51,8 @@ class VirtualLab:
         root: first level of all topics.
         image_shape: rows and columns of the microscope's frames.
         speed: seconds of lab time in a real one, at which jobs last; 0 does everything at once.
+        instruments: ids of those that are switched on, of ``MAKERS``.
+        mishaps: what goes wrong inside them.
 
     Raises:
         ConfigError: when the speed is neither 0 nor 1 or more.
@@ -65,6 +73,8 @@ class VirtualLab:
         root: str = "labwright",
         image_shape: tuple[int, int] = SHAPE,
         speed: float = 0.0,
+        instruments: Sequence[str] = INSTRUMENTS,
+        mishaps: Mishaps | None = None,
     ) -> None:
         check_speed(speed)  # said before anything is written
         self._truth = LabTruth(seed, library, moduli)
@@ -74,10 +84,11 @@ class VirtualLab:
         else:
             _claim(directory, fingerprint(self._truth))
         self._directory = directory
-        self._images = (directory or Path(self._temporary.name if self._temporary else ".")) / "images"
-        self._samples = SampleStore(None if directory is None else directory / "samples", reference=reference_body())
-        self._image_shape = image_shape
-        self._base: dict[str, Any] = {"clock": clock, "ids": ids, "lab": lab, "root": root, "speed": speed}
+        images = (directory or Path(self._temporary.name if self._temporary else ".")) / "images"
+        samples = SampleStore(None if directory is None else directory / "samples", reference=reference_body())
+        self._bench = Bench(self._truth, samples, images, speed, image_shape, mishaps or Faultless())
+        self._instruments = tuple(iid for iid in MAKERS if iid in instruments)
+        self._base: dict[str, Any] = {"clock": clock, "ids": ids, "lab": lab, "root": root}
         self._devices: tuple[Device, ...] = ()
         self._journals: list[JobJournal] = []
 
@@ -89,7 +100,7 @@ class VirtualLab:
     @property
     def images(self) -> Path:
         """Where the microscope leaves its frames."""
-        return self._images
+        return self._bench.images
 
     async def start(self, connect: Callable[[str], Transport]) -> None:
         """Switch the instruments on.
@@ -97,27 +108,9 @@ class VirtualLab:
         Args:
             connect: gives each instrument, named by its id, a connection of its own, not yet connected.
         """
-        made: dict[str, Callable[[Transport, JobJournal], Device]] = {
-            FURNACE: lambda t, j: Furnace(
-                FURNACE, t, truth=self._truth, samples=self._samples, journal=j, **self._base
-            ),
-            MICROSCOPE: lambda t, j: Microscope(
-                MICROSCOPE,
-                t,
-                seed=self._truth.seed,
-                samples=self._samples,
-                artefacts=self._images,
-                shape=self._image_shape,
-                journal=j,
-                **self._base,
-            ),
-            INDENTER: lambda t, j: Indenter(
-                INDENTER, t, truth=self._truth, samples=self._samples, journal=j, **self._base
-            ),
-        }
-        for iid, make in made.items():
+        for iid in self._instruments:
             self._journals.append(journal := self._journal(iid))
-            device = make(connect(iid), journal)
+            device = MAKERS[iid](iid, connect(iid), bench=self._bench, journal=journal, **self._base)
             await device.start()
             # Only what has started is stopped by ``close``, also when a later one finds no broker.
             self._devices = (*self._devices, device)

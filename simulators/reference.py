@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from envs.design import Design
 from instruments.messages import Quantity, Value
+from simulators.body import Body
 from simulators.samples import Sample
 from simulators.sintering import Outcome
 
@@ -31,7 +32,7 @@ _UNITS = {"powder_size": "um", "temperature": "Cel", "hold": "h", "heating_rate"
 
 def reference_body() -> Sample:
     """A dense, fine-grained alumina body: relative density 0.99, grains of 2 um."""
-    return Sample(REFERENCE, REFERENCE_DESIGN, density=0.99, grain_size=2.0, outcome=Outcome.SINTERED)
+    return Sample(REFERENCE, REFERENCE_DESIGN, Body(density=0.99, grain_size=2.0), Outcome.SINTERED)
 
 
 def reference_order() -> Mapping[str, Value]:

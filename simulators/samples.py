@@ -13,8 +13,11 @@ import numpy as np
 from envs.design import Design
 from envs.errors import JournalError
 from instruments.artefacts import write_durably
+from simulators.body import Body
 from simulators.sintering import Outcome
 
+DFT = "elastic tensor by density functional theory"
+"""Origin of the moduli of a real compound."""
 _NAME = re.compile(r"^[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,63}$")
 
 
@@ -43,25 +46,25 @@ class Sample:
     Args:
         id: its label.
         design: what it was made to.
-        density: relative density, 0 to 1.
-        grain_size: mean grain diameter in a section, um.
+        body: what is inside; of a lost one it means nothing.
         outcome: whether there is a body to measure.
+        origin: what the truth about its crystal was taken from, as the record names it.
     """
 
     id: str
     design: Design
-    density: float
-    grain_size: float
+    body: Body
     outcome: Outcome
+    origin: str = DFT
 
     def to_json(self) -> bytes:
         """UTF-8 JSON; ``from_json`` is its exact inverse."""
         data = {
             "id": self.id,
             "design": self.design.to_dict(),
-            "density": self.density,
-            "grain_size": self.grain_size,
+            "body": self.body.to_dict(),
             "outcome": str(self.outcome),
+            "origin": self.origin,
         }
         return json.dumps(data, sort_keys=True).encode()
 
@@ -77,9 +80,9 @@ class Sample:
         return Sample(
             id=data["id"],
             design=Design.from_dict(data["design"]),
-            density=float(data["density"]),
-            grain_size=float(data["grain_size"]),
+            body=Body(**data["body"]),
             outcome=Outcome(data["outcome"]),
+            origin=str(data["origin"]),
         )
 
 

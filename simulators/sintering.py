@@ -32,6 +32,8 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from simulators.body import Body
+
 Array = npt.NDArray[np.float64]
 
 ROOM_TEMPERATURE = 298.0
@@ -145,6 +147,10 @@ class SinterResult:
     density: Array
     grain_size: Array
     outcome: tuple[Outcome, ...]
+
+    def body(self, index: int) -> Body:
+        """What is inside one of them."""
+        return Body(float(self.density[index]), float(self.grain_size[index]))
 
 
 def thermal_history(schedule: Schedule, melting: Array, *, refine: int = 1) -> tuple[Array, Array]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from envs.errors import UserError
-from simulators.pores import pore_mask
+from simulators.sections.pores import pore_mask
 from surrogates.stereology import boundary_mask, mean_diameter, mean_intercept
 
 Labels = npt.NDArray[np.int32]

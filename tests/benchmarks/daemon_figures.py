@@ -58,7 +58,7 @@ from instruments.mqtt import MqttTransport
 from instruments.profile.decisions import Decision, PublishedProposal
 from instruments.topics import Lab
 from instruments.transport import Message
-from simulators.furnace import PROCESS
+from simulators.devices.furnace import PROCESS
 
 LAB = Lab("labwright", "figures")
 CAMPAIGN, PERSON = "many", "anna"

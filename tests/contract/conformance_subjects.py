@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from instruments.device import Device
 from instruments.ids import SystemIds
 from instruments.journal import MemoryJournal
 from instruments.transport import Transport
-from simulators.furnace import Furnace
-from simulators.indenter import Indenter
-from simulators.microscope import Microscope
+from simulators.devices.bench import Bench as VirtualBench
+from simulators.devices.bench import BenchDevice
+from simulators.lab import FURNACE, INDENTER, MAKERS, MICROSCOPE
 from simulators.reference import reference_body
 from simulators.samples import SampleStore
 from simulators.truth import LabTruth
@@ -82,16 +82,9 @@ def shelf() -> SampleStore:
     return SampleStore(reference=reference_body())
 
 
-def furnace(bench: Bench, iid: str) -> Device:
-    return Furnace(iid, bench.connect(iid), truth=truth(), samples=shelf(), **bench.base)
-
-
-def microscope(bench: Bench, iid: str) -> Device:
-    return Microscope(iid, bench.connect(iid), seed=1, samples=shelf(), shape=(128, 128), **bench.base)
-
-
-def indenter(bench: Bench, iid: str) -> Device:
-    return Indenter(iid, bench.connect(iid), truth=truth(), samples=shelf(), **bench.base)
+def virtual(kind: type[BenchDevice], bench: Bench, iid: str) -> Device:
+    table = VirtualBench(truth(), shelf(), bench.directory / "artefacts", image_shape=(128, 128))
+    return kind(iid, bench.connect(iid), bench=table, **bench.base)
 
 
 def published(bench: Bench, name: str, **changes: str) -> Path:
@@ -146,9 +139,9 @@ def sdl_demo(bench: Bench, iid: str) -> Device:
 
 
 SUBJECTS: dict[str, Subject] = {
-    "furnace": Subject(furnace),
-    "microscope": Subject(microscope),
-    "indenter": Subject(indenter),
+    "furnace": Subject(partial(virtual, MAKERS[FURNACE])),
+    "microscope": Subject(partial(virtual, MAKERS[MICROSCOPE])),
+    "indenter": Subject(partial(virtual, MAKERS[INDENTER])),
     "supply-1": Subject(scpi),
     "furnace-1": Subject(serial, controller),
     "light-1": Subject(sdl_demo, pico),

@@ -34,8 +34,8 @@ from instruments.clock import SimClock
 from instruments.ids import SeededIds
 from instruments.journal import SqliteJournal
 from instruments.local import LocalBus
-from simulators import microscope
-from simulators.furnace import Furnace
+from simulators.devices import microscope
+from simulators.devices.furnace import Furnace
 from simulators.lab import VirtualLab
 from simulators.samples import SampleStore
 from surrogates.datasets import elastic
@@ -116,7 +116,7 @@ from pathlib import Path
 from agent.config import parse_config
 from agent.simulate import run_campaign
 from agent.wiring import build_problem
-from simulators import microscope
+from simulators.devices import microscope
 
 microscope._frame = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
 run_campaign(build_problem(parse_config(json.loads(sys.argv[2]))), Path(sys.argv[1]), strategy="random",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from instruments.device import Quantity
-from simulators.furnace import PROCESS, body_of
+from simulators.body import Body
+from simulators.devices.furnace import PROCESS
 from simulators.reference import REFERENCE, REFERENCE_DESIGN, reference_body, reference_order
 from simulators.samples import Sample, SampleStore
 from simulators.sintering import Outcome
@@ -13,13 +14,15 @@ from simulators.sintering import Outcome
 
 def test_it_is_there_to_be_measured_but_is_no_sample(tmp_path: Path) -> None:
     shelf = SampleStore(tmp_path, reference=reference_body())
-    assert body_of(shelf, REFERENCE).outcome is Outcome.SINTERED
+    found = shelf.get(REFERENCE)
+    assert found is not None
+    assert found.outcome is Outcome.SINTERED
     assert len(shelf) == 0
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_sample_that_was_made_under_its_name_before_stays(tmp_path: Path) -> None:
-    old = Sample(REFERENCE, REFERENCE_DESIGN, density=0.8, grain_size=5.0, outcome=Outcome.SINTERED)
+    old = Sample(REFERENCE, REFERENCE_DESIGN, Body(density=0.8, grain_size=5.0), Outcome.SINTERED)
     SampleStore(tmp_path).put(old)
     assert SampleStore(tmp_path, reference=reference_body()).get(REFERENCE) == old
 

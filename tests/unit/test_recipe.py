@@ -14,7 +14,7 @@ from envs.errors import ConfigError, UserError
 from envs.objective import FLAGSHIP
 from envs.space import flagship as flagship_space
 from instruments.messages import Quantity, Value
-from simulators.furnace import PROCESS
+from simulators.devices.furnace import PROCESS
 
 FACTORS = flagship_space().factors
 DESIGN = Design("mp-1143", {f.name: f.levels[0] for f in FACTORS})

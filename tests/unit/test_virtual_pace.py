@@ -17,8 +17,8 @@ from instruments.local import LocalBus
 from instruments.messages import JobState, Quantity, Telemetry, Value
 from instruments.topics import Lab
 from instruments.transport import Message
+from simulators.devices.pace import LOOKS, UPDATES, check_speed
 from simulators.lab import FURNACE, INDENTER, INSTRUMENTS, MICROSCOPE, VirtualLab
-from simulators.pace import LOOKS, UPDATES, check_speed
 from surrogates.datasets.elastic import load
 
 LIBRARY, MODULI = ceramics(CrystalLibrary.builtin()), load()

@@ -6,23 +6,20 @@ import hashlib
 import io
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from instruments.artefacts import file_artefact, write_durably
-from instruments.device import Device, JobContext, JobResult, Parameter, Quantity, Returns, Text, command
+from instruments.device import JobContext, JobResult, Parameter, Quantity, Returns, Text, command
 from instruments.messages import ArtefactRef
-from instruments.transport import Transport
-from simulators.furnace import body_of
-from simulators.pace import Pace
+from simulators.body import Body
+from simulators.devices.bench import BenchDevice
 from simulators.reference import REFERENCE
-from simulators.samples import Sample, SampleStore, stream
+from simulators.samples import stream
 from simulators.sem import Image, SemSettings, random_settings, render
 from simulators.sem_tiff import write_tiff
 from simulators.tessellation import polycrystal
 
-SHAPE = (512, 512)
 ACQUIRE_S = 600.0
 """Mounting, pumping down, focusing and one slow scan, s."""
 SURVEY_S = 300.0
@@ -38,41 +35,11 @@ MAGNIFICATIONS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)
 """Mantissas of the pixel sizes to which the magnification knob clicks."""
 
 
-class Microscope(Device):
-    """A field-emission microscope with an Everhart-Thornley and a backscatter detector.
-
-    Args:
-        iid: the instrument's id.
-        transport: its own connection.
-        seed: the laboratory's seed.
-        samples: the shelf.
-        artefacts: directory for the images, which are named by their SHA-256.
-        shape: rows and columns of a frame, without the info bar.
-        speed: seconds of lab time in a real one; 0 does everything at once.
-        base: what ``Device`` takes.
-    """
+class Microscope(BenchDevice):
+    """A field-emission microscope with an Everhart-Thornley and a backscatter detector."""
 
     kind = "sem"
     driver = "labwright virtual sem"
-
-    def __init__(
-        self,
-        iid: str,
-        transport: Transport,
-        *,
-        seed: int,
-        samples: SampleStore,
-        artefacts: Path,
-        shape: tuple[int, int] = SHAPE,
-        speed: float = 0.0,
-        **base: Any,
-    ) -> None:
-        super().__init__(iid, transport, artefacts=artefacts, **base)
-        self._seed = seed
-        self._samples = samples
-        self._images = artefacts
-        self._shape = shape
-        self._pace = Pace(speed, self.clock)
 
     @command(
         summary="Look at a sample in live mode and find a pixel size at which its grains can be measured",
@@ -88,9 +55,9 @@ class Microscope(Device):
             InfeasibleFault: the sample did not survive its synthesis.
             DeviceFault: there is no such sample.
         """
-        body = body_of(self._samples, sample)
-        guess = body.grain_size * stream(self._seed, "survey", sample).lognormal(0.0, SURVEY_SCATTER)
-        await self._pace.take(job, SURVEY_S)
+        made = self.sample(sample)
+        guess = made.body.grain_size * stream(self.bench.truth.seed, "survey", sample).lognormal(0.0, SURVEY_SCATTER)
+        await self.pace.take(job, SURVEY_S)
         return JobResult(values={"pixel_size": Quantity(value=_click(guess / SURVEY_GRAIN_PX), unit="um")})
 
     @command(
@@ -122,15 +89,15 @@ class Microscope(Device):
             InfeasibleFault: the sample did not survive its synthesis.
             DeviceFault: there is no such sample.
         """
-        body = body_of(self._samples, sample)
+        made = self.sample(sample)
         place = int(field)
-        rng = stream(self._seed, "acquire", sample, place, pixel_size)
+        rng = stream(self.bench.truth.seed, "acquire", sample, place, pixel_size)
         settings = self._settings(sample, rng)
-        frame = _frame(body, pixel_size, settings, self._shape, rng)
+        frame = _frame(made.body, pixel_size, settings, self.bench.image_shape, rng)
         buffer = io.BytesIO()
         write_tiff(frame, pixel_size, buffer, detector=settings.detector, label=f"{sample} field {place}")
         frame_of = await self._kept(job, buffer.getvalue())
-        await self._pace.take(job, ACQUIRE_S)
+        await self.pace.take(job, ACQUIRE_S)
         values = {
             "pixel_size": Quantity(value=pixel_size, unit="um"),
             "field": Quantity(value=place, unit="1"),
@@ -146,20 +113,20 @@ class Microscope(Device):
 
     def _settings(self, sample: str, rng: np.random.Generator) -> SemSettings:
         """Detector and contrast stay with a sample; focus is found anew for each field, and now and then it is not."""
-        settings = random_settings(stream(self._seed, "settings", sample))
+        settings = random_settings(stream(self.bench.truth.seed, "settings", sample))
         defocus = rng.uniform(7.0, 12.0) if rng.random() < DEFOCUSED_SHARE else rng.uniform(0.4, 1.2)
         return replace(settings, defocus=float(defocus))
 
     def _keep(self, data: bytes) -> Path:
-        self._images.mkdir(parents=True, exist_ok=True)
-        path = self._images / f"{hashlib.sha256(data).hexdigest()}.tiff"
+        self.bench.images.mkdir(parents=True, exist_ok=True)
+        path = self.bench.images / f"{hashlib.sha256(data).hexdigest()}.tiff"
         if not path.exists():
             write_durably(path, data)
         return path
 
 
 def _frame(
-    body: Sample, pixel_size: float, settings: SemSettings, shape: tuple[int, int], rng: np.random.Generator
+    body: Body, pixel_size: float, settings: SemSettings, shape: tuple[int, int], rng: np.random.Generator
 ) -> Image:
     """Draw and render one field of a body."""
     drawn = max(body.grain_size, SMALLEST_GRAIN_PX * pixel_size)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from instruments.device import Device, JobContext, JobResult, Parameter, Quantity, Returns, Text, command
-from instruments.transport import Transport
-from simulators.furnace import body_of
-from simulators.pace import Pace
+from instruments.device import JobContext, JobResult, Parameter, Quantity, Returns, Text, command
+from simulators.devices.bench import BenchDevice
 from simulators.reference import REFERENCE
-from simulators.samples import Sample, SampleStore, stream
-from simulators.truth import LabTruth
+from simulators.samples import Sample, stream
 
 READING_NOISE = 0.03
 """Relative standard deviation of one indent at 9.81 N: 1.5% in reading a diagonal counts twice in hardness."""
@@ -25,35 +20,11 @@ SAMPLE_NOISE = 0.012
 MOUNT_S, INDENT_S = 900.0, 120.0
 
 
-class Indenter(Device):
-    """A Vickers hardness tester.
-
-    Args:
-        iid: the instrument's id.
-        transport: its own connection.
-        truth: what this laboratory hides.
-        samples: the shelf.
-        speed: seconds of lab time in a real one; 0 does everything at once.
-        base: what ``Device`` takes.
-    """
+class Indenter(BenchDevice):
+    """A Vickers hardness tester."""
 
     kind = "indenter"
     driver = "labwright virtual indenter"
-
-    def __init__(
-        self,
-        iid: str,
-        transport: Transport,
-        *,
-        truth: LabTruth,
-        samples: SampleStore,
-        speed: float = 0.0,
-        **base: Any,
-    ) -> None:
-        super().__init__(iid, transport, **base)
-        self._pace = Pace(speed, self.clock)
-        self._truth = truth
-        self._samples = samples
 
     @command(
         summary="Measure Vickers hardness by several indents",
@@ -83,14 +54,14 @@ class Indenter(Device):
             InfeasibleFault: the sample did not survive its synthesis.
             DeviceFault: there is no such sample.
         """
-        body = body_of(self._samples, sample)
+        made = self.sample(sample)
         n = int(count)
-        readings = self._readings(body, load, n)
+        readings = self._readings(made, load, n)
         scatter = float(readings.std(ddof=1))
         mean = float(readings.mean())
         # Few indents estimate their own scatter badly, and what they share does not show in it at all.
         error = float(np.hypot(max(scatter, 0.5 * READING_NOISE * mean) / np.sqrt(n), SAMPLE_NOISE * mean))
-        await self._pace.take(job, MOUNT_S + INDENT_S * n)
+        await self.pace.take(job, MOUNT_S + INDENT_S * n)
         values = {
             "hardness": Quantity(value=mean, unit="GPa", std=error),
             "scatter": Quantity(value=scatter, unit="GPa"),
@@ -98,12 +69,14 @@ class Indenter(Device):
         }
         return JobResult(values=values)
 
-    def _readings(self, body: Sample, load: float, n: int) -> npt.NDArray[np.float64]:
+    def _readings(self, made: Sample, load: float, n: int) -> npt.NDArray[np.float64]:
         """Hardness in GPa of each indent: local porosity, then the reading of the diagonals, worse for small ones."""
-        rng = stream(self._truth.seed, "indent", body.id, load, n)
-        porosity = np.clip((1.0 - body.density) * (1.0 + rng.normal(0.0, LOCAL_POROSITY_SCATTER, n)), 0.0, 1.0)
-        additive = str(body.design.process["additive"])
-        local = [self._truth.hardness(body.design.crystal, additive, 1.0 - p, body.grain_size) for p in porosity]
+        rng = stream(self.bench.truth.seed, "indent", made.id, load, n)
+        porosity = np.clip((1.0 - made.body.density) * (1.0 + rng.normal(0.0, LOCAL_POROSITY_SCATTER, n)), 0.0, 1.0)
+        additive = str(made.design.process["additive"])
+        local = [
+            self.bench.truth.hardness(made.design.crystal, additive, 1.0 - p, made.body.grain_size) for p in porosity
+        ]
         noise = READING_NOISE * max(1.0, (REFERENCE_LOAD / load) ** 0.25)
         shared = 1.0 + rng.normal(0.0, SAMPLE_NOISE)
         return np.asarray(np.array(local) * shared * (1.0 + rng.normal(0.0, noise, n)), dtype=np.float64)

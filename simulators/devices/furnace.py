@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from envs.design import Design
 from envs.laws import KELVIN
@@ -12,7 +12,6 @@ from instruments.commands import ParameterRule
 from instruments.device import (
     Channel,
     Choice,
-    Device,
     DeviceFault,
     InfeasibleFault,
     JobContext,
@@ -23,13 +22,12 @@ from instruments.device import (
     Text,
     command,
 )
-from instruments.transport import Transport
-from simulators.firing import ROOM_CELSIUS, Firing
-from simulators.pace import Pace
+from simulators.devices.bench import BenchDevice
+from simulators.devices.firing import ROOM_CELSIUS, Firing
 from simulators.reference import reference_order
-from simulators.samples import Sample, SampleStore, is_name, stream
+from simulators.samples import Sample, is_name, stream
 from simulators.sintering import REASONS, Outcome, furnace_hours
-from simulators.truth import ADDITIVES, Batch, LabTruth
+from simulators.truth import ADDITIVES, Batch
 
 PREPARATION_H = 0.75
 """Weighing, mixing with the additive, and pressing, h."""
@@ -44,16 +42,10 @@ PROCESS: dict[str, ParameterRule] = {
 }
 
 
-class Furnace(Device):
+class Furnace(BenchDevice):
     """A hot press that also fires without pressure; one sample at a time.
 
-    Args:
-        iid: the instrument's id.
-        transport: its own connection.
-        truth: what this laboratory hides.
-        samples: the shelf.
-        speed: seconds of lab time in a real one; 0 fires at once, and then the gauges show nothing.
-        base: what ``Device`` takes.
+    At speed 0 it fires at once, and then the gauges show nothing.
     """
 
     kind = "furnace"
@@ -67,21 +59,6 @@ class Furnace(Device):
             "density": Channel(unit="1", summary="relative density of the compact, by its dilatometer"),
         }
     )
-
-    def __init__(
-        self,
-        iid: str,
-        transport: Transport,
-        *,
-        truth: LabTruth,
-        samples: SampleStore,
-        speed: float = 0.0,
-        **base: Any,
-    ) -> None:
-        super().__init__(iid, transport, **base)
-        self._pace = Pace(speed, self.clock)
-        self._truth = truth
-        self._samples = samples
 
     @command(
         summary="Sinter one compact of a crystal's powder",
@@ -130,11 +107,11 @@ class Furnace(Device):
         body = self._make(sample, design)
         hours = furnace_hours(temperature + KELVIN, hold, heating_rate)
         total_s = 3600.0 * (PREPARATION_H + hours)
-        await self._pace.begin(job, total_s)
+        await self.pace.begin(job, total_s)
         try:
-            await self._pace.take(job, total_s, at=self._gauges(job, body))
+            await self.pace.take(job, total_s, at=self._gauges(job, body))
         finally:
-            if self._pace.gradual:
+            if self.pace.gradual:
                 await job.telemetry("temperature", Quantity(value=ROOM_CELSIUS, unit="Cel"))
         # Not before it is fired: of what is interrupted nothing lies on the shelf.
         self._shelve(body)
@@ -150,22 +127,22 @@ class Furnace(Device):
         """The body that this label and design give; making it again gives the same one."""
         if not is_name(sample):
             raise DeviceFault("bad_label", f"{sample!r} is no sample label: use letters, digits, '_', '-' and dots")
-        if design.crystal not in self._truth.library:
+        if design.crystal not in self.bench.truth.library:
             raise DeviceFault("unknown_crystal", f"no powder of {design.crystal!r} is in stock here")
-        present = self._samples.get(sample)
+        present = self.bench.samples.get(sample)
         if present is not None and present.design != design:
             raise DeviceFault("sample_exists", f"sample {sample} was made before, to another design")
         if present is not None:
             return present
-        result = self._truth.sinter([design], [self._batch(sample)])
-        return Sample(sample, design, float(result.density[0]), float(result.grain_size[0]), result.outcome[0])
+        result = self.bench.truth.sinter([design], [self._batch(sample)])
+        return Sample(sample, design, result.body(0), result.outcome[0])
 
     def _batch(self, sample: str) -> Batch:
-        return self._truth.batch(stream(self._truth.seed, "batch", sample))
+        return self.bench.truth.batch(stream(self.bench.truth.seed, "batch", sample))
 
     def _shelve(self, body: Sample) -> None:
-        if self._samples.get(body.id) is None:
-            self._samples.put(body)
+        if self.bench.samples.get(body.id) is None:
+            self.bench.samples.put(body)
 
     def _gauges(self, job: JobContext, body: Sample) -> Callable[[float], Awaitable[None]]:
         """Shows the gauges, so many seconds of lab time after the job began."""
@@ -175,8 +152,8 @@ class Furnace(Device):
             float(process["temperature"]),
             float(process["hold"]),
             float(process["heating_rate"]),
-            self._truth.densification(body.design, self._batch(body.id)) if sound and self._pace.gradual else None,
-            stream(self._truth.seed, "gauges", body.id),
+            self.bench.truth.densification(body.design, self._batch(body.id)) if sound and self.pace.gradual else None,
+            stream(self.bench.truth.seed, "gauges", body.id),
         )
 
         async def show(passed_s: float) -> None:
@@ -186,18 +163,3 @@ class Furnace(Device):
                 await job.telemetry("density", Quantity(value=density, unit="1"))
 
         return show
-
-
-def body_of(samples: SampleStore, sample: str) -> Sample:
-    """A sample that can be measured.
-
-    Raises:
-        DeviceFault: there is none of that label.
-        InfeasibleFault: it did not survive its synthesis.
-    """
-    found = samples.get(sample)
-    if found is None:
-        raise DeviceFault("unknown_sample", f"no sample {sample!r} is on the shelf: sinter it first")
-    if found.outcome is not Outcome.SINTERED:
-        raise InfeasibleFault("no_body", f"sample {sample} cannot be measured: {REASONS[found.outcome]}")
-    return found

@@ -1,0 +1,1 @@
+"""The virtual instruments, each a device of the instrument profile around one hidden truth."""

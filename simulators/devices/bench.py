@@ -1,0 +1,106 @@
+"""What the virtual instruments of one laboratory share: its truth, its shelf, its pace, and what goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from instruments.device import Device, DeviceFault, InfeasibleFault
+from instruments.transport import Transport
+from simulators.devices.pace import Pace
+from simulators.samples import Sample, SampleStore
+from simulators.sintering import REASONS, Outcome
+from simulators.truth import LabTruth
+
+SHAPE = (512, 512)
+"""Rows and columns of the microscope's frames, where nobody chooses others."""
+
+
+class Mishaps(Protocol):
+    """What goes wrong inside an instrument; what goes wrong between it and the agent is the transport's."""
+
+    def spoiled(self, sample: str) -> str | None:
+        """Why this synthesis fails through no fault of the design; None where it does not."""
+        ...
+
+    def blur(self, sample: str, field: int, tries: int) -> float:
+        """By how many pixels a frame is out of focus beyond what the operator does; 0 where it is not.
+
+        Args:
+            sample: its label.
+            field: the place on it.
+            tries: frames of this place so far.
+        """
+        ...
+
+    def drift(self, iid: str, readings: int) -> float:
+        """Factor on what an instrument reads, after so many readings since it was calibrated; 1 where it is right."""
+        ...
+
+
+class Faultless:
+    """Nothing goes wrong."""
+
+    def spoiled(self, sample: str) -> str | None:  # noqa: ARG002
+        """No synthesis fails by mishap."""
+        return None
+
+    def blur(self, sample: str, field: int, tries: int) -> float:  # noqa: ARG002
+        """No frame is blurred by mishap."""
+        return 0.0
+
+    def drift(self, iid: str, readings: int) -> float:  # noqa: ARG002
+        """Every reading is right."""
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the instruments of one laboratory stand on.
+
+    Args:
+        truth: what this laboratory hides.
+        samples: the shelf.
+        images: directory of bulk data, named by their SHA-256.
+        speed: seconds of lab time in a real one; 0 does everything at once.
+        image_shape: rows and columns of the microscope's frames, without the info bar.
+        mishaps: what goes wrong inside the instruments.
+    """
+
+    truth: LabTruth
+    samples: SampleStore
+    images: Path
+    speed: float = 0.0
+    image_shape: tuple[int, int] = SHAPE
+    mishaps: Mishaps = field(default_factory=Faultless)
+
+
+class BenchDevice(Device):
+    """A virtual instrument.
+
+    Args:
+        iid: the instrument's id.
+        transport: its own connection.
+        bench: what it stands on.
+        base: what ``Device`` takes.
+    """
+
+    def __init__(self, iid: str, transport: Transport, *, bench: Bench, **base: Any) -> None:
+        super().__init__(iid, transport, **{"artefacts": bench.images, **base})
+        self.bench = bench
+        self.pace = Pace(bench.speed, self.clock)
+
+    def sample(self, label: str) -> Sample:
+        """A sample that can be measured.
+
+        Raises:
+            DeviceFault: there is none of that label.
+            InfeasibleFault: it did not survive its synthesis.
+        """
+        found = self.bench.samples.get(label)
+        if found is None:
+            raise DeviceFault("unknown_sample", f"no sample {label!r} is on the shelf: sinter it first")
+        if found.outcome is not Outcome.SINTERED:
+            raise InfeasibleFault("no_body", f"sample {label} cannot be measured: {REASONS[found.outcome]}")
+        return found
