@@ -104,7 +104,8 @@ class Microstructure:
     Args:
         spec: what was asked for.
         kind: its class.
-        labels: int32; grains (or a powder's particles, or a fracture's facets) count from 1, pores and cracks are 0.
+        labels: int32; grains (or a powder's particles, or a fracture's facets) count from 1; pores, cracks and a second
+            phase that lies between the grains are 0. Grains of a second phase have labels.
         boundaries: a solid pixel whose right or lower neighbour belongs to another grain.
         pores: pores, open and closed.
         closed: of these, the closed ones.
@@ -120,6 +121,7 @@ class Microstructure:
         elongation: mean aspect ratio of the grains by their second moments, weighted by area.
         crack_length_mm: length of the cracks per area, 1/mm.
         n_grains: grains that show in the field.
+        abnormal: labels of the abnormally grown grains.
     """
 
     spec: SectionSpec
@@ -140,6 +142,7 @@ class Microstructure:
     elongation: float
     crack_length_mm: float
     n_grains: int
+    abnormal: tuple[int, ...] = ()
 
     @property
     def pixel_size_um(self) -> float:
