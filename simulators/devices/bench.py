@@ -11,6 +11,7 @@ from instruments.transport import Transport
 from simulators.devices.pace import Pace
 from simulators.samples import Sample, SampleStore
 from simulators.sintering import REASONS, Outcome
+from simulators.stock import Stock
 from simulators.truth import LabTruth
 
 SHAPE = (512, 512)
@@ -66,6 +67,7 @@ class Bench:
         speed: seconds of lab time in a real one; 0 does everything at once.
         image_shape: rows and columns of the microscope's frames, without the info bar.
         mishaps: what goes wrong inside the instruments.
+        stock: powders, and the compacts that wait to be fired.
     """
 
     truth: LabTruth
@@ -74,6 +76,7 @@ class Bench:
     speed: float = 0.0
     image_shape: tuple[int, int] = SHAPE
     mishaps: Mishaps = field(default_factory=Faultless)
+    stock: Stock = field(default_factory=Stock)
 
 
 class BenchDevice(Device):
