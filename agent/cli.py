@@ -16,6 +16,7 @@ from agent.cli_instrument import instrument_app
 from agent.cli_lab import lab_app
 from agent.cli_people import people_app
 from agent.cli_run import run_app
+from agent.cli_virtual import virtual_app
 from agent.connection import CaFile, CertFile, KeyFile
 from agent.extras import needs
 from envs.errors import LabwrightError, UserError
@@ -37,6 +38,7 @@ app.add_typer(lab_app)
 app.add_typer(broker_app)
 app.add_typer(dashboard_app)
 app.add_typer(instrument_app, name="instrument")
+app.add_typer(virtual_app, name="lab")
 
 INTERRUPTED = 130
 

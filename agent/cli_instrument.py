@@ -9,13 +9,10 @@ from typing import Annotated
 
 import typer
 
+from agent.cli_virtual import DEFAULT_ROOT, RootName, Seed, Speed, State, lab_run
 from agent.connection import DEFAULT_LAB, BrokerUrl, CaFile, CertFile, KeyFile, LabName, broker_address
-from agent.extras import needs
 
 instrument_app = typer.Typer(no_args_is_help=True, help="Connect instruments, look at them, and check them.")
-
-RootName = Annotated[str, typer.Option("--root", metavar="NAME", help="First level of all topics.")]
-DEFAULT_ROOT = "labwright"
 
 
 class StarterName(StrEnum):
@@ -81,29 +78,24 @@ def instrument_run(
     run_instrument(file, address, lab=lab, root=root, iid=iid, state=state)
 
 
-@instrument_app.command("virtual")
+@instrument_app.command("virtual", hidden=True)
 def instrument_virtual(
     broker: BrokerUrl,
     lab: LabName = DEFAULT_LAB,
     root: RootName = DEFAULT_ROOT,
-    seed: Annotated[int, typer.Option(min=0, help="Of the laboratory's hidden truth.")] = 0,
-    state: Annotated[Path, typer.Option(help="Directory for samples, images and job journals.")] = Path("virtual-lab"),
-    speed: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            help="Seconds of lab time in a real one: at 3600 a firing of 8 hours lasts 8 seconds. 0 does everything at "
-            "once.",
-        ),
-    ] = 0.0,
+    seed: Seed = 0,
+    state: State = Path("virtual-lab"),
+    speed: Speed = 0.0,
     ca: CaFile = None,
     cert: CertFile = None,
     key: KeyFile = None,
 ) -> None:
-    """Run a virtual furnace, microscope and indenter on a broker until Ctrl-C: to try things out without hardware."""
-    address = broker_address(broker, ca=ca, cert=cert, key=key)
-    module = needs("lab", "labwright instrument virtual", "agent.virtual_lab")
-    module.run_virtual_lab(address, lab=lab, root=root, seed=seed, state=state, speed=speed)
+    """The earlier name of ``labwright lab run``, with the three instruments that there were."""
+    typer.echo("labwright instrument virtual is now called: labwright lab run", err=True)
+    lab_run(
+        broker, instruments="furnace-1,sem-1,indenter-1", lab=lab, root=root, seed=seed, state=state, speed=speed,
+        ca=ca, cert=cert, key=key,
+    )  # fmt: skip
 
 
 @instrument_app.command("list")

@@ -1,4 +1,4 @@
-"""What ``labwright instrument virtual`` does, and the process by which a daemon has its own virtual laboratory.
+"""What ``labwright lab run`` does, and the process by which a daemon has its own virtual laboratory.
 
 As a child (``python -m agent.virtual_lab``) its first line of standard input is its orders, as ``VirtualOrders`` writes
 them, and it leaves when that closes.
@@ -9,24 +9,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shlex
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from rich.console import Console
+
+from agent.connection import DEFAULT_LAB, PASSWORD, watching
 from agent.daemon.children import die_with_parent, tell_ready
 from agent.daemon.lab_clock import Anchor, LabClock
 from agent.daemon.virtual import VirtualOrders
+from agent.instrument_look import Look
 from agent.instrument_run import stop_by_signal
-from agent.wiring import virtual_lab
-from envs.errors import LabwrightError, UserError
+from agent.lab_tally import CountedTransport, Tally, show
+from agent.remote_broker import ROOT
+from agent.wiring import virtual_instruments, virtual_lab
+from envs.errors import ConfigError, LabwrightError, UserError
 from instruments.address import BrokerAddress
 from instruments.brokers.child import Lifeline
 from instruments.clock import SystemClock
 from instruments.device import Device
 from instruments.ids import SystemIds
 from instruments.mqtt import MqttTransport
+from instruments.topics import Lab
 from instruments.transport import Transport
 
 
@@ -47,8 +56,9 @@ class Laboratory(Protocol):
         ...
 
 
-def run_virtual_lab(address: BrokerAddress, *, lab: str, root: str, seed: int, state: Path, speed: float = 0.0) -> None:
-    """Run the virtual laboratory's instruments until SIGINT or SIGTERM.
+@dataclass(frozen=True)
+class LabRun:
+    """What a person wants to run.
 
     Args:
         address: the broker.
@@ -56,31 +66,124 @@ def run_virtual_lab(address: BrokerAddress, *, lab: str, root: str, seed: int, s
         root: first level of all topics.
         seed: of the hidden truth.
         state: directory of samples, images and journals.
-        speed: seconds of lab time in a real one; 0 does everything at once. Whatever it is, the
-            instruments tell the machine's time.
+        speed: seconds of lab time in a real one; 0 does everything at once. Whatever it is, the instruments tell the
+            machine's time.
+        instruments: ids of those that it has; all where none is named.
+    """
+
+    address: BrokerAddress
+    lab: str
+    root: str
+    seed: int
+    state: Path
+    speed: float = 0.0
+    instruments: tuple[str, ...] = ()
+
+
+def run_virtual_lab(wanted: LabRun) -> None:
+    """Run the virtual laboratory's instruments until SIGINT or SIGTERM.
 
     Raises:
-        ConfigError: when the speed is neither 0 nor 1 or more.
+        ConfigError: when the speed is neither 0 nor 1 or more, or there is no instrument of an id.
+        UserError: when instruments of these ids are there already.
         JournalError: when the directory belongs to a laboratory of another seed.
         TransportError: when there is no broker, or it refuses.
     """
+    topics = Lab(wanted.root, wanted.lab)
+    try:
+        iids = virtual_instruments(wanted.instruments)
+    except ConfigError as error:
+        raise ConfigError("--instruments", error.value, error.allowed) from error
+    asyncio.run(_serve(wanted, iids, topics, Console(stderr=True)))
 
-    async def run() -> None:
-        # The agents that order here tell the machine's time: on any other every order would come too late.
-        virtual = virtual_lab(seed, state, clock=SystemClock(), ids=SystemIds(), lab=lab, root=root, speed=speed)
-        said = f"virtual laboratory {seed} is online at {address.place}, lab {lab}: Ctrl-C ends it"
-        await _run(
-            virtual,
-            lambda iid: MqttTransport(address, client_id=f"{lab}-{iid}"),
-            stop=stop_by_signal(),
-            up=lambda: print(said, flush=True),  # noqa: T201
+
+async def _serve(wanted: LabRun, iids: tuple[str, ...], topics: Lab, console: Console) -> None:
+    address, session, tally = wanted.address, SystemIds().new(), Tally(topics)
+    # The agents that order here tell the machine's time: on any other every order would come too late.
+    virtual = virtual_lab(
+        wanted.seed, wanted.state, clock=SystemClock(), ids=SystemIds(), lab=wanted.lab, root=wanted.root,
+        speed=wanted.speed, instruments=iids,
+    )  # fmt: skip
+    try:
+        await refuse_where_taken(address, topics, iids)
+    except BaseException:
+        await virtual.close()
+        raise
+
+    def up() -> None:
+        print(greeting(wanted, virtual.devices, topics), flush=True)  # noqa: T201
+        tally.begin()
+
+    await _run(
+        virtual,
+        # Two labs of one name at one broker must not throw each other out without end: each has sessions of its own.
+        lambda iid: CountedTransport(tally, address, client_id=f"{wanted.root}:{wanted.lab}:{iid}:{session}"),
+        stop=stop_by_signal(),
+        up=up,
+        beside=lambda: show(tally, virtual.devices, console),
+    )
+    print(f"The virtual laboratory is off: {tally.words()}.", flush=True)  # noqa: T201
+
+
+async def refuse_where_taken(address: BrokerAddress, topics: Lab, iids: Sequence[str]) -> None:
+    """Look whether instruments of these ids are on the bus.
+
+    Who may not order hears nobody answer; two instruments of one id then hear each other, and neither takes orders.
+
+    Raises:
+        UserError: some are; names them.
+        TransportError: when there is no broker, or it refuses.
+    """
+    name = f"look-{SystemIds().new()}"
+    transport = MqttTransport(address, client_id=name)
+    await transport.connect()
+    try:
+        looks = [Look(transport, topics, iid, name) for iid in iids]
+        await asyncio.gather(*(look.around() for look in looks))
+    finally:
+        await transport.close()
+    taken = [look.iid for look in looks if look.answered]
+    if taken:
+        raise UserError(
+            f"{', '.join(taken)}: already in the laboratory {topics.lab!r} at {address.url}, and an id belongs to one "
+            "instrument: stop the other one, or choose another laboratory with --lab"
         )
 
-    asyncio.run(run())
+
+def greeting(wanted: LabRun, devices: Sequence[Device], topics: Lab) -> str:
+    """What people are told once it is online: what there is, how long it takes, and how to look at it."""
+    address, width = wanted.address, max(len(device.iid) for device in devices)
+    there = f"--broker {shlex.quote(address.url)}" + ("" if wanted.lab == DEFAULT_LAB else f" --lab {wanted.lab}")
+    if wanted.root != ROOT:
+        there += f" --root {wanted.root}"
+    pace = (
+        f"Jobs last as in a laboratory, {wanted.speed:g} seconds of it in one of yours: a firing of 8 h takes "
+        f"{8 * 3600.0 / wanted.speed:.3g} s."
+        if wanted.speed
+        else "Jobs are done at once (--speed 3600 makes an hour last a second)."
+    )
+    n = f"{len(devices)} instrument{'' if len(devices) == 1 else 's'}"
+    lines = [
+        f"Virtual laboratory {wanted.seed} is online at {address.place}, lab {wanted.lab}, with {n}:",
+        *(f"  {d.iid:{width}}  {', '.join(d.describe().commands)}" for d in devices),
+        pace,
+        f"What each takes:    labwright instrument list {there}   (details: labwright lab list)",
+        f"Try one out:        labwright instrument check {devices[0].iid} {there}",
+        f"Watch the messages: {watching(address, topics.everything)}",
+        f"Samples, images and job journals are in {wanted.state}. Ctrl-C ends it.",
+    ]
+    if address.password:
+        lines.insert(-1, f"These take the password from {PASSWORD}, or in the URL.")
+    return "\n".join(lines)
 
 
 async def _run(
-    virtual: Laboratory, connect: Callable[[str], Transport], *, stop: asyncio.Event, up: Callable[[], None]
+    virtual: Laboratory,
+    connect: Callable[[str], Transport],
+    *,
+    stop: asyncio.Event,
+    up: Callable[[], None],
+    beside: Callable[[], Coroutine[object, object, object]] | None = None,
 ) -> None:
     """Keep the instruments on the bus until told to stop; one without its heartbeat would only look alive."""
     try:
@@ -88,6 +191,8 @@ async def _run(
         up()
         tasks: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait(), name="stop")]
         tasks += [asyncio.create_task(device.run(), name=f"{device.iid} run") for device in virtual.devices]
+        if beside is not None:
+            tasks.append(asyncio.create_task(beside(), name="status line"))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -111,6 +216,7 @@ async def _run_as_child(orders: VirtualOrders, lifeline: Lifeline) -> None:
         lab=orders.lab,
         root=orders.root,
         speed=orders.speed,
+        instruments=tuple(addresses),
     )
     with lifeline.watched(lambda _order: None):
         await _run(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,7 +40,7 @@ from surrogates.datasets import elastic
 if TYPE_CHECKING:
     # Checking a campaign file takes no model: torch is loaded by what needs it.
     from agent.planner import Planner
-    from simulators.lab import VirtualLab
+    from simulators.lab import Entry, VirtualLab
     from surrogates.design_features import DesignFeatures
     from surrogates.micrograph_fields import LabelledField
 
@@ -261,10 +261,36 @@ def calibration_fields(n: int) -> tuple[Iterator[LabelledField], int]:
     return fields(CALIBRATION_SEED, n), CALIBRATION_SEED
 
 
+def virtual_catalogue() -> tuple[Entry, ...]:
+    """What virtual instruments there are, and what each can do."""
+    from simulators.lab import catalogue
+
+    return catalogue()
+
+
+def virtual_instruments(wanted: Iterable[str] = ()) -> tuple[str, ...]:
+    """Ids of the wanted virtual instruments, of all where none is named.
+
+    Raises:
+        ConfigError: there is none of an id.
+    """
+    from simulators.lab import MAKERS, chosen
+
+    return chosen(tuple(wanted) or MAKERS)
+
+
 def virtual_lab(
-    seed: int, directory: Path, *, clock: Clock, ids: Ids, lab: str, root: str, speed: float = 0.0
+    seed: int,
+    directory: Path,
+    *,
+    clock: Clock,
+    ids: Ids,
+    lab: str,
+    root: str,
+    speed: float = 0.0,
+    instruments: Sequence[str] = (),
 ) -> VirtualLab:
-    """A virtual laboratory on its own, to be put on a bus: furnace, microscope and indenter around one hidden truth.
+    """A virtual laboratory on its own, to be put on a bus: instruments around one hidden truth.
 
     Args:
         seed: of the truth.
@@ -274,22 +300,23 @@ def virtual_lab(
         lab: the laboratory's id on the bus.
         root: first level of all topics.
         speed: seconds of lab time in a real one, at which jobs last; 0 does everything at once.
+        instruments: ids of those that it has; all where none is named.
 
     Raises:
-        ConfigError: when the speed is neither 0 nor 1 or more.
+        ConfigError: when the speed is neither 0 nor 1 or more, or there is no instrument of an id.
         JournalError: when the directory belongs to a laboratory of another seed.
     """
     from simulators.lab import VirtualLab
 
-    moduli = elastic.load()
     return VirtualLab(
         seed,
         CrystalLibrary.builtin(),
-        moduli,
+        elastic.load(),
         directory=directory,
         clock=clock,
         ids=ids,
         lab=lab,
         root=root,
         speed=speed,
+        instruments=virtual_instruments(instruments),
     )

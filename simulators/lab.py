@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from envs.crystals import CrystalLibrary
 from envs.design import Design
-from envs.errors import JournalError
+from envs.errors import ConfigError, JournalError
 from envs.moduli import Moduli
 from instruments.artefacts import write_durably
 from instruments.clock import Clock
+from instruments.commands import Channel, CommandSpec, declared_commands
 from instruments.device import Device
 from instruments.ids import Ids
 from instruments.journal import JobJournal, MemoryJournal, SqliteJournal
@@ -36,6 +38,48 @@ MAKERS: Mapping[str, type[BenchDevice]] = MappingProxyType(
 """All that there are, by id, in the order in which they are switched on."""
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What one virtual instrument is and can do, as it would describe itself.
+
+    Args:
+        iid: its id.
+        kind: what a recipe asks for.
+        driver: its name.
+        commands: by name.
+        channels: of telemetry, by name.
+        safe_state: in words; empty where it neither heats nor moves.
+    """
+
+    iid: str
+    kind: str
+    driver: str
+    commands: Mapping[str, CommandSpec]
+    channels: Mapping[str, Channel]
+    safe_state: str = ""
+
+
+def catalogue() -> tuple[Entry, ...]:
+    """All virtual instruments that there are; none is switched on for it."""
+    return tuple(
+        Entry(iid, maker.kind, maker.driver, declared_commands(maker), dict(maker.channels), maker.safe_state)
+        for iid, maker in MAKERS.items()
+    )
+
+
+def chosen(wanted: Iterable[str]) -> tuple[str, ...]:
+    """The ids of some virtual instruments, each once, in the order in which they are switched on.
+
+    Raises:
+        ConfigError: there is none of an id, or none is wanted; names those that there are.
+    """
+    named = list(wanted)
+    unknown = [iid for iid in dict.fromkeys(named) if iid not in MAKERS]
+    if unknown or not named:
+        raise ConfigError("instruments", ", ".join(unknown), f"one or more of {', '.join(MAKERS)}")
+    return tuple(iid for iid in MAKERS if iid in named)
+
+
 class VirtualLab:
     """A laboratory whose truth is drawn from a seed.
 
@@ -55,7 +99,7 @@ class VirtualLab:
         mishaps: what goes wrong inside them.
 
     Raises:
-        ConfigError: when the speed is neither 0 nor 1 or more.
+        ConfigError: when the speed is neither 0 nor 1 or more, or an instrument is none of ``MAKERS``.
         JournalError: when the directory cannot be used or belongs to a laboratory of another seed or library.
         KeyError: when a crystal has no moduli.
     """
@@ -76,7 +120,8 @@ class VirtualLab:
         instruments: Sequence[str] = INSTRUMENTS,
         mishaps: Mishaps | None = None,
     ) -> None:
-        check_speed(speed)  # said before anything is written
+        check_speed(speed)  # both said before anything is written
+        self._instruments = chosen(instruments)
         self._truth = LabTruth(seed, library, moduli)
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         if directory is None:
@@ -87,7 +132,6 @@ class VirtualLab:
         images = (directory or Path(self._temporary.name if self._temporary else ".")) / "images"
         samples = SampleStore(None if directory is None else directory / "samples", reference=reference_body())
         self._bench = Bench(self._truth, samples, images, speed, image_shape, mishaps or Faultless())
-        self._instruments = tuple(iid for iid in MAKERS if iid in instruments)
         self._base: dict[str, Any] = {"clock": clock, "ids": ids, "lab": lab, "root": root}
         self._devices: tuple[Device, ...] = ()
         self._journals: list[JobJournal] = []

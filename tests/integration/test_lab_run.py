@@ -1,0 +1,91 @@
+"""``labwright lab run`` at a real broker: its instruments are there, take orders, and leave in order."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.cli import main
+from agent.wiring import virtual_instruments
+from instruments.broker import LocalBroker, find_mosquitto, local_broker
+from instruments.brokers.access import Access
+from instruments.topics import Lab
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[LocalBroker]:
+    if find_mosquitto() is None:
+        pytest.skip("Mosquitto is not installed")
+    access = Access.new(Lab("labwright", "lab"), instruments=("sem-1",))
+    with local_broker(access, kind="mosquitto") as running:
+        yield running
+
+
+def labwright(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    monkeypatch.setattr(sys, "argv", ["labwright", *arguments])
+    code = 0
+    try:
+        main()
+    except SystemExit as leave:
+        code = int(leave.code or 0)
+    printed = capsys.readouterr()
+    return code, printed.out + printed.err
+
+
+def started(broker: LocalBroker, state: Path, *more: str, user: str = "agent") -> subprocess.Popen[str]:
+    """A laboratory in a process of its own, once it has said that it is online."""
+    url = broker.address(user).url_with_password
+    line = [sys.executable, "-c", "from agent.cli import main; main()", "lab", "run", "--broker", url, *more]
+    process = subprocess.Popen(  # noqa: S603
+        [*line, "--state", str(state)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    for told in process.stdout:
+        if "Ctrl-C ends it" in told:
+            return process
+    raise AssertionError(f"it ended with {process.wait()}")
+
+
+def test_from_switching_on_to_switching_off(
+    broker: LocalBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = broker.address("agent").url_with_password
+    there = ("--broker", url)
+    lab = started(broker, tmp_path / "one")
+    try:
+        code, told = labwright(monkeypatch, capsys, "instrument", "list", *there, "--wait", "0.4", "--json")
+        assert code == 0
+        found = {one["iid"]: one for one in json.loads(told)}
+        assert set(found) == set(virtual_instruments())
+        assert {one["presence"] for one in found.values()} <= {"online", "busy"}
+
+        code, told = labwright(
+            monkeypatch, capsys, "lab", "run", *there, "--instruments", "indenter-1", "--state", str(tmp_path / "two")
+        )
+        assert code == 2
+        assert "indenter-1: already in the laboratory 'lab'" in told
+
+        code, told = labwright(monkeypatch, capsys, "instrument", "check", "indenter-1", *there, "--quick")
+        assert code == 0, told
+    finally:
+        lab.send_signal(signal.SIGINT)
+        said = lab.communicate(timeout=20)[0]
+    assert lab.returncode == 0, said
+    assert "jobs done (indenter-1" in said
+    code, told = labwright(monkeypatch, capsys, "instrument", "list", *there, "--wait", "0.4", "--json")
+    assert {one["presence"] for one in json.loads(told)} == {"offline"}
+
+
+def test_one_instrument_runs_with_its_own_login(broker: LocalBroker, tmp_path: Path) -> None:
+    """As on an instrument's computer: this user may say what is the microscope's, and nothing else."""
+    lab = started(broker, tmp_path / "sem", "--instruments", "sem-1", user="sem-1")
+    lab.send_signal(signal.SIGTERM)
+    said = lab.communicate(timeout=20)[0]
+    assert lab.returncode == 0, said
+    assert "is off" in said
