@@ -5,9 +5,9 @@ and hexagonal axes where there is a choice); structure types, Strukturbericht sy
 parameters as in the AFLOW Encyclopedia of Crystallographic Prototypes (Mehl et al., Comput. Mater. Sci. 136, S1, 2017;
 Hicks et al., Comput. Mater. Sci. 161, S1, 2019).
 
-The lattice is an estimate: the nearest distances of the pairs that touch are the sums of Slater's atomic radii (J. Chem.
-Phys. 41, 3199, 1964), chosen because one set serves ionic, covalent and metallic crystals alike without a guess of
-oxidation states: Slater gives a mean error of 0.12 angstrom. Structure only: no energy, no property.
+The lattice is an estimate: the nearest distances of the pairs that touch are the sums of Slater's atomic radii
+(J. Chem. Phys. 41, 3199, 1964), chosen because one set serves ionic, covalent and metallic crystals alike without a
+guess of oxidation states: Slater gives a mean error of 0.12 angstrom. Structure only: no energy, no property.
 """
 
 from __future__ import annotations
@@ -158,8 +158,8 @@ _ALL = (
         ((0, 2), (1, 2)),
     ),
     _many(
-        "spinel", "Mg-Al-O", "H1_1", 227, [(0, "8a 1/8 1/8 1/8"), (1, "16d 1/2 1/2 1/2"), (2, "32e 0.2625 0.2625 0.2625")],
-        ((0, 2), (1, 2)),
+        "spinel", "Mg-Al-O", "H1_1", 227,
+        [(0, "8a 1/8 1/8 1/8"), (1, "16d 1/2 1/2 1/2"), (2, "32e 0.2625 0.2625 0.2625")], ((0, 2), (1, 2)),
     ),
     _many(
         "max-211", "Cr-Al-C", "", 194, [(0, "4f 1/3 2/3 0.086"), (1, "2d 1/3 2/3 3/4"), (2, "2a 0 0 0")],
@@ -300,11 +300,12 @@ def _operations(space_group: int) -> tuple[FloatArray, FloatArray]:
     """Rotations ``(n, 3, 3)`` and translations ``(n, 3)`` of a space group's usual setting."""
     import spglib
 
-    halls = [
-        hall for hall in range(1, 531) if (kind := spglib.get_spacegroup_type(hall)) and kind.number == space_group
-    ]
-    usual = [hall for hall in halls if spglib.get_spacegroup_type(hall).choice in {"2", "H"}]
-    symmetry = spglib.get_symmetry_from_database((usual or halls)[0])
+    kinds = ((hall, spglib.get_spacegroup_type(hall)) for hall in range(1, 531))
+    choices = [(kind.choice, hall) for hall, kind in kinds if kind is not None and kind.number == space_group]
+    usual = [hall for choice, hall in choices if choice in {"2", "H"}]
+    symmetry = spglib.get_symmetry_from_database((usual or [hall for _, hall in choices])[0])
+    if symmetry is None:
+        raise ValueError(f"spglib has no operations of space group {space_group}")
     return np.asarray(symmetry["rotations"], np.float64), np.asarray(symmetry["translations"], np.float64)
 
 
