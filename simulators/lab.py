@@ -25,15 +25,23 @@ from simulators.devices.furnace import Furnace
 from simulators.devices.indenter import Indenter
 from simulators.devices.microscope import Microscope
 from simulators.devices.pace import check_speed
+from simulators.devices.robot import Robot
 from simulators.reference import reference_body
 from simulators.samples import SampleStore
+from simulators.stock import Stock
 from simulators.truth import LabTruth, fingerprint
 
 FURNACE, MICROSCOPE, INDENTER = "furnace-1", "sem-1", "indenter-1"
+ROBOT = "robot-1"
 INSTRUMENTS = (FURNACE, MICROSCOPE, INDENTER)
 """Ids of the instruments that the flagship's recipe orders from: they are on the bus where nobody chooses others."""
 MAKERS: Mapping[str, type[BenchDevice]] = MappingProxyType(
-    {FURNACE: Furnace, MICROSCOPE: Microscope, INDENTER: Indenter}
+    {
+        ROBOT: Robot,
+        FURNACE: Furnace,
+        MICROSCOPE: Microscope,
+        INDENTER: Indenter,
+    }
 )
 """All that there are, by id, in the order in which they are switched on."""
 
@@ -131,7 +139,8 @@ class VirtualLab:
         self._directory = directory
         images = (directory or Path(self._temporary.name if self._temporary else ".")) / "images"
         samples = SampleStore(None if directory is None else directory / "samples", reference=reference_body())
-        self._bench = Bench(self._truth, samples, images, speed, image_shape, mishaps or Faultless())
+        stock = Stock(None if directory is None else directory / "stock", seed=seed)
+        self._bench = Bench(self._truth, samples, images, speed, image_shape, mishaps or Faultless(), stock)
         self._base: dict[str, Any] = {"clock": clock, "ids": ids, "lab": lab, "root": root}
         self._devices: tuple[Device, ...] = ()
         self._journals: list[JobJournal] = []

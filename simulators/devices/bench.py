@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from instruments.device import Device, DeviceFault, InfeasibleFault
+from instruments.artefacts import file_artefact, write_durably
+from instruments.device import Device, DeviceFault, InfeasibleFault, JobContext
+from instruments.messages import ArtefactRef
 from instruments.transport import Transport
 from simulators.devices.pace import Pace
 from simulators.samples import Sample, SampleStore
@@ -107,3 +110,21 @@ class BenchDevice(Device):
         if found.outcome is not Outcome.SINTERED:
             raise InfeasibleFault("no_body", f"sample {label} cannot be measured: {REASONS[found.outcome]}")
         return found
+
+    async def kept(self, job: JobContext, data: bytes, media_type: str, suffix: str) -> ArtefactRef:
+        """Keep bulk data where the agent that ordered them has its files; else where this laboratory has its own.
+
+        Args:
+            job: for which they were made.
+            data: the content.
+            media_type: what it is.
+            suffix: of the file's name here, with its dot; the name is the content's SHA-256.
+        """
+        if job.may_upload:
+            return await job.keep(data, media_type)
+        directory = self.bench.images
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / f"{hashlib.sha256(data).hexdigest()}{suffix}"
+        if not path.exists():
+            write_durably(path, data)
+        return file_artefact(path, media_type)

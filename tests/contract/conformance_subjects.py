@@ -25,7 +25,7 @@ from instruments.journal import MemoryJournal
 from instruments.transport import Transport
 from simulators.devices.bench import Bench as VirtualBench
 from simulators.devices.bench import BenchDevice
-from simulators.lab import FURNACE, INDENTER, MAKERS, MICROSCOPE
+from simulators.lab import FURNACE, INDENTER, MAKERS, MICROSCOPE, ROBOT
 from simulators.reference import reference_body
 from simulators.samples import SampleStore
 from simulators.truth import LabTruth
@@ -142,6 +142,7 @@ SUBJECTS: dict[str, Subject] = {
     "furnace": Subject(partial(virtual, MAKERS[FURNACE])),
     "microscope": Subject(partial(virtual, MAKERS[MICROSCOPE])),
     "indenter": Subject(partial(virtual, MAKERS[INDENTER])),
+    "robot": Subject(partial(virtual, MAKERS[ROBOT])),
     "supply-1": Subject(scpi),
     "furnace-1": Subject(serial, controller),
     "light-1": Subject(sdl_demo, pico),
