@@ -1,0 +1,76 @@
+"""CHGNet, the interatomic potential behind the generated crystals: a pretrained graph network, never the learner's.
+
+Source: Deng et al., Nat. Mach. Intell. 5, 1031 (2023); fitted to energies, forces, stresses and magnetic moments of the
+Materials Project's relaxations. Its weights come with the ``chgnet`` distribution, so nothing is fetched at run time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+MODEL = "0.3.0"
+_LOCK = threading.Lock()
+
+
+class Potential(Protocol):
+    """An interatomic potential that ASE can drive."""
+
+    @property
+    def name(self) -> str:
+        """What it is called and which version it is, as records have it."""
+        ...
+
+    def calculator(self) -> contextlib.AbstractContextManager[Any]:
+        """Lends an ASE calculator of energy, forces and stress; repeatable to the last digit on one machine."""
+        ...
+
+
+class Chgnet:
+    """CHGNet on one processor core; loaded when first lent, once."""
+
+    def __init__(self) -> None:
+        self._calculator: Any = None
+
+    @property
+    def name(self) -> str:
+        """Name and version of the weights."""
+        return f"CHGNet {MODEL}"
+
+    @contextmanager
+    def calculator(self) -> Iterator[Any]:
+        """Lends the calculator, alone and with one thread: sums in another order would change last digits.
+
+        Raises:
+            MissingExtraError: chgnet is not installed.
+        """
+        with _LOCK, warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            if self._calculator is None:
+                self._calculator = _load()
+            import torch
+
+            threads = torch.get_num_threads()
+            torch.set_num_threads(1)
+            try:
+                with torch.enable_grad():
+                    yield self._calculator
+            finally:
+                torch.set_num_threads(threads)
+
+
+def _load() -> Any:
+    from envs.errors import MissingExtraError
+
+    try:
+        from chgnet.model.dynamics import CHGNetCalculator
+        from chgnet.model.model import CHGNet
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("a generated crystal", "lab", str(error.name)) from error
+    model = CHGNet.load(model_name=MODEL, use_device="cpu", verbose=False)
+    return CHGNetCalculator(model, use_device="cpu", on_isolated_atoms="error")
