@@ -1,4 +1,4 @@
-"""What the potential said about crystals, kept: a file a crystal, found by its structure and the potential's version."""
+"""What the potential said about crystals, kept: one file each, found by the structure and the potential's version."""
 
 from __future__ import annotations
 

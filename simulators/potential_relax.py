@@ -26,8 +26,8 @@ SYMMETRY_TOLERANCE = 0.01
 """Angstrom within which atoms count as equivalent."""
 SWELLING = 1.6
 """Factor on the volume, either way, beyond which what is at rest is not the crystal that was meant."""
-JUMP = 0.5
-"""Even part of the stress over its odd part, beyond which the answer to a strain is not elastic."""
+JUMP = 0.25
+"""Angstrom that an ion may move in a strained cell, beyond what the strain itself moves it: ten times what is usual."""
 
 
 class NoCrystalError(Exception):
@@ -85,15 +85,10 @@ def elastic_tensor(crystal: Crystal, calculator: Any) -> FloatArray:
     operations = analyzer.get_point_group_operations(cartesian=True)
     allowed = allowed_tensors(np.array([op.rotation_matrix for op in operations]))
     strains = needed_strains(allowed)
-    rest = _stress(_atoms(structure, calculator), np.zeros((3, 3)))
     responses = []
     for strain in strains:
-        up = _stress(_atoms(structure, calculator), STRAIN * BASIS[strain])
-        down = _stress(_atoms(structure, calculator), -STRAIN * BASIS[strain])
-        odd, even = (up - down) / 2.0, (up + down) / 2.0 - rest
-        if np.linalg.norm(even) > JUMP * np.linalg.norm(odd) and np.linalg.norm(even) > JUMP * STRAIN:
-            raise NoCrystalError("its ions jump into another arrangement under a small strain")
-        responses.append(odd / STRAIN)
+        up, down = (_stress(_atoms(structure, calculator), sign * STRAIN * BASIS[strain]) for sign in (1.0, -1.0))
+        responses.append((up - down) / (2.0 * STRAIN))
     return fit_tensor(allowed, strains, np.array(responses))
 
 
@@ -102,7 +97,12 @@ def _stress(atoms: Any, strain: FloatArray) -> FloatArray:
     from ase.units import GPa
 
     atoms.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+    before = atoms.get_positions()
     _rest(atoms, "the relaxation of the ions under strain")
+    steps = atoms.get_positions() - before
+    moved = float(np.linalg.norm(steps - steps.mean(axis=0), axis=1).max())
+    if moved > JUMP:
+        raise NoCrystalError(f"an ion moves by {moved:.2f} angstrom under a strain of {STRAIN:.0%}")
     return components(np.asarray(atoms.get_stress(voigt=False), dtype=np.float64) / GPa)
 
 
