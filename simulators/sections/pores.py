@@ -1,90 +1,133 @@
-"""Pores of a sintered body: at triple points and boundaries, some left inside grains, a network when there are many."""
+"""Pores of a sintered body: closed, rounded ones, and the open channels that are left between its particles."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
+
+from simulators.sections.noise import smooth_noise
 
 Cells = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
+Doubles = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float32]
 
 SHARE_TRIPLE, SHARE_BOUNDARY = 0.68, 0.17
-"""Shares of the pores at triple points and on boundaries; the rest is trapped inside grains."""
-FAR = 1e9
+"""Shares of the closed pores at triple points and on boundaries; the rest is trapped inside grains."""
+FAR = np.float32(1e9)
+EVENED = 0.9
+"""Extent of the local mean that the gaps are compared with, in cells."""
+UNEVEN = 0.05
+"""How much the packing of the powder differed from place to place, in squared spacings of ``gap``."""
+PATCH = 3.0
+"""Extent of the places where it did, in cells."""
+ROUNDING = 0.07
+"""Radius, in cells, to which surface diffusion has rounded the walls of open channels."""
 
 
-def pore_mask(cells: Cells, porosity: float, cell_px: float, rng: np.random.Generator) -> Mask:
-    """Pores whose area fraction meets ``porosity`` to a pixel.
-
-    Every pore has a distance field scaled by its own size and outline; the mask is the set below one common level.
-    A higher level grows the pores together, as in a body that is less sintered: an open network.
+def open_pores(gap: Floats, count: int, cell_px: float, rng: np.random.Generator) -> Mask:
+    """The channels between particles that have grown into each other: the deepest gaps, ``count`` pixels of them.
 
     Args:
-        cells: owner of each pixel, shape (H, W).
-        porosity: wanted area fraction, 0 to 0.6.
+        gap: squared distance of each pixel beyond its particle, in squared spacings, shape (H, W).
+        count: pixels wanted.
         cell_px: mean cell diameter in pixels.
         rng: source of every random choice.
     """
-    count = round(porosity * cells.size)
     if count == 0:
-        return np.zeros(cells.shape, dtype=np.bool_)
-    centres, sizes = _sites(cells, porosity, cell_px, rng)
-    field = _level_field(cells.shape, centres, sizes, rng)
+        return np.zeros(gap.shape, dtype=np.bool_)
+    rows, columns = gap.shape
+    depth = evened(gap, cell_px) + np.float32(UNEVEN) * smooth_noise((rows, columns), PATCH * cell_px, rng)
+    depth = ndimage.gaussian_filter(depth, max(ROUNDING * cell_px, 0.5), truncate=2.5)
+    return highest(depth, count)
+
+
+def evened(gap: Floats, cell_px: float) -> Floats:
+    """``gap`` less most of its local mean: capillary forces have closed voids that random packing would leave open."""
+    coarse = max(int(cell_px / 6.0), 1)
+    mean = ndimage.gaussian_filter(gap[::coarse, ::coarse], EVENED * cell_px / coarse, truncate=2.5)
+    rows, columns = (np.minimum(np.arange(n) // coarse, m - 1) for n, m in zip(gap.shape, mean.shape, strict=True))
+    found: Floats = gap - np.float32(0.85) * mean[rows][:, columns]
+    return found
+
+
+def closed_pores(cells: Cells, free: Mask, count: int, cell_px: float, rng: np.random.Generator) -> Mask:
+    """Rounded pores of ``count`` pixels in all, at triple points, on boundaries and inside grains.
+
+    Every pore has a distance field scaled by its own size and outline; the mask is the set below one common level.
+
+    Args:
+        cells: owner of each pixel, shape (H, W).
+        free: where closed pores may be.
+        count: pixels wanted; fewer are given when there is no room.
+        cell_px: mean cell diameter in pixels.
+        rng: source of every random choice.
+    """
+    mask = np.zeros(cells.shape, dtype=np.bool_)
+    if count == 0:
+        return mask
+    field = np.full(cells.shape, FAR, dtype=np.float32)
+    for _ in range(4):
+        _paint(field, *_sites(cells, free, count, cell_px, rng), rng)
+        field[~free] = FAR
+        if np.count_nonzero(field < FAR) >= count:
+            return highest(-field, count)
+    return field < FAR
+
+
+def highest(field: Floats, count: int) -> Mask:
+    """The ``count`` pixels with the highest values, shape (H, W); ties come in or stay out together."""
     flat = field.ravel()
-    level = np.partition(flat, count - 1)[count - 1]
-    mask: Mask = field <= level
-    return mask if level < FAR else field < FAR
+    level = np.partition(flat, flat.size - count)[flat.size - count]
+    mask: Mask = field >= level
+    return mask
 
 
-def _sites(cells: Cells, porosity: float, cell_px: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _sites(cells: Cells, free: Mask, count: int, cell_px: float, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
     """Centres (N, 2) as row, column and relative sizes (N,) in pixels."""
-    triple, edge = _junctions(cells)
-    mean_area = np.pi * (rng.uniform(0.09, 0.17) * cell_px) ** 2
-    wanted = max(1, int(1.15 * porosity * cells.size / mean_area))
+    triple, edge = (points[free[points[:, 0], points[:, 1]]] for points in junctions(cells))
+    # The more there is of it the larger are the pores: they have grown together.
+    mean_area = np.pi * (rng.uniform(0.1, 0.17) * cell_px) ** 2 * (1.0 + 5.0 * count / cells.size)
+    wanted = max(1, int(1.15 * count / mean_area))
     at_triple = _choose(triple, round(wanted * SHARE_TRIPLE), rng)
     at_edge = _choose(edge, round(wanted * SHARE_BOUNDARY), rng)
-    inside = rng.random((max(0, wanted - len(at_triple) - len(at_edge)), 2)) * np.array(cells.shape)
-    if porosity > 0.15:
-        # A barely sintered body has open channels, not bubbles trapped in its grains.
-        inside = inside[: max(len(inside) // 4, 1)]
+    inside = rng.random((round(wanted * (1.0 - SHARE_TRIPLE - SHARE_BOUNDARY)), 2)) * np.array(cells.shape)
+    inside = inside[free[inside[:, 0].astype(np.intp), inside[:, 1].astype(np.intp)]]
     centres = np.concatenate((at_triple, at_edge, inside)) + rng.uniform(-0.5, 0.5, (1, 2))
-    spread = 0.45 * (1.0 - porosity)
-    sizes = 0.13 * cell_px * np.exp(spread * rng.standard_normal(len(centres)))
+    sizes = np.sqrt(mean_area / np.pi) * np.exp(0.38 * rng.standard_normal(len(centres)))
     sizes[len(at_triple) + len(at_edge) :] *= 0.6
     return centres, np.maximum(sizes, 0.8)
 
 
-def _junctions(cells: Cells) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def junctions(cells: Cells) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Pixels (N, 2) where three cells meet, and those where two do."""
     a, b, c, d = cells[:-1, :-1], cells[:-1, 1:], cells[1:, :-1], cells[1:, 1:]
     changes = (a != b).astype(np.int8) + (b != d) + (d != c) + (c != a)
     return np.argwhere(changes >= 3), np.argwhere(changes == 2)
 
 
-def _choose(points: npt.NDArray[np.intp], number: int, rng: np.random.Generator) -> Floats:
+def _choose(points: npt.NDArray[np.intp], number: int, rng: np.random.Generator) -> Doubles:
     """At most ``number`` of the points, shape (M, 2)."""
     picked = rng.permutation(len(points))[: max(number, 0)]
     return points[picked].astype(np.float64)
 
 
-def _level_field(shape: tuple[int, ...], centres: Floats, sizes: Floats, rng: np.random.Generator) -> Floats:
-    """Distance to the nearest pore in units of its own outline, shape (H, W); far pixels hold ``FAR``."""
-    height, width = shape
-    field = np.full((height, width), FAR)
-    phases = rng.uniform(0.0, 2.0 * np.pi, (len(centres), 3))
-    waves = rng.uniform(0.0, 1.0, (len(centres), 3)) * np.array([0.22, 0.2, 0.07])
-    for (row, column), size, phase, wave in zip(centres, sizes, phases, waves, strict=True):
-        reach = int(3.6 * size) + 2
+def _paint(field: Floats, centres: Doubles, sizes: Doubles, rng: np.random.Generator) -> None:
+    """Lower ``field`` to the distance from each pore in units of its own outline, where that is smaller."""
+    height, width = field.shape
+    waves = rng.uniform(-1.0, 1.0, (len(centres), 4)) * np.array([0.16, 0.16, 0.12, 0.12])
+    for (row, column), size, wave in zip(centres, sizes, waves, strict=True):
+        reach = int(3.2 * size) + 2
         top, bottom = max(int(row) - reach, 0), min(int(row) + reach + 1, height)
         left, right = max(int(column) - reach, 0), min(int(column) + reach + 1, width)
         if top >= bottom or left >= right:
             continue
-        dy = np.arange(top, bottom)[:, None] - row
-        dx = np.arange(left, right)[None, :] - column
-        angle = np.arctan2(dy, dx)
-        outline = 1.0 + wave[0] * np.cos(2 * angle + phase[0]) + wave[1] * np.cos(3 * angle + phase[1])
-        outline += wave[2] * np.cos(5 * angle + phase[2])
+        ray = (np.arange(left, right) - column)[None, :] + 1j * (np.arange(top, bottom) - row)[:, None]
+        radius = np.abs(ray) + 1e-9
+        unit = ray / radius
+        square = unit * unit
+        cube = square * unit
+        outline = 1.0 + wave[0] * square.real + wave[1] * square.imag + wave[2] * cube.real + wave[3] * cube.imag
         window = field[top:bottom, left:right]
-        np.minimum(window, np.hypot(dy, dx) / (size * outline), out=window)
-    return field
+        np.minimum(window, radius / (size * outline), out=window)

@@ -55,3 +55,18 @@ def owners(sites: Doubles, offsets: Doubles, x: Floats, y: Floats, step: int) ->
         np.copyto(owner, np.broadcast_to(candidate[:, None, None], owner.shape), where=better)
     labels[mixed[0], :, mixed[1]] = owner
     return labels.reshape(rows * step, columns * step)
+
+
+def gap(cells: Labels, sites: Doubles, offsets: Doubles, x: Floats, y: Floats) -> Floats:
+    """Squared distance beyond the owner's sphere at each pixel, float32 (H, W): how far it lies between the spheres.
+
+    Where it exceeds a level is what spheres that have grown into each other leave open between them.
+    """
+    a, b, c = (v.astype(np.float32)[cells] for v in (sites[:, 0], sites[:, 1], offsets))
+    a -= x
+    b -= y
+    a *= a
+    b *= b
+    a += b
+    a += c
+    return a

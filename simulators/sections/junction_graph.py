@@ -1,0 +1,113 @@
+"""The ways that a crack may take: along boundaries from one junction of grains to the next, or across a grain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage, sparse
+
+from simulators.sections.pores import junctions
+
+Cells = npt.NDArray[np.int32]
+Whole = npt.NDArray[np.intp]
+Doubles = npt.NDArray[np.float64]
+
+CROSSING = 1.9
+"""Energy of a crack across a grain over that along a boundary; 1.5 to 2.5 for alumina and silicon carbide."""
+WEAKER = 0.25
+"""Spread of the logarithm of the boundaries' energy."""
+
+
+@dataclass(frozen=True)
+class JunctionGraph:
+    """Junctions of a field and the ways between them.
+
+    Args:
+        cells: owner of each pixel, shape (H, W).
+        nodes: junctions as row, column, shape (N, 2).
+        start: first node of each way, shape (M,).
+        end: its last node.
+        cell: the grain that it runs along or across.
+        along: whether it follows the grain's boundary.
+        cost: its length in pixels, dearer across grains.
+    """
+
+    cells: Cells
+    nodes: Doubles
+    start: Whole
+    end: Whole
+    cell: Whole
+    along: npt.NDArray[np.bool_]
+    cost: Doubles
+
+    def matrix(self, cost: Doubles) -> sparse.csr_matrix:
+        """Ways as a sparse matrix of costs, shape (N, N); the cheaper of two between the same nodes."""
+        order = np.lexsort((cost, self.end, self.start))
+        start, end = self.start[order], self.end[order]
+        first = np.ones(len(order), dtype=np.bool_)
+        first[1:] = (start[1:] != start[:-1]) | (end[1:] != end[:-1])
+        kept = order[first]
+        shape = (len(self.nodes), len(self.nodes))
+        return sparse.csr_matrix((cost[kept], (self.start[kept], self.end[kept])), shape=shape)
+
+    def course(self, way: int) -> Doubles:
+        """Points of a way as row, column, shape (K, 2), from its start to its end."""
+        a, b = self.nodes[self.start[way]], self.nodes[self.end[way]]
+        ends = np.stack((a, b))
+        length = float(np.linalg.norm(b - a))
+        if not self.along[way] or length < 4.0:
+            return ends
+        pad = 0.3 * length + 2.0
+        low = np.maximum((np.minimum(a, b) - pad).astype(np.intp), 0)
+        high = np.minimum((np.maximum(a, b) + pad).astype(np.intp) + 2, self.cells.shape)
+        inside = self.cells[low[0] : high[0], low[1] : high[1]] == self.cell[way]
+        rim = np.argwhere(inside & ~ndimage.binary_erosion(inside, border_value=1)) + low
+        unit = (b - a) / length
+        apart = rim - a
+        forward, sideways = apart @ unit, apart @ np.array([-unit[1], unit[0]])
+        near = (forward > 1.0) & (forward < length - 1.0) & (np.abs(sideways) < 0.3 * length)
+        if np.count_nonzero(near) < 3:
+            return ends
+        # A grain has two sides; the way runs along the one that is nearer to the chord.
+        nearer = near & (np.abs(sideways) <= 2.0 + 1.6 * np.abs(sideways[near]).min() + 0.18 * length)
+        bins = np.arange(2.0, length - 1.0, 2.0)
+        which = np.digitize(forward[nearer], bins)
+        count = np.bincount(which, minlength=len(bins) + 1)
+        mean = np.bincount(which, weights=sideways[nearer], minlength=len(bins) + 1)[count > 0] / count[count > 0]
+        at = np.bincount(which, weights=forward[nearer], minlength=len(bins) + 1)[count > 0] / count[count > 0]
+        middle = a + at[:, None] * unit + mean[:, None] * np.array([-unit[1], unit[0]])
+        return np.concatenate((a[None], middle, b[None]))
+
+
+def junction_graph(cells: Cells, rng: np.random.Generator) -> JunctionGraph:
+    """The graph of a field; boundaries and grains differ in strength at random."""
+    points = junctions(cells)[0]
+    marked = np.zeros(cells.shape, dtype=np.bool_)
+    marked[points[:, 0], points[:, 1]] = True
+    clusters, n = ndimage.label(marked, structure=np.ones((3, 3)))
+    node = clusters[points[:, 0], points[:, 1]] - 1
+    count = np.maximum(np.bincount(node, minlength=n), 1)
+    nodes = np.stack([np.bincount(node, weights=points[:, k], minlength=n) / count for k in (0, 1)], axis=1) + 0.5
+    around = np.concatenate([cells[points[:, 0] + i, points[:, 1] + j] for i in (0, 1) for j in (0, 1)]).astype(np.intp)
+    member = np.unique(np.stack((around, np.tile(node, 4)), axis=1), axis=0)
+    cell, at = member[:, 0], member[:, 1]
+    corners = np.bincount(cell)
+    centre = (
+        np.stack([np.bincount(cell, weights=nodes[at, k]) for k in (0, 1)], axis=1) / np.maximum(corners, 1)[:, None]
+    )
+    spoke = nodes[at] - centre[cell]
+    order = np.lexsort((np.arctan2(spoke[:, 0], spoke[:, 1]), cell))
+    cell, at = cell[order], at[order]
+    starts, ends, owners, along = [], [], [], []
+    for k in range(1, int(corners.max(initial=1))):
+        same = np.flatnonzero(cell[:-k] == cell[k:])
+        starts.append(at[same])
+        ends.append(at[same + k])
+        owners.append(cell[same])
+        along.append((k == 1) | (corners[cell[same]] == k + 1))
+    start, end, owner, side = (np.concatenate(v) for v in (starts, ends, owners, along))
+    length = np.linalg.norm(nodes[start] - nodes[end], axis=1) + 1e-3
+    cost = length * np.where(side, 1.0, CROSSING) * np.exp(WEAKER * rng.standard_normal(len(start)))
+    return JunctionGraph(cells, nodes, start, end, owner, side, cost)
