@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
+
+from instruments.own_thread import OwnThread
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,5 +39,5 @@ async def in_background(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
         else:
             post(future.set_result, result)
 
-    threading.Thread(target=work, name=f"{PREFIX} {getattr(function, '__name__', '')}", daemon=True).start()
+    OwnThread(target=work, name=f"{PREFIX} {getattr(function, '__name__', '')}", daemon=True).start()
     return await future

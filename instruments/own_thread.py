@@ -12,6 +12,10 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+class OwnThread(threading.Thread):
+    """Does what somebody in an event loop waits for: simulated time stands still as long as one of them works."""
+
+
 async def run(function: Callable[[], T], *, name: str) -> T:
     """Run a function that may block for ever beside the loop; when this is cancelled the thread is left to itself.
 
@@ -39,5 +43,5 @@ async def run(function: Callable[[], T], *, name: str) -> T:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, done)
 
-    threading.Thread(target=work, name=name, daemon=True).start()
+    OwnThread(target=work, name=name, daemon=True).start()
     return await future

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from simulators.devices.indenter import Indenter
 from simulators.devices.microscope import Microscope
 from simulators.devices.pace import check_speed
 from simulators.devices.robot import Robot
+from simulators.faults import Faults
 from simulators.reference import reference_body
 from simulators.samples import SampleStore
 from simulators.stock import Stock
@@ -105,6 +107,7 @@ class VirtualLab:
         speed: seconds of lab time in a real one, at which jobs last; 0 does everything at once.
         instruments: ids of those that are switched on, of ``MAKERS``.
         mishaps: what goes wrong inside them.
+        faults: what goes wrong inside and around them; then ``mishaps`` are those of the faults.
 
     Raises:
         ConfigError: when the speed is neither 0 nor 1 or more, or an instrument is none of ``MAKERS``.
@@ -127,6 +130,7 @@ class VirtualLab:
         speed: float = 0.0,
         instruments: Sequence[str] = INSTRUMENTS,
         mishaps: Mishaps | None = None,
+        faults: Faults | None = None,
     ) -> None:
         check_speed(speed)  # both said before anything is written
         self._instruments = chosen(instruments)
@@ -140,10 +144,15 @@ class VirtualLab:
         images = (directory or Path(self._temporary.name if self._temporary else ".")) / "images"
         samples = SampleStore(None if directory is None else directory / "samples", reference=reference_body())
         stock = Stock(None if directory is None else directory / "stock", seed=seed)
-        self._bench = Bench(self._truth, samples, images, speed, image_shape, mishaps or Faultless(), stock)
+        self._faults = faults
+        self._bench = Bench(self._truth, samples, images, speed, image_shape, self._mishaps(mishaps), stock)
         self._base: dict[str, Any] = {"clock": clock, "ids": ids, "lab": lab, "root": root}
         self._devices: tuple[Device, ...] = ()
-        self._journals: list[JobJournal] = []
+        self._journals: dict[str, JobJournal] = {}
+        self._connect: Callable[[str], Transport] | None = None
+        self._changed = asyncio.Event()
+        if faults is not None:
+            faults.restarts_by(self.restart)
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -161,22 +170,80 @@ class VirtualLab:
         Args:
             connect: gives each instrument, named by its id, a connection of its own, not yet connected.
         """
+        self._connect = connect
         for iid in self._instruments:
-            self._journals.append(journal := self._journal(iid))
-            device = MAKERS[iid](iid, connect(iid), bench=self._bench, journal=journal, **self._base)
-            await device.start()
+            device = await self._switched_on(iid)
             # Only what has started is stopped by ``close``, also when a later one finds no broker.
             self._devices = (*self._devices, device)
+
+    async def run(self) -> None:
+        """Let every instrument beat until cancelled, also one that restarts meanwhile; for live use, after ``start``.
+
+        Raises:
+            Exception: what ended the beating of one.
+        """
+        beating: dict[Device, asyncio.Task[None]] = {}
+        try:
+            while True:
+                self._changed.clear()
+                for gone in [device for device in beating if device not in self._devices]:
+                    beating.pop(gone).cancel()
+                for device in self._devices:
+                    if device not in beating:
+                        beating[device] = asyncio.create_task(device.run(), name=f"{device.iid} run")
+                changed = asyncio.create_task(self._changed.wait(), name="instruments")
+                try:
+                    await asyncio.wait([changed, *beating.values()], return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    changed.cancel()
+                for task in beating.values():
+                    if task.done():
+                        task.result()
+        finally:
+            for task in beating.values():
+                task.cancel()
+            await asyncio.gather(*beating.values(), return_exceptions=True)
+
+    async def restart(self, iid: str, down_s: float) -> None:
+        """Switch an instrument off and, after a while, on again: of its jobs it then knows nothing.
+
+        Args:
+            iid: the instrument, switched on.
+            down_s: how long it is off, s.
+        """
+        device = next(device for device in self._devices if device.iid == iid)
+        await device.stop()
+        await device.sleeper(down_s)
+        self._journals.pop(iid).close()
+        if self._directory is not None:
+            for path in self._directory.glob(f"{iid}.jobs.sqlite*"):
+                path.unlink()
+        started = await self._switched_on(iid)
+        self._devices = tuple(started if old is device else old for old in self._devices)
+        self._changed.set()
+
+    async def _switched_on(self, iid: str) -> Device:
+        if self._connect is None:
+            raise RuntimeError("the laboratory has not been started")
+        transport = self._connect(iid)
+        if self._faults is not None:
+            transport = self._faults.line(iid, transport)
+        self._journals[iid] = journal = self._journal(iid)
+        device = MAKERS[iid](iid, transport, bench=self._bench, journal=journal, **self._base)
+        await device.start()
+        return device
 
     async def close(self) -> None:
         """Switch everything off; what was kept in a temporary directory is gone."""
         devices, self._devices = self._devices, ()
         try:
+            if self._faults is not None:
+                await self._faults.close()
             for device in devices:
                 await device.stop()
         finally:
             while self._journals:
-                self._journals.pop().close()
+                self._journals.popitem()[1].close()
             if self._temporary is not None:
                 self._temporary.cleanup()
 
@@ -187,6 +254,9 @@ class VirtualLab:
             KeyError: when the crystal is not in the library or a process factor is missing.
         """
         return self._truth.true_hardness(design)
+
+    def _mishaps(self, own: Mishaps | None) -> Mishaps:
+        return self._faults.mishaps if self._faults is not None else own or Faultless()
 
     def _journal(self, iid: str) -> JobJournal:
         if self._directory is None:
