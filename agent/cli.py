@@ -129,6 +129,12 @@ def simulate(
     compare: Annotated[
         Comparison, typer.Option(help="Spend the same budget at random too, for comparison.")
     ] = Comparison.RANDOM,
+    reveal: Annotated[
+        bool,
+        typer.Option(
+            "--reveal", help="Show at the end what the laboratory had hidden; with --resume of a campaign too."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
     """Run a campaign on the virtual laboratory: real compounds, hidden truth, no network."""
@@ -149,6 +155,7 @@ def simulate(
             ca=ca,
             cert=cert,
             key=key,
+            reveal=reveal,
         )
     )
 

@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from agent.wiring import virtual_catalogue
-from instruments.commands import Choice, CommandSpec, Parameter, ParameterRule, Returns
+from instruments.commands import Channel, Choice, CommandSpec, Parameter, ParameterRule, Returns
 
-if TYPE_CHECKING:
-    from simulators.lab import Entry
+
+class Entry(Protocol):
+    """What one instrument is and can do."""
+
+    @property
+    def iid(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What a recipe asks for."""
+        ...
+
+    @property
+    def driver(self) -> str:
+        """Name of what drives it."""
+        ...
+
+    @property
+    def commands(self) -> Mapping[str, CommandSpec]:
+        """What it can be ordered, by name."""
+        ...
+
+    @property
+    def channels(self) -> Mapping[str, Channel]:
+        """Its telemetry, by name."""
+        ...
+
+    @property
+    def safe_state(self) -> str:
+        """In words; empty where it neither heats nor moves."""
+        ...
 
 
 def print_catalogue(*, as_json: bool) -> None:
@@ -46,7 +77,7 @@ def _plain(entry: Entry) -> dict[str, object]:
     }
 
 
-def _table(entries: tuple[Entry, ...]) -> Table:
+def _table(entries: Sequence[Entry]) -> Table:
     table = Table("", "", "", box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for entry in entries:
         heated = f"; makes itself safe: {entry.safe_state}" if entry.safe_state else ""

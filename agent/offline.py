@@ -16,12 +16,14 @@ from rich.table import Table
 from agent.config import CampaignConfig, load_config
 from agent.connection import broker_address, watching
 from agent.progress import CampaignProgress, describe_process
-from agent.record import UNIT
+from agent.record import COMPARISON, UNIT
 from agent.remote_broker import RemoteBroker
 from agent.report import write_report
+from agent.revelation import Revelation, tables
 from agent.simulate import (
     CampaignResult,
     compare_with_random,
+    ended_campaign,
     fresh_directory,
     prepare_directory,
     run_campaign,
@@ -53,6 +55,7 @@ class Request:
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
+    reveal: bool = False
 
 
 def simulate(request: Request) -> None:
@@ -73,15 +76,17 @@ def simulate(request: Request) -> None:
     if isinstance(broker, RemoteBroker):
         console.print(f"Watch it with: {watching(broker.address, broker.topics.everything)}", soft_wrap=True)
     with _resumable(directory, broker, console):
-        result = _watched(problem, directory, strategy, broker, console)
-        random = None
-        if request.compare and strategy != "random":
-            random = _compared(problem, directory, console)
-        report = write_report(directory, problem, result, random)
+        result, random = _ended(problem, directory, request) or _made(problem, directory, request, broker, console)
+        truth = _revealed(problem, directory, result, random) if request.reveal else None
+        report = write_report(directory, problem, result, random, truth)
     wall_s = round(time.monotonic() - started, 1)
     line = _summary(result, random, config, report, wall_s)
+    if truth is not None:
+        line["truth"] = truth.to_dict()
     _keep_result(directory, line)
     console.print(_table(result, random))
+    for shown in tables(truth) if truth is not None else ():
+        console.print(shown)
     console.print(f"Report: {report}   Details: labwright show {directory}")
     if request.as_json:
         Console(soft_wrap=True, highlight=False).print(json.dumps(line), markup=False)
@@ -154,6 +159,30 @@ def _resumable(directory: Path, broker: Broker, console: Console) -> Iterator[No
         raise
 
 
+def _made(
+    problem: Problem, directory: Path, request: Request, broker: Broker, console: Console
+) -> tuple[CampaignResult, CampaignResult | None]:
+    strategy = problem.config.campaign.strategy
+    result = _watched(problem, directory, strategy, broker, console)
+    wanted = request.compare and strategy != "random"
+    return result, _compared(problem, directory, console) if wanted else None
+
+
+def _ended(problem: Problem, directory: Path, request: Request) -> tuple[CampaignResult, CampaignResult | None] | None:
+    """A campaign that has ended and is only looked at: nothing is made for it; None where there is something to do."""
+    if request.resume is None or not request.reveal:
+        return None
+    result = ended_campaign(problem, directory)
+    return None if result is None else (result, ended_campaign(problem, directory / COMPARISON))
+
+
+def _revealed(problem: Problem, directory: Path, result: CampaignResult, random: CampaignResult | None) -> Revelation:
+    from agent.reveal import reveal_campaign  # not before the end
+
+    told = None if random is None else random.best_true
+    return reveal_campaign(problem, directory, best_true=result.best_true, random_true=told)
+
+
 def _watched(problem: Problem, directory: Path, strategy: str, broker: Broker, console: Console) -> CampaignResult:
     total = problem.config.campaign.experiments
     with CampaignProgress(console, total, label="Campaign") as progress:
@@ -195,7 +224,6 @@ def _table(result: CampaignResult, random: CampaignResult | None) -> Table:
         "compound": [r.formula or "none" for r in columns],
         "process": [_process(r) for r in columns],
         "hardness, measured": [_measured(r) for r in columns],
-        "hardness, true": [f"{r.best_true:.1f} {UNIT}" if r.best_true is not None else "-" for r in columns],
         "experiments": [_outcomes(r) for r in columns],
         "simulated time": [f"{r.simulated_days:.1f} days" for r in columns],
     }

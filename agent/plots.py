@@ -64,7 +64,7 @@ class Point:
     Args:
         number: position in the campaign, from 1.
         melting_share: peak temperature over the estimated melting temperature, both in K.
-        intrinsic: hardness law of the crystal's moduli.
+        melting: melting point estimated from the composition.
     """
 
     id: str
@@ -74,7 +74,7 @@ class Point:
     family: str
     temperature: float
     melting_share: float
-    intrinsic: float
+    melting: float
     hardness: tuple[float, float] | None
     porosity: tuple[float, float] | None
     forecast: tuple[float, float, float] | None
@@ -199,14 +199,13 @@ def temperature_porosity(points: Sequence[Point], scale: tuple[float, float]) ->
 
 
 def design_space(points: Sequence[Point], scale: tuple[float, float]) -> Draw:
-    """Every design made: how hot for its compound, and how hard its crystal is by itself."""
+    """Every design made: how hot for its compound, and how refractory that is."""
 
     def draw(ax: Axes, theme: Theme) -> None:
-        _scatter(ax, [(p, p.melting_share, p.intrinsic) for p in points if p.hardness], theme, scale)
+        _scatter(ax, [(p, p.melting_share, p.melting) for p in points if p.hardness], theme, scale)
         failed = [p for p in points if p.hardness is None]
-        _failed(ax, [p.melting_share for p in failed], [p.intrinsic for p in failed], theme)
-        ax.set(xlabel="sintering / melting temperature (K/K)", ylabel="hardness law of the crystal (GPa)")
-        ax.set_ylim(bottom=0)
+        _failed(ax, [p.melting_share for p in failed], [p.melting for p in failed], theme)
+        ax.set(xlabel="sintering / melting temperature (K/K)", ylabel="estimated melting point (°C)")
 
     return draw
 

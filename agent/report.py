@@ -16,10 +16,11 @@ from markupsafe import Markup
 from agent import gallery, plots
 from agent.progress import OUTCOME_WORDS, describe_process
 from agent.record import ARTEFACTS, COMPARISON, CampaignRecord, ExperimentRecord, read_record
+from agent.revelation import BODY_WORDS, Revelation, TrueExperiment, body_words, regret_words
 from agent.store import ArtefactStore
-from agent.wiring import Problem, reveal_moduli
+from agent.wiring import Problem
 from agent.words import NO_BREAK, NO_VALUE, chemical, plus_minus, typeset
-from envs.laws import KELVIN, chen_hardness
+from envs.laws import KELVIN
 from envs.objective import FLAGSHIP
 
 if TYPE_CHECKING:
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 FILE = "report.html"
 
 
-def write_report(directory: Path, problem: Problem, result: CampaignResult, random: CampaignResult | None) -> Path:
+def write_report(
+    directory: Path,
+    problem: Problem,
+    result: CampaignResult,
+    random: CampaignResult | None,
+    truth: Revelation | None = None,
+) -> Path:
     """Write ``report.html`` into a campaign's directory, whole or not at all.
 
     Args:
@@ -36,6 +43,7 @@ def write_report(directory: Path, problem: Problem, result: CampaignResult, rand
         problem: the configured campaign: its space, and which labels the learner was given.
         result: how it ended.
         random: how random designs with the same budget ended, or ``None`` when they were not made.
+        truth: what the laboratory had hidden, where a person wants to see it; nothing of it is shown without.
 
     Returns:
         Path of the page.
@@ -49,6 +57,7 @@ def write_report(directory: Path, problem: Problem, result: CampaignResult, rand
         **_header(record, problem),
         summary=_summary(result, random),
         best=_best_words(result),
+        truth=_truth(truth) if truth else None,
         figures=_figures(record, rival, problem),
         cards=gallery.cards(list(record.experiments.values()), ArtefactStore(directory / ARTEFACTS)),
         refused=gallery.refused(record.experiments.values(), ArtefactStore(directory / ARTEFACTS)),
@@ -104,7 +113,6 @@ def _summary(result: CampaignResult, random: CampaignResult | None) -> list[tupl
         ("best compound", [chemical(r.formula) or "none" for r in columns]),
         ("its process", [_process(r) for r in columns]),
         ("hardness, measured", [_measured(r) for r in columns]),
-        ("hardness, true (revealed after the end)", [_gpa(r.best_true) for r in columns]),
         ("experiments", [str(r.experiments) for r in columns]),
         *[
             (f"… {_outcome_words(o)}", [str(r.outcomes.get(o, 0)) for r in columns])
@@ -118,8 +126,7 @@ def _summary(result: CampaignResult, random: CampaignResult | None) -> list[tupl
 def _best_words(result: CampaignResult) -> dict[str, str] | None:
     if result.best is None:
         return None
-    return {"formula": chemical(result.formula), "hardness": _measured(result), "true": _gpa(result.best_true),
-            "process": _process(result)}  # fmt: skip
+    return {"formula": chemical(result.formula), "hardness": _measured(result), "process": _process(result)}
 
 
 def _process(result: CampaignResult) -> str:
@@ -161,7 +168,7 @@ def _figures(record: CampaignRecord, rival: CampaignRecord | None, problem: Prob
         ),
         "space": (
             plots.design_space(points, scale),
-            "Designs by homologous temperature and hardness law of the crystal, coloured by measured hardness.",
+            "Designs by homologous temperature and estimated melting point, coloured by measured hardness.",
         ),
         "porosity": (
             plots.temperature_porosity(points, scale),
@@ -183,13 +190,12 @@ def _svg_uri(draw: plots.Draw, theme: plots.Theme) -> Markup:
 
 
 def _points(record: CampaignRecord, problem: Problem) -> list[plots.Point]:
-    table = reveal_moduli(problem)
     space = problem.space
     found = []
     for number, experiment in enumerate(record.experiments.values(), start=1):
         made, reading = experiment.proposal, experiment.reading
         index = space.library.index(made.design.crystal)
-        moduli, celsius = table[made.design.crystal], float(made.design.process["temperature"])
+        celsius = float(made.design.process["temperature"])
         forecast = made.forecast
         found.append(
             plots.Point(
@@ -200,7 +206,7 @@ def _points(record: CampaignRecord, problem: Problem) -> list[plots.Point]:
                 family=space.crystals.families[index],
                 temperature=celsius,
                 melting_share=(celsius + KELVIN) / float(space.crystals.melting[index]),
-                intrinsic=float(chen_hardness(moduli.bulk, moduli.shear)),
+                melting=float(space.crystals.melting[index]) - KELVIN,
                 hardness=experiment.hardness,
                 porosity=reading.porosity if reading else None,
                 forecast=(forecast.median, forecast.low, forecast.high) if forecast else None,
@@ -210,6 +216,38 @@ def _points(record: CampaignRecord, problem: Problem) -> list[plots.Point]:
 
 
 # ---- Tables
+
+
+def _truth(truth: Revelation) -> dict[str, object]:
+    """What is revealed, in words."""
+    process = truth.best.design.get("process")
+    return {
+        "best": f"{chemical(truth.best.formula)}: {_gpa(truth.best.hardness)}",
+        "process": typeset(describe_process(process)) if isinstance(process, dict) else NO_VALUE,
+        "how": truth.best.how,
+        "regret": regret_words(truth.regret),
+        "random_regret": None if truth.random_regret is None else regret_words(truth.random_regret),
+        "columns": [f"{words}, {unit.replace('um', 'µm')}" for words, unit, _ in BODY_WORDS.values()],
+        "rows": [_true_row(e) for e in truth.experiments],
+        "constants": [(c.words or c.name, f"{c.value:.4g}") for c in truth.constants],
+        "compounds": [
+            (chemical(c.formula), c.crystal, f"{c.intrinsic:.1f}", f"{c.melting - KELVIN:.0f}") for c in truth.compounds
+        ],
+    }
+
+
+def _true_row(one: TrueExperiment) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "formula": chemical(one.formula),
+        "body": [body_words(name, one.body[name]) if name in one.body else NO_VALUE for name in BODY_WORDS],
+        "hardness": f"{one.hardness:.1f}" if one.hardness is not None else one.outcome or NO_VALUE,
+        "measured": plus_minus(one.measured.get("hardness")),
+        "predicted": f"{one.predicted[0]:.1f}" if one.predicted else NO_VALUE,
+        "grain": plus_minus(one.measured.get("grain_size")),
+        "porosity": plus_minus(one.measured.get("porosity"), factor=100.0),
+        "origin": one.origin,
+    }
 
 
 def _pool_rows(record: CampaignRecord) -> list[dict[str, object]]:

@@ -25,7 +25,7 @@ from agent.planning import Offline, Planning
 from agent.record import ARTEFACTS, COMPARISON
 from agent.runner import Runner, Straight
 from agent.store import ArtefactStore
-from agent.wiring import START, Broker, Problem, VirtualLaboratory, reveal
+from agent.wiring import START, Broker, Problem, VirtualLaboratory
 from agent.world import world_of
 from envs.errors import JournalError, UserError
 from instruments.clock import SimClock
@@ -180,7 +180,26 @@ def _same_space(first: ev.Event | None, problem: Problem, directory: Path) -> No
         )
 
 
+def ended_campaign(problem: Problem, directory: Path) -> CampaignResult | None:
+    """How the campaign in a directory ended, by its record alone: nothing is made; None where it has not ended.
+
+    Raises:
+        JournalError: the record is damaged.
+    """
+    if not has_begun(directory):
+        return None
+    with Journal(directory, write=False) as journal:
+        clock = SimClock(journal.read()[-1].at)
+        desk = Desk(journal, core.LabRules({CAMPAIGN: problem.rules}), clock)
+        campaign = desk.state.campaigns.get(CAMPAIGN)
+        if campaign is None or campaign.phase == "running":
+            return None
+        return _result(desk.state, problem, (clock.now() - START).total_seconds() / 86_400)
+
+
 def _result(state: core.LabState, problem: Problem, days: float) -> CampaignResult:
+    from agent.reveal import true_hardness  # not before the end
+
     top = best(state, CAMPAIGN)
     outcomes: dict[str, int] = {}
     for experiment in state.experiments.values():
@@ -190,7 +209,7 @@ def _result(state: core.LabState, problem: Problem, days: float) -> CampaignResu
         experiments=len(state.experiments),
         best=top[2][0] if top else None,
         best_std=top[2][1] if top else None,
-        best_true=reveal(problem, design) if design else None,
+        best_true=true_hardness(problem, design) if design else None,
         design=design.to_dict() if design else None,
         formula=problem.space.library[design.crystal].name if design else "",
         simulated_days=days,

@@ -24,7 +24,6 @@ from agent.core import CampaignRules
 from agent.remote_broker import ROOT, RemoteBroker
 from agent.rules.recipe import RecipeSettings, flagship
 from envs.crystals import CrystalLibrary
-from envs.design import Design
 from envs.errors import ConfigError
 from envs.moduli import Moduli
 from envs.objective import FLAGSHIP, Objective
@@ -232,19 +231,6 @@ async def check_broker(broker: RemoteBroker) -> None:
     from simulators.lab import INSTRUMENTS
 
     await remote_broker.check_broker(broker, INSTRUMENTS)
-
-
-def reveal_moduli(problem: Problem) -> dict[str, Moduli]:
-    """The true moduli of the space's compounds, for the end of a campaign only."""
-    table = elastic.load()
-    return {crystal_id: table[crystal_id] for crystal_id in problem.space.library.ids}
-
-
-def reveal(problem: Problem, design: Design) -> float:
-    """The true hardness of a design in GPa, for the end of a campaign only."""
-    from simulators.truth import LabTruth
-
-    return LabTruth(problem.config.campaign.seed, problem.library, elastic.load()).true_hardness(design)
 
 
 def micrograph_stream(size: int) -> Callable[[np.random.Generator], TrainingSample]:
