@@ -6,13 +6,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from simulators.sections.fracture import fracture
 from simulators.sections.measure import Maps, measured
-from simulators.sections.microstructure import Microstructure, SectionSpec
+from simulators.sections.microstructure import Microstructure, SectionSpec, Surface
 from simulators.sections.polished import polished
+from simulators.sections.powder import powder
 
 __all__ = ["Microstructure", "SectionSpec", "draw", "polycrystal"]
+
+SURFACES: dict[Surface, Callable[[SectionSpec, np.random.Generator], Maps]] = {
+    Surface.POLISHED: polished,
+    Surface.POWDER: powder,
+    Surface.FRACTURE: fracture,
+}
 
 
 def draw(spec: SectionSpec, rng: np.random.Generator) -> Microstructure:
@@ -22,8 +32,7 @@ def draw(spec: SectionSpec, rng: np.random.Generator) -> Microstructure:
         spec: what to draw.
         rng: source of every random choice.
     """
-    maps: Maps = polished(spec, rng)
-    return measured(spec, maps)
+    return measured(spec, SURFACES[spec.surface](spec, rng))
 
 
 def polycrystal(

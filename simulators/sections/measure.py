@@ -44,6 +44,7 @@ class Maps:
         height: relief in pixels.
         crack_px: length of all cracks in pixels.
         abnormal: numbers in ``labels`` of abnormally grown grains.
+        diameters_px: sizes where the labels do not tell them, as of particles that hide each other.
     """
 
     labels: Labels
@@ -54,12 +55,15 @@ class Maps:
     height: Floats
     crack_px: float = 0.0
     abnormal: tuple[int, ...] = ()
+    diameters_px: npt.NDArray[np.float64] | None = None
 
 
 def measured(spec: SectionSpec, maps: Maps) -> Microstructure:
     """Count the truth on the maps; labels are renumbered from 1 without gaps."""
     labels, numbers = renumbered(maps.labels)
     diameters, weights = equivalent_diameters(labels)
+    if maps.diameters_px is not None:
+        diameters, weights = maps.diameters_px, np.ones(len(maps.diameters_px))
     mean = float(np.average(diameters, weights=weights)) if len(diameters) else mean_diameter(labels)
     intercept_um = mean_intercept(labels) * spec.pixel_size_um
     crack_length = maps.crack_px / maps.labels.size / (spec.pixel_size_um * 1e-3)

@@ -1,0 +1,164 @@
+"""A fracture surface: facets where grains have parted from each other, and some grains cloven through.
+
+Grains whose seeds lie below the crack's plane stay, the others went with the other half. For a column at ``(x, y)``
+the power distance to a seed is a straight line in ``z`` of slope ``-2 z_i``, the steeper the lower the seed; so with
+``z_ij`` the height where seed ``i`` of those that stay and seed ``j`` of those that went are equally far, the surface
+lies at ``min_j max_i z_ij``. Each pair ``(i, j)`` that shows is one flat facet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from simulators.sections.measure import Maps
+from simulators.sections.microstructure import SectionSpec
+from simulators.sections.noise import smooth_noise
+from simulators.sections.packing import slab
+from simulators.sections.pores import closed_pores
+from simulators.sections.sizes import cell_diameter, spacing
+
+Labels = npt.NDArray[np.int32]
+Doubles = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float32]
+Whole = npt.NDArray[np.intp]
+
+CLOVEN = 0.22
+"""Share of the grains that are cloven, not parted."""
+ROUGH, LONG = 0.5, 6.0
+"""Amplitude and extent of the crack's own waves, in spacings."""
+RIVERS, STEP_HEIGHT = 7.0, 0.03
+"""River lines across a cloven grain, and the height of their steps in cells."""
+PIT = 0.35
+"""Depth of a pore that was cut open, in its own width."""
+ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class _Half:
+    """Seeds that stayed or went: points (N, 3) and squared radii (N,), in spacings, and a search among them."""
+
+    points: Doubles
+    square: Doubles
+    lift: float
+    tree: cKDTree
+
+    @staticmethod
+    def of(points: Doubles, radii: Doubles) -> _Half:
+        square = radii**2
+        lift = float(square.max())
+        return _Half(points, square, lift, cKDTree(np.column_stack((points, np.sqrt(lift - square)))))
+
+    def nearest(self, where: Doubles) -> Whole:
+        """Seed of least power distance at each place, (M, 3) to (M,)."""
+        found: Whole = self.tree.query(np.column_stack((where, np.zeros(len(where)))))[1]
+        return found
+
+    def terms(self, seed: Whole, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Value at ``z = 0`` and fall with ``2 z`` of the power distance, in the column at ``(x, y)``."""
+        a, b, c = (v.astype(np.float32)[seed] for v in self.points.T)
+        start = (x - a) ** 2 + (y - b) ** 2 + c**2 - self.square.astype(np.float32)[seed]
+        return start, c
+
+
+def fracture(spec: SectionSpec, rng: np.random.Generator) -> Maps:
+    """Draw a fracture surface; labels are facets, pores the pits where pores were cut open."""
+    cell_px = cell_diameter(spec)
+    unit = np.float32(spacing(spec.size_sigma) * cell_px)
+    step = max(2, min(8, int(cell_px / 4.0)))
+    rows, columns = (-(-n // step) * step for n in spec.shape)
+    x, y = _columns(spec, (rows + 1, columns + 1), unit)
+    below, above = _halves(spec, x, y, rng)
+    i, j = _corners(below, above, x[::step, ::step], y[::step, ::step])
+    height, stays, went = _surface(below, above, i, j, x[:-1, :-1], y[:-1, :-1], step)
+    height, stays, went = (v[: spec.shape[0], : spec.shape[1]] for v in (height, stays, went))
+    facets = (stays.astype(np.int64) * (len(above.points) + 1) + went + 1).ravel()
+    labels = (np.unique(facets, return_inverse=True)[1].reshape(spec.shape) + 1).astype(np.int32)
+    relief = (height * unit).astype(np.float32)
+    relief += _rivers(stays, went < 0, cell_px, rng)
+    pores = closed_pores(labels, np.ones(spec.shape, dtype=np.bool_), round(spec.porosity * labels.size), cell_px, rng)
+    nothing = np.zeros(spec.shape, dtype=np.bool_)
+    return Maps(
+        labels=np.where(pores, 0, labels).astype(np.int32),
+        pores=pores,
+        closed=pores,
+        phase=nothing,
+        cracks=nothing,
+        height=relief - relief.mean(),
+    )
+
+
+def _columns(spec: SectionSpec, shape: tuple[int, int], unit: np.float32) -> tuple[Floats, Floats]:
+    """Where each pixel's column stands, in spacings about the centre, two float32 (H, W)."""
+    x: Floats = (np.arange(shape[1], dtype=np.float32) - np.float32(shape[1] / 2))[None, :] / unit
+    y: Floats = (np.arange(shape[0], dtype=np.float32) - np.float32(shape[0] / 2))[:, None] / unit
+    root = np.float32(np.sqrt(spec.elongation))
+    cos, sin = np.float32(np.cos(spec.direction)), np.float32(np.sin(spec.direction))
+    return np.divide(x * cos + y * sin, root), np.multiply(y * cos - x * sin, root)
+
+
+def _halves(spec: SectionSpec, x: Floats, y: Floats, rng: np.random.Generator) -> tuple[_Half, _Half]:
+    """Seeds below and above the crack, which waves and tilts a little."""
+    margin = max(1.5, 4.0 * spec.size_sigma)
+    half = np.array([np.abs(x).max() + margin, np.abs(y).max() + margin, 2.5 + margin])
+    points, radii = slab(half, spec.size_sigma, rng)
+    n = (int(2 * half[1]) + 3, int(2 * half[0]) + 3)
+    waves = ROUGH * smooth_noise(n, LONG, rng)
+    at = np.clip((points[:, [1, 0]] + half[[1, 0]]).astype(np.intp), 0, np.array(n) - 1)
+    lower = points[:, 2] < waves[at[:, 0], at[:, 1]]
+    return _Half.of(points[lower], radii[lower]), _Half.of(points[~lower], radii[~lower])
+
+
+def _corners(below: _Half, above: _Half, x: Floats, y: Floats) -> tuple[Whole, Whole]:
+    """Seeds on either side of the surface in each column; Newton's steps towards the crossing of two envelopes."""
+    flat_x, flat_y = x.ravel().astype(np.float64), y.ravel().astype(np.float64)
+    z = np.zeros(flat_x.shape)
+    for _ in range(ROUNDS):
+        where = np.column_stack((flat_x, flat_y, z))
+        i, j = below.nearest(where), above.nearest(where)
+        z = _crossing(below.terms(i, flat_x, flat_y), above.terms(j, flat_x, flat_y)).astype(np.float64)
+    return i.reshape(x.shape), j.reshape(x.shape)
+
+
+def _crossing(low: tuple[Floats, Floats], high: tuple[Floats, Floats]) -> Floats:
+    """Height at which a seed below and one above are equally far."""
+    crossing: Floats = 0.5 * (high[0] - low[0]) / np.maximum(high[1] - low[1], np.float32(1e-3))
+    return crossing
+
+
+def _surface(
+    below: _Half, above: _Half, i: Whole, j: Whole, x: Floats, y: Floats, step: int
+) -> tuple[Floats, Labels, Labels]:
+    """Height of every column in spacings, the seed that stayed, and the one that went; from the corners' seeds."""
+    rows, columns = i.shape[0] - 1, i.shape[1] - 1
+    stays, gone = (
+        np.stack((v[:-1, :-1], v[:-1, 1:], v[1:, :-1], v[1:, 1:])).reshape(4, rows * columns) for v in (i, j)
+    )
+    blocks = [v.reshape(rows, step, columns, step).swapaxes(1, 2).reshape(rows * columns, step * step) for v in (x, y)]
+    height = np.full(blocks[0].shape, np.inf, dtype=np.float32)
+    lower, upper = np.zeros(height.shape, dtype=np.int32), np.zeros(height.shape, dtype=np.int32)
+    lows = [below.terms(seed[:, None], *blocks) for seed in stays]
+    for seed in gone:
+        high = above.terms(seed[:, None], *blocks)
+        best = np.full(height.shape, -np.inf, dtype=np.float32)
+        owner = np.zeros(height.shape, dtype=np.int32)
+        for low, candidate in zip(lows, stays, strict=True):
+            crossing = _crossing(low, high)
+            better = crossing > best
+            np.copyto(best, crossing, where=better)
+            np.copyto(owner, candidate[:, None].astype(np.int32), where=better)
+        better = best < height
+        np.copyto(height, best, where=better)
+        np.copyto(lower, owner, where=better)
+        np.copyto(upper, seed[:, None].astype(np.int32), where=better)
+    return tuple(  # type: ignore[return-value]
+        v.reshape(rows, columns, step, step).swapaxes(1, 2).reshape(rows * step, columns * step)
+        for v in (height, lower, upper)
+    )
+
+
+def _rivers(stays: Labels, cloven: npt.NDArray[np.bool_], cell_px: float, rng: np.random.Generator) -> Floats:
+    return np.zeros(stays.shape, dtype=np.float32)
