@@ -74,7 +74,8 @@ class PotentialTruth:
         Raises:
             JournalError: what was computed cannot be kept.
         """
-        key = structure_key(crystal, f"{self._potential.name}, {FORCE} eV/A, strain {STRAIN}")
+        p = self._potential
+        key = structure_key(crystal, f"{p.name}, {p.softening}, {FORCE} eV/A, strain {STRAIN}")
         found = self._kept.get(key)
         if found is None:
             found = self._compute(crystal)
@@ -105,9 +106,12 @@ class PotentialTruth:
             logger.info("%s: no stable crystal: %s", crystal.id, error)
             return Record(name, at_rest, None, reason=f"{crystal.name} in this structure is no stable crystal: {error}")
         bulk, shear = hill(tensor)
-        logger.info("%s: K = %.0f GPa, G = %.0f GPa", crystal.id, bulk, shear)
+        moduli = Moduli(bulk=bulk, shear=shear)
+        if self._potential.softening is not None:
+            moduli = self._potential.softening.corrected(moduli)
+        logger.info("%s: K = %.0f GPa, G = %.0f GPa (%.0f by itself)", crystal.id, bulk, moduli.shear, shear)
         rows = tuple(tuple(row) for row in voigt(tensor).tolist())
-        return Record(name, at_rest, Moduli(bulk=bulk, shear=shear), rows)
+        return Record(name, at_rest, moduli, rows)
 
 
 def _stable(tensor: FloatArray) -> FloatArray:

@@ -30,9 +30,9 @@ class Record:
     Args:
         potential: name and version of the potential.
         crystal: at rest; where it never came to rest, as it was given.
-        moduli: of its polycrystal; None where there is no stable crystal.
-        tensor: elastic constants in GPa in Voigt's notation, in the axes of the primitive cell; empty where there are
-            none.
+        moduli: of its polycrystal, with the potential's softening taken back; None where there is no stable crystal.
+        tensor: elastic constants in GPa by the potential itself, in Voigt's notation and the axes of the primitive
+            cell; empty where there are none.
         reason: why there are no moduli, else ``""``.
     """
 

@@ -14,7 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from simulators.potential_softening import Softening
+
 MODEL = "0.3.0"
+SOFTENING = Softening(offset=0.0, exponent=0.4)
+"""Fitted to 100 ceramics (``docs/results/potential.json``)."""
 _LOCK = threading.Lock()
 
 
@@ -26,21 +30,36 @@ class Potential(Protocol):
         """What it is called and which version it is, as records have it."""
         ...
 
+    @property
+    def softening(self) -> Softening | None:
+        """How its shear moduli are corrected; None where they are taken as they are."""
+        ...
+
     def calculator(self) -> contextlib.AbstractContextManager[Any]:
         """Lends an ASE calculator of energy, forces and stress; repeatable to the last digit on one machine."""
         ...
 
 
 class Chgnet:
-    """CHGNet on one processor core; loaded when first lent, once."""
+    """CHGNet on one processor core; loaded when first lent, once.
 
-    def __init__(self) -> None:
+    Args:
+        softening: how its shear moduli are corrected; None takes them as they are.
+    """
+
+    def __init__(self, softening: Softening | None = SOFTENING) -> None:
+        self._softening = softening
         self._calculator: Any = None
 
     @property
     def name(self) -> str:
         """Name and version of the weights."""
-        return f"CHGNet {MODEL}"
+        return f"CHGNet {MODEL}" + (", shear corrected" if self._softening else "")
+
+    @property
+    def softening(self) -> Softening | None:
+        """How its shear moduli are corrected."""
+        return self._softening
 
     @contextmanager
     def calculator(self) -> Iterator[Any]:

@@ -1,0 +1,209 @@
+"""The truth about generated crystals: potentials whose crystals are known from elsewhere, and how it is kept."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.calculators.lj import LennardJones
+from ase.eos import EquationOfState
+from ase.units import GPa
+from typing_extensions import override
+
+from envs.crystals import CrystalLibrary
+from envs.errors import JournalError
+from envs.moduli import Moduli
+from envs.prototypes import generate
+from simulators.potential import PotentialTruth
+from simulators.potential_chgnet import Chgnet
+from simulators.potential_softening import Softening
+
+
+class Fake:
+    """A potential of ASE's, which counts how often it is lent."""
+
+    def __init__(self, calculator: Any, name: str = "fake 1") -> None:
+        self._calculator = calculator
+        self.name = name
+        self.softening: Softening | None = None
+        self.n_lent = 0
+
+    @contextmanager
+    def calculator(self) -> Iterator[Any]:
+        self.n_lent += 1
+        yield self._calculator
+
+
+def spheres() -> Fake:
+    """Lennard-Jones atoms a little smaller than Slater's copper."""
+    return Fake(LennardJones(sigma=2.3, epsilon=0.4, rc=6.0, smooth=True), "Lennard-Jones")
+
+
+def test_the_bulk_modulus_is_the_curvature_of_the_equation_of_state() -> None:
+    truth = PotentialTruth(None, Fake(EMT()))
+    crystal = truth.crystal("gen:fcc:Cu")
+    atoms = bulk("Cu")
+    atoms.calc = EMT()
+    volumes, energies = [], []
+    for stretch in np.linspace(0.98, 1.02, 9):
+        strained = atoms.copy()
+        strained.calc = EMT()
+        strained.set_cell(atoms.cell * stretch, scale_atoms=True)
+        volumes.append(strained.get_volume())
+        energies.append(strained.get_potential_energy())
+    volume, _, modulus = EquationOfState(volumes, energies).fit()
+    moduli = truth.moduli(crystal)
+    assert moduli is not None
+    assert crystal.volume / crystal.n_atoms == pytest.approx(volume, rel=1e-3)
+    assert moduli.bulk == pytest.approx(modulus / GPa, rel=0.02)
+
+
+def test_central_forces_keep_cauchys_relation() -> None:
+    """C12 = C44 where forces are central and every atom is a centre of symmetry (Born and Huang, 1954)."""
+    truth = PotentialTruth(None, spheres())
+    tensor = np.array(truth.record(generate("fcc", ("Cu",))).tensor)
+    assert tensor[0, 1] == pytest.approx(tensor[3, 3], rel=0.02)
+    assert tensor[0, 0] == pytest.approx(tensor[1, 1], rel=1e-6)
+
+
+def test_a_body_centred_crystal_of_spheres_is_unstable_and_says_so() -> None:
+    """Milstein, Phys. Rev. B 2, 512 (1970): pair potentials as short as this hold no body-centred crystal."""
+    truth = PotentialTruth(None, spheres())
+    crystal = truth.crystal("gen:bcc:Cu")
+    assert truth.moduli(crystal) is None
+    assert "Cu in this structure is no stable crystal: it is elastically unstable" in truth.reason(crystal)
+
+
+def test_what_falls_apart_is_no_crystal() -> None:
+    truth = PotentialTruth(None, Fake(LennardJones(sigma=4.5, epsilon=1.0, rc=12.0)))
+    crystal = truth.crystal("gen:fcc:Cu")
+    assert truth.moduli(crystal) is None
+    assert "apart" in truth.reason(crystal)
+    assert np.array_equal(crystal.lattice, generate("fcc", ("Cu",)).lattice)
+
+
+def test_what_the_potential_does_not_know_is_no_crystal() -> None:
+    class Ignorant(Fake):
+        @override
+        @contextmanager
+        def calculator(self) -> Iterator[Any]:
+            raise ValueError("no parameters for W")
+            yield
+
+    truth = PotentialTruth(None, Ignorant(None))
+    assert truth.moduli(truth.crystal("gen:bcc:W")) is None
+    assert truth.reason(truth.crystal("gen:bcc:W")).endswith("no parameters for W")
+
+
+def test_the_crystal_is_at_rest_and_keeps_its_symmetry_and_its_name() -> None:
+    truth = PotentialTruth(None, Fake(EMT()))
+    crystal = truth.crystal("gen:l1_2:Au-Cu")
+    assert (crystal.id, crystal.formula, crystal.space_group, crystal.n_atoms) == ("gen:l1_2:Au-Cu", "Cu3Au", 221, 4)
+    atoms = generate("l1_2", ("Au", "Cu")).structure().to_ase_atoms()
+    atoms.set_cell(crystal.lattice, scale_atoms=True)
+    atoms.calc = EMT()
+    assert np.abs(atoms.get_stress() / GPa).max() < 0.2
+
+
+def test_it_is_computed_once_and_found_again_after_a_restart(tmp_path: Path) -> None:
+    first = Fake(EMT())
+    truth = PotentialTruth(tmp_path / "potential", first)
+    crystal = truth.crystal("gen:fcc:Cu")
+    moduli = truth.moduli(crystal)
+    assert first.n_lent == 1
+    later = Fake(EMT())
+    again = PotentialTruth(tmp_path / "potential", later)
+    assert again.moduli(again.crystal("gen:fcc:Cu")) == moduli
+    assert np.array_equal(again.crystal("gen:fcc:Cu").lattice, crystal.lattice)
+    assert later.n_lent == 0
+    assert not list((tmp_path / "potential").glob("*.tmp"))
+
+
+def test_another_version_of_the_potential_computes_anew(tmp_path: Path) -> None:
+    PotentialTruth(tmp_path, Fake(EMT())).crystal("gen:fcc:Cu")
+    newer = Fake(EMT(), "fake 2")
+    PotentialTruth(tmp_path, newer).crystal("gen:fcc:Cu")
+    assert newer.n_lent == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b'{"format": 1, "mod', b'{"format": 99}', b"[]", b"\xff\xfe"])
+def test_a_damaged_file_is_made_again(tmp_path: Path, damage: bytes) -> None:
+    moduli = (truth := PotentialTruth(tmp_path, Fake(EMT()))).moduli(truth.crystal("gen:fcc:Cu"))
+    (path,) = tmp_path.glob("*.json")
+    sound = path.read_bytes()
+    path.write_bytes(damage)
+    again = PotentialTruth(tmp_path, Fake(EMT()))
+    assert again.moduli(again.crystal("gen:fcc:Cu")) == moduli
+    assert path.read_bytes() == sound
+
+
+def test_a_directory_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    truth = PotentialTruth(tmp_path / "taken", Fake(EMT()))
+    with pytest.raises(JournalError, match="cannot be written"):
+        truth.crystal("gen:fcc:Cu")
+
+
+@pytest.mark.parametrize("written", ["mp-631", "gen:rocksalt:Ti", "gen:garnet:Y-Al-O", ""])
+def test_what_is_no_generated_crystal_has_no_entry(written: str) -> None:
+    with pytest.raises(KeyError, match="crystal"):
+        PotentialTruth(None, Fake(None)).crystal(written)
+
+
+def test_a_crystal_of_the_library_has_moduli_by_the_potential_too() -> None:
+    truth = PotentialTruth(None, Fake(EMT()))
+    copper = CrystalLibrary.builtin()["mp-30"]
+    generated = truth.moduli(truth.crystal("gen:fcc:Cu"))
+    assert generated is not None
+    assert truth.moduli(copper) is not None
+    assert truth.moduli(copper).bulk == pytest.approx(generated.bulk, rel=0.01)  # type: ignore[union-attr]
+
+
+def test_the_softening_in_shear_is_taken_back_and_the_bulk_modulus_left() -> None:
+    truth = [Moduli(k, g) for k, g in ((200.0, 150.0), (100.0, 70.0), (250.0, 120.0), (300.0, 200.0))]
+    soft = [Moduli(m.bulk, m.bulk * (m.shear / m.bulk / 0.8) ** 2) for m in truth]
+    softening = Softening.fitted(soft, truth)
+    assert (softening.offset, softening.exponent) == pytest.approx((np.log10(0.8), 0.5))
+    for own, true in zip(soft, truth, strict=True):
+        assert softening.corrected(own).bulk == own.bulk
+        assert softening.corrected(own).shear == pytest.approx(true.shear)
+
+
+def test_a_potential_that_is_corrected_says_so_and_keeps_its_own_tensor() -> None:
+    halved, own = Fake(EMT()), PotentialTruth(None, Fake(EMT()))
+    halved.softening = Softening(offset=float(np.log10(2.0)), exponent=1.0)
+    stiffer = PotentialTruth(None, halved).record(generate("fcc", ("Cu",)))
+    plain = own.record(generate("fcc", ("Cu",)))
+    assert stiffer.moduli is not None
+    assert plain.moduli is not None
+    assert stiffer.moduli.shear == pytest.approx(2.0 * plain.moduli.shear)
+    assert stiffer.tensor == plain.tensor
+    assert "shear corrected" in Chgnet().name
+    assert "shear corrected" not in Chgnet(softening=None).name
+
+
+def test_nothing_of_chgnet_is_loaded_before_it_is_needed() -> None:
+    loaded = "chgnet" in sys.modules
+    truth = PotentialTruth(None)
+    assert truth.origin.startswith("interatomic potential CHGNet 0.3.0")
+    assert truth.origin.endswith("(simulated)")
+    assert ("chgnet" in sys.modules) == loaded
+
+
+def test_chgnet_makes_magnesia_twice_alike(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Measured: a = 4.212 angstrom, K = 162 GPa, G = 131 GPa (Anderson and Andreatch, see the tensors' tests)."""
+    potential = Chgnet()
+    one, two = (PotentialTruth(tmp_path / name, potential) for name in ("one", "two"))
+    crystal = one.crystal("gen:rocksalt:Mg-O")
+    moduli = one.moduli(crystal)
+    assert moduli is not None
+    assert crystal.lattice[0, 0] == pytest.approx(4.212, rel=0.02)
+    assert moduli.bulk == pytest.approx(162.0, rel=0.25)
+    assert moduli.shear == pytest.approx(131.0, rel=0.25)
+    assert two.moduli(two.crystal("gen:rocksalt:Mg-O")) == moduli
+    assert not capsys.readouterr().out
