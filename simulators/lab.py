@@ -21,12 +21,14 @@ from instruments.device import Device
 from instruments.ids import Ids
 from instruments.journal import JobJournal, MemoryJournal, SqliteJournal
 from instruments.transport import Transport
+from simulators.devices.balance import Balance
 from simulators.devices.bench import SHAPE, Bench, BenchDevice, Faultless, Mishaps
 from simulators.devices.furnace import Furnace
 from simulators.devices.indenter import Indenter
 from simulators.devices.microscope import Microscope
 from simulators.devices.pace import check_speed
 from simulators.devices.robot import Robot
+from simulators.devices.ultrasonic import Ultrasonic
 from simulators.faults import Faults
 from simulators.reference import reference_body
 from simulators.samples import SampleStore
@@ -35,6 +37,7 @@ from simulators.truth import LabTruth, fingerprint
 
 FURNACE, MICROSCOPE, INDENTER = "furnace-1", "sem-1", "indenter-1"
 ROBOT = "robot-1"
+ULTRASONIC, BALANCE = "ultrasonic-1", "balance-1"
 INSTRUMENTS = (FURNACE, MICROSCOPE, INDENTER)
 """Ids of the instruments that the flagship's recipe orders from: they are on the bus where nobody chooses others."""
 MAKERS: Mapping[str, type[BenchDevice]] = MappingProxyType(
@@ -43,6 +46,8 @@ MAKERS: Mapping[str, type[BenchDevice]] = MappingProxyType(
         FURNACE: Furnace,
         MICROSCOPE: Microscope,
         INDENTER: Indenter,
+        ULTRASONIC: Ultrasonic,
+        BALANCE: Balance,
     }
 )
 """All that there are, by id, in the order in which they are switched on."""

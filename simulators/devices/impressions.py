@@ -1,0 +1,171 @@
+"""Vickers impressions in a body: what each meets under its tip, how large it becomes, and whether it can be read.
+
+- Level: a truth's hardness is what is read at 9.81 N. At other loads the proportional specimen resistance moves it (Li
+  and Bradt, J. Mater. Sci. 28, 917, 1993), more in harder solids.
+- Scatter: an indent averages over its plastic zone, of radius (E / H)^(1/2) cot^(1/3)(74 deg) half diagonals (Lawn,
+  Evans and Marshall, J. Am. Ceram. Soc. 63, 574, 1980). Few grains, pores or particles within it make it uncertain.
+- Cracks: radial ones above a threshold (Lawn and Evans, J. Mater. Sci. 12, 2195, 1977), as long as Anstis et al. have
+  them (J. Am. Ceram. Soc. 64, 533, 1981), and chips above another one (Marshall, Lawn and Evans, J. Am. Ceram. Soc. 65,
+  561, 1982). What is chipped, lies on a crack or has a pore at its corner cannot be read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from envs.laws import crack_threshold, niu_toughness, resisted_diagonal, vickers_diagonal, youngs_modulus
+from simulators.samples import Sample, stream
+from simulators.truth import LabTruth
+
+Array = npt.NDArray[np.float64]
+
+REFERENCE_LOAD = 9.81
+"""N, at which a truth's hardness is read."""
+SIZE_EFFECT = (1.6, 3.0)
+"""um. Least and greatest d0 of the specimen's resistance over laboratories, at ``TYPICAL_HARDNESS``."""
+TYPICAL_HARDNESS = 17.0
+PACKING_SCATTER = 0.10
+"""Relative standard deviation of the porosity from place to place: a powder never packs evenly."""
+GRAIN_SCATTER = 0.08
+"""Relative standard deviation of hardness with a grain's orientation."""
+SURFACE_SCATTER = 0.02
+"""The same from what polishing left, of an indent of 30 um; smaller ones feel more of it."""
+ABNORMAL_SOFT, PHASE_SOFT = 0.08, 0.4
+"""How much softer an abnormal grain is, without boundaries in it, and a second phase; shares."""
+ABNORMAL_RATIO, PORE_RATIO, PARTICLE_RATIO = 10.0, 0.5, 0.5
+"""Diameter of abnormal grains, pores and particles of a second phase over that of the grains."""
+SECTION = 1.27
+"""Mean diameter of grains over that of their circles in a section, about."""
+TOUGHNESS_SCATTER = 0.12
+CALIBRATION_SCATTER = 0.2
+"""Relative: of a compound's toughness about Niu's estimate, and of its cracks about Anstis's equation."""
+SHORTEST_RATIO, SHORTEST_UM = 0.75, 6.0
+"""Length over the diagonal, and in um, of the shortest cracks that are told from the corners."""
+TOUGHNESS_POROSITY = 2.5
+"""b in exp(-bP): toughness falls with pores less fast than hardness (Rice, Porosity of Ceramics, 1998)."""
+CHIPPING, CHIP_SPREAD, CHIP_SHARE = 2e5, 0.6, 150.0
+"""Factor of the load from which lateral cracks run; at how many times that load 63% of the indents are chipped is the
+last, the exponent by which their share grows the middle one."""
+_COT = 1.0 / np.tan(np.radians(74.0))
+
+
+@dataclass(frozen=True)
+class Impressions:
+    """n indents, before anybody reads them.
+
+    Args:
+        diagonals: ``(n,)``, um.
+        cracks: ``(n,)``, from the middle to the tips of the radial cracks, um; not a number where there are none.
+        readable: ``(n,)``.
+    """
+
+    diagonals: Array
+    cracks: Array
+    readable: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Solid:
+    """What the indents need to know of a body beside its hardness."""
+
+    young: float
+    hardness: float
+    toughness: float
+    calibration: float
+    resistance: float
+
+
+def press(truth: LabTruth, made: Sample, load: float, n: int, rng: np.random.Generator) -> Impressions:
+    """Press n indents with a load in N into fresh places of a sample."""
+    body = made.body
+    additive = str(made.design.process["additive"])
+    mean = truth.hardness(made.design.crystal, additive, body.density, body.grain_size)
+    solid = _solid(truth, made, mean)
+    size = float(resisted_diagonal(load, _plateau(mean, solid.resistance), solid.resistance))
+    zone = 0.5 * size * np.sqrt(solid.young / solid.hardness) * np.cbrt(_COT)
+    volume = 2.0 / 3.0 * np.pi * zone**3
+    porosity = _porosity(made, volume, n, rng)
+    hardness = np.array([truth.hardness(made.design.crystal, additive, 1.0 - p, body.grain_size) for p in porosity])
+    hardness *= _inhomogeneity(made, volume, size, n, rng)
+    diagonals = resisted_diagonal(load, _plateau(hardness, solid.resistance), solid.resistance)
+    cracks = _cracks(solid, load, diagonals, rng)
+    readable = rng.random((4, n)) > _spoiled(solid, made, load, diagonals, porosity)
+    return Impressions(diagonals, cracks, np.asarray(readable.all(axis=0)))
+
+
+def _solid(truth: LabTruth, made: Sample, hardness: float) -> _Solid:
+    crystal = truth.library[made.design.crystal]
+    moduli = truth.moduli(crystal.id)
+    own = stream(truth.seed, "toughness", crystal.id).normal(0.0, 1.0, 2)
+    tough = float(niu_toughness(moduli.bulk, moduli.shear, crystal.volume / crystal.n_atoms))
+    resistance = stream(truth.seed, "specimen resistance").uniform(*SIZE_EFFECT)
+    return _Solid(
+        young=float(youngs_modulus(moduli.bulk, moduli.shear)),
+        hardness=hardness,
+        toughness=tough * float(np.exp(TOUGHNESS_SCATTER * own[0] - TOUGHNESS_POROSITY * made.body.porosity)),
+        calibration=0.016 * float(np.exp(CALIBRATION_SCATTER * own[1])),
+        resistance=resistance * float(np.sqrt(hardness / TYPICAL_HARDNESS)),
+    )
+
+
+def _plateau(hardness: float | Array, resistance: float) -> Array:
+    """Hardness of large indents in GPa, by that at the reference load."""
+    return np.asarray(hardness / (1.0 + resistance / vickers_diagonal(REFERENCE_LOAD, hardness)))
+
+
+def _sphere(diameter: float) -> float:
+    return float(np.pi / 6.0 * diameter**3)
+
+
+def _share(mean: float, pieces: float, n: int, rng: np.random.Generator) -> Array:
+    """What share of its zone each indent finds to be of a kind that comes in pieces, so many to a zone.
+
+    Beta-distributed, with the variance m (1 - m) / (1 + pieces) of a share that is counted in pieces.
+    """
+    if mean <= 0.0 or mean >= 1.0:
+        return np.full(n, mean)
+    pieces = float(np.clip(pieces, 0.02, 1e8))
+    return rng.beta(max(mean * pieces, 1e-4), max((1.0 - mean) * pieces, 1e-4), n)
+
+
+def _porosity(made: Sample, volume: float, n: int, rng: np.random.Generator) -> Array:
+    pieces = volume / _sphere(PORE_RATIO * made.body.grain_size)
+    uneven = np.maximum(1.0 + rng.normal(0.0, PACKING_SCATTER, n), 0.0)
+    return np.clip(_share(made.body.porosity, pieces, n, rng) * uneven, 0.0, 1.0)
+
+
+def _inhomogeneity(made: Sample, volume: float, size: float, n: int, rng: np.random.Generator) -> Array:
+    """Factors of mean 1 on the hardness, by the grains, particles and polish that each indent meets."""
+    body, grain = made.body, SECTION * made.body.grain_size
+    n_grains = max(volume / _sphere(grain), 1.0)
+    abnormal = _share(body.abnormal, volume / _sphere(ABNORMAL_RATIO * grain), n, rng) - body.abnormal
+    phase = _share(body.second_phase, volume / _sphere(PARTICLE_RATIO * grain), n, rng) - body.second_phase
+    # Where an abnormal grain is, the indent lies in one grain.
+    grains = GRAIN_SCATTER * np.sqrt(1.0 / n_grains + np.maximum(abnormal + body.abnormal, 0.0))
+    polish = SURFACE_SCATTER * np.sqrt(30.0 / size)
+    noise = rng.normal(0.0, 1.0, n) * grains + rng.normal(0.0, polish, n)
+    found = (1.0 - ABNORMAL_SOFT * abnormal) * (1.0 - PHASE_SOFT * phase) * (1.0 + noise)
+    return np.asarray(np.maximum(found, 0.2))
+
+
+def _cracks(solid: _Solid, load: float, diagonals: Array, rng: np.random.Generator) -> Array:
+    n = len(diagonals)
+    onset = crack_threshold(solid.toughness, solid.hardness) * rng.lognormal(0.0, 0.3, n)
+    driving = solid.calibration * np.sqrt(solid.young / solid.hardness) * load / (solid.toughness * 1e6)
+    lengths = driving ** (2.0 / 3.0) * 1e6 * rng.lognormal(0.0, 0.05, n)
+    seen = (lengths > SHORTEST_RATIO * diagonals) & (lengths > SHORTEST_UM)
+    return np.where((load > onset) & seen, lengths, np.nan)
+
+
+def _spoiled(solid: _Solid, made: Sample, load: float, diagonals: Array, porosity: Array) -> Array:
+    """Chances that an indent is chipped, has a pore at a corner, lies on a crack, is too small to be seen: (4, n)."""
+    chips = load / (CHIP_SHARE * crack_threshold(solid.toughness, solid.hardness, factor=CHIPPING))
+    chipped = np.full_like(diagonals, 1.0 - np.exp(-(chips**CHIP_SPREAD)))
+    pored = 1.0 - np.exp(-((porosity / 0.6) ** 3))
+    # Long lines in all directions, L of them per area, hit a disc of diameter D L D times on average.
+    crossed = 1.0 - np.exp(-made.body.cracks * diagonals * 1e-3)
+    unseen = np.exp(-((diagonals / 4.0) ** 2))
+    return np.stack([chipped, pored, crossed, unseen])
