@@ -39,6 +39,10 @@ def lab_run(
     seed: Seed = 0,
     state: State = Path("virtual-lab"),
     speed: Speed = 0.0,
+    fault_rate: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of orders that meet a fault of real life.")
+    ] = 0.0,
+    fault_seed: Annotated[int, typer.Option(min=0, help="Of the draws of faults.")] = 0,
     ca: CaFile = None,
     cert: CertFile = None,
     key: KeyFile = None,
@@ -48,7 +52,17 @@ def lab_run(
     module = needs("lab", "labwright lab run", "agent.virtual_lab")
     wanted = tuple(part.strip() for part in instruments.split(",") if part.strip())
     module.run_virtual_lab(
-        module.LabRun(address, lab=lab, root=root, seed=seed, state=state, speed=speed, instruments=wanted)
+        module.LabRun(
+            address,
+            lab=lab,
+            root=root,
+            seed=seed,
+            state=state,
+            speed=speed,
+            instruments=wanted,
+            fault_rate=fault_rate,
+            fault_seed=fault_seed,
+        )
     )
 
 

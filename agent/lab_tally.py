@@ -98,7 +98,7 @@ class CountedTransport(MqttTransport):
 
 async def show(
     tally: Tally,
-    devices: Sequence[Device],
+    devices: Callable[[], Sequence[Device]],
     console: Console,
     *,
     sleeper: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -107,7 +107,7 @@ async def show(
 
     Args:
         tally: counts.
-        devices: that run.
+        devices: gives those that run now; one that restarts is another.
         console: where no terminal is there is no line, and what hinders is told all the same.
         sleeper: waits.
     """
@@ -123,7 +123,7 @@ async def show(
 
 async def _watch(
     tally: Tally,
-    devices: Sequence[Device],
+    devices: Callable[[], Sequence[Device]],
     console: Console,
     line: Line | None,
     sleeper: Callable[[float], Awaitable[object]],
@@ -133,7 +133,7 @@ async def _watch(
         await sleeper(LOOK_S)
         if line is not None:
             line.update(tally.words())
-        for device in devices:
+        for device in devices():
             now = device.presence
             before = told.get(device.iid, ("online", ""))
             if now[0] not in _WELL and now != before:

@@ -51,8 +51,17 @@ class Laboratory(Protocol):
         """Switch them on, each with a connection of its own."""
         ...
 
+    async def run(self) -> None:
+        """Let them beat, until cancelled or one can no more."""
+        ...
+
     async def close(self) -> None:
         """Switch them off."""
+        ...
+
+    @property
+    def injected(self) -> Mapping[str, int]:
+        """Number of faults that have taken place, by kind."""
         ...
 
 
@@ -69,6 +78,8 @@ class LabRun:
         speed: seconds of lab time in a real one; 0 does everything at once. Whatever it is, the instruments tell the
             machine's time.
         instruments: ids of those that it has; all where none is named.
+        fault_rate: share of orders that meet a fault, 0 to 1.
+        fault_seed: of the draws of faults.
     """
 
     address: BrokerAddress
@@ -78,6 +89,8 @@ class LabRun:
     state: Path
     speed: float = 0.0
     instruments: tuple[str, ...] = ()
+    fault_rate: float = 0.0
+    fault_seed: int = 0
 
 
 def run_virtual_lab(wanted: LabRun) -> None:
@@ -102,7 +115,7 @@ async def _serve(wanted: LabRun, iids: tuple[str, ...], topics: Lab, console: Co
     # The agents that order here tell the machine's time: on any other every order would come too late.
     virtual = virtual_lab(
         wanted.seed, wanted.state, clock=SystemClock(), ids=SystemIds(), lab=wanted.lab, root=wanted.root,
-        speed=wanted.speed, instruments=iids,
+        speed=wanted.speed, instruments=iids, fault_rate=wanted.fault_rate, fault_seed=wanted.fault_seed,
     )  # fmt: skip
     try:
         await refuse_where_taken(address, topics, iids)
@@ -120,9 +133,10 @@ async def _serve(wanted: LabRun, iids: tuple[str, ...], topics: Lab, console: Co
         lambda iid: CountedTransport(tally, address, client_id=f"{wanted.root}:{wanted.lab}:{iid}:{session}"),
         stop=stop_by_signal(),
         up=up,
-        beside=lambda: show(tally, virtual.devices, console),
+        beside=lambda: show(tally, lambda: virtual.devices, console),
     )
-    print(f"The virtual laboratory is off: {tally.words()}.", flush=True)  # noqa: T201
+    faults = "".join(f", {n} × {kind}" for kind, n in virtual.injected.items() if n)
+    print(f"The virtual laboratory is off: {tally.words()}{faults}.", flush=True)  # noqa: T201
 
 
 async def refuse_where_taken(address: BrokerAddress, topics: Lab, iids: Sequence[str]) -> None:
@@ -167,6 +181,7 @@ def greeting(wanted: LabRun, devices: Sequence[Device], topics: Lab) -> str:
         f"Virtual laboratory {wanted.seed} is online at {address.place}, lab {wanted.lab}, with {n}:",
         *(f"  {d.iid:{width}}  {', '.join(d.describe().commands)}" for d in devices),
         pace,
+        *([f"{wanted.fault_rate:.0%} of orders meet a fault."] if wanted.fault_rate else []),
         f"What each takes:    labwright instrument list {there}   (details: labwright lab list)",
         f"Try one out:        labwright instrument check {devices[0].iid} {there}",
         f"Watch the messages: {watching(address, topics.everything)}",
@@ -190,7 +205,7 @@ async def _run(
         await virtual.start(connect)
         up()
         tasks: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait(), name="stop")]
-        tasks += [asyncio.create_task(device.run(), name=f"{device.iid} run") for device in virtual.devices]
+        tasks.append(asyncio.create_task(virtual.run(), name="instruments"))
         if beside is not None:
             tasks.append(asyncio.create_task(beside(), name="status line"))
         try:

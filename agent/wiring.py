@@ -275,6 +275,8 @@ def virtual_lab(
     root: str,
     speed: float = 0.0,
     instruments: Sequence[str] = (),
+    fault_rate: float = 0.0,
+    fault_seed: int = 0,
 ) -> VirtualLab:
     """A virtual laboratory on its own, to be put on a bus: instruments around one hidden truth.
 
@@ -287,11 +289,15 @@ def virtual_lab(
         root: first level of all topics.
         speed: seconds of lab time in a real one, at which jobs last; 0 does everything at once.
         instruments: ids of those that it has; all where none is named.
+        fault_rate: share of orders that meet a fault, 0 to 1.
+        fault_seed: of the draws of faults.
 
     Raises:
-        ConfigError: when the speed is neither 0 nor 1 or more, or there is no instrument of an id.
+        ConfigError: when the speed is neither 0 nor 1 or more, the rate is beyond its range, or there is no instrument
+            of an id.
         JournalError: when the directory belongs to a laboratory of another seed.
     """
+    from simulators.faults import Faults
     from simulators.lab import VirtualLab
 
     return VirtualLab(
@@ -305,4 +311,5 @@ def virtual_lab(
         root=root,
         speed=speed,
         instruments=virtual_instruments(instruments),
+        faults=Faults(fault_rate, fault_seed, directory=directory) if fault_rate else None,
     )

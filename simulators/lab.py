@@ -23,6 +23,7 @@ from instruments.journal import JobJournal, MemoryJournal, SqliteJournal
 from instruments.transport import Transport
 from simulators.devices.balance import Balance
 from simulators.devices.bench import SHAPE, Bench, BenchDevice, Faultless, Mishaps
+from simulators.devices.diffractometer import Diffractometer
 from simulators.devices.furnace import Furnace
 from simulators.devices.indenter import Indenter
 from simulators.devices.microscope import Microscope
@@ -36,7 +37,7 @@ from simulators.stock import Stock
 from simulators.truth import LabTruth, fingerprint
 
 FURNACE, MICROSCOPE, INDENTER = "furnace-1", "sem-1", "indenter-1"
-ROBOT = "robot-1"
+ROBOT, DIFFRACTOMETER = "robot-1", "diffractometer-1"
 ULTRASONIC, BALANCE = "ultrasonic-1", "balance-1"
 INSTRUMENTS = (FURNACE, MICROSCOPE, INDENTER)
 """Ids of the instruments that the flagship's recipe orders from: they are on the bus where nobody chooses others."""
@@ -48,6 +49,7 @@ MAKERS: Mapping[str, type[BenchDevice]] = MappingProxyType(
         INDENTER: Indenter,
         ULTRASONIC: Ultrasonic,
         BALANCE: Balance,
+        DIFFRACTOMETER: Diffractometer,
     }
 )
 """All that there are, by id, in the order in which they are switched on."""
@@ -168,6 +170,11 @@ class VirtualLab:
     def images(self) -> Path:
         """Where the microscope leaves its frames."""
         return self._bench.images
+
+    @property
+    def injected(self) -> Mapping[str, int]:
+        """Number of faults that have taken place, by kind."""
+        return {} if self._faults is None else self._faults.ledger.injected
 
     async def start(self, connect: Callable[[str], Transport]) -> None:
         """Switch the instruments on.

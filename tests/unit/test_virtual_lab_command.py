@@ -29,17 +29,19 @@ TOPICS = Lab("labwright", "lab")
 
 
 class FakeLab:
-    def __init__(self, *ends: Exception | None) -> None:
-        self.devices = [self._device(f"d{i}", end) for i, end in enumerate(ends)]
+    def __init__(self, *iids: str, end: Exception | None = None) -> None:
+        self.devices = [self._device(iid) for iid in iids]
         self.closed = False
+        self.injected = {"late answer": 2, "drift": 0}
+        self._end = end
 
-    def _device(self, iid: str, end: Exception | None) -> SimpleNamespace:
+    def _device(self, iid: str) -> SimpleNamespace:
         described = SimpleNamespace(commands={"rest": None})
-        return SimpleNamespace(iid=iid, run=lambda: self._run(end), describe=lambda: described, presence=("online", ""))
+        return SimpleNamespace(iid=iid, describe=lambda: described, presence=("online", ""))
 
-    async def _run(self, end: Exception | None) -> None:
-        if end is not None:
-            raise end
+    async def run(self) -> None:
+        if self._end is not None:
+            raise self._end
         await asyncio.Event().wait()
 
     async def start(self, _connect: object) -> None:
@@ -65,36 +67,36 @@ def run(lab: FakeLab, monkeypatch: pytest.MonkeyPatch, taken: Exception | None =
 
 
 def test_an_instrument_that_stops_beating_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    lab = FakeLab(None, TransportError("the connection is closed"))
+    lab = FakeLab("d0", end=TransportError("the connection is closed"))
     with pytest.raises(TransportError, match="the connection is closed"):
         run(lab, monkeypatch)
     assert lab.closed
 
 
 def test_a_signal_ends_it_in_order(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    lab = FakeLab(None, None)
+    lab = FakeLab("d0", "d1")
     monkeypatch.setattr(lab, "start", lambda _connect: asyncio.to_thread(os.kill, os.getpid(), signal.SIGTERM))
     run(lab, monkeypatch)
     assert lab.closed
     printed = capsys.readouterr().out
     assert "is online" in printed
-    assert "is off: 0 jobs done" in printed
+    assert "is off: 0 jobs done, 2 × late answer." in printed
 
 
 def test_where_instruments_of_these_ids_are_there_already_none_is_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    lab = FakeLab(None)
+    lab = FakeLab("d0")
     with pytest.raises(UserError, match="taken"):
         run(lab, monkeypatch, UserError("sem-1: taken"))
     assert lab.closed
 
 
 def test_what_is_told_can_be_typed_and_holds_no_password() -> None:
-    devices = FakeLab(None, None).devices
-    there = wanted("mqtt://agent:s3cret@127.0.0.1:1884", lab="hall-3", speed=3600.0)
+    devices = FakeLab("d0", "d1").devices
+    there = wanted("mqtt://agent:s3cret@127.0.0.1:1884", lab="hall-3", speed=3600.0, fault_rate=0.2)
     told = virtual_lab.greeting(there, devices, Lab("labwright", "hall-3"))  # type: ignore[arg-type]
     for words in (
         "with 2 instruments", "a firing of 8 h takes 8 s", "--lab hall-3", "mosquitto_sub", "labwright/v1/hall-3/#",
-        "LABWRIGHT_BROKER_PASSWORD", "d0  rest",
+        "LABWRIGHT_BROKER_PASSWORD", "d0  rest", "20% of orders",
     ):  # fmt: skip
         assert words in told
     assert "s3cret" not in told
@@ -146,7 +148,7 @@ def test_a_second_driver_of_an_instrument_is_told_once() -> None:
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(lab_tally.show(Tally(TOPICS), [device], console, sleeper=sleeper))  # type: ignore[list-item]
+        asyncio.run(lab_tally.show(Tally(TOPICS), lambda: [device], console, sleeper=sleeper))  # type: ignore[list-item]
     assert page.getvalue().splitlines() == [
         "sem-1 is in error and takes no orders: another driver of this instrument is on the bus",
         "sem-1 is online again",
@@ -163,7 +165,8 @@ def test_the_list_needs_no_broker_and_names_all_that_an_order_takes() -> None:
     assert "400 to 2200 Cel" in printed
     told = json.loads(CliRunner().invoke(app, ["lab", "instruments", "--json"]).output)
     assert [one["iid"] for one in told] == [entry.iid for entry in virtual_catalogue()]
-    assert told[0]["commands"]["sinter"]["parameters"]["required"]
+    furnace = next(one for one in told if one["iid"] == "furnace-1")
+    assert "temperature" in furnace["commands"]["sinter"]["parameters"]["required"]
 
 
 def test_limits_and_durations_are_said_in_words() -> None:
