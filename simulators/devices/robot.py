@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from envs.crystals import AVOGADRO, Crystal
 from envs.design import Design
 from instruments.device import Choice, DeviceFault, JobContext, JobResult, Parameter, Quantity, Returns, Text, command
 from simulators.devices.bench import BenchDevice
@@ -12,18 +11,17 @@ from simulators.reference import REFERENCE, REFERENCE_DESIGN
 from simulators.samples import is_name, stream
 from simulators.stock import Compact, Delivery, LabelTakenError, OutOfStockError
 from simulators.truth import ADDITIVES
+from simulators.truth.powders import ADDITIVE_SHARE
 
 WEIGH_S, MIX_S, PRESS_S = 600.0, 1800.0, 300.0
 INVENTORY_S, RESTOCK_S = 120.0, 900.0
-ADDITIVE_SHARE = 0.02
-"""Of the powders' volume."""
 LOSS = 0.02
 """Share of the powder that stays in the jar, on the balls and in the die."""
 FINEST = 0.08
 """um. A stirred mill grinds no finer in any time: smaller particles deform instead of breaking, at some tens of
 nanometres (Knieke, Sommer and Peukert, Powder Technol. 195, 25, 2009)."""
-ADDITIVE_DENSITY = {"MgO": 3.58, "Y2O3": 5.03, "B4C": 2.52}
-"""g/cm3 of the dense solids (CRC Handbook of Chemistry and Physics)."""
+ADDITIVE_DENSITY = {"MgO": 3580.0, "Y2O3": 5030.0, "B4C": 2520.0}
+"""kg/m3 of the dense solids (CRC Handbook of Chemistry and Physics)."""
 BALANCE_ERROR = 0.002
 """Standard deviation of one weighing of a compact, g."""
 CALIPER_ERROR = 0.004
@@ -153,9 +151,11 @@ class Robot(BenchDevice):
         """What an order makes, and what it takes."""
         if not is_name(sample):
             raise DeviceFault("bad_label", f"{sample!r} is no sample label: use letters, digits, '_', '-' and dots")
-        if crystal not in self.bench.truth.library:
-            raise DeviceFault("unknown_crystal", f"no powder of {crystal!r} is in stock here")
-        taken = recipe(self.bench.truth.library[crystal], additive, mass * (1.0 + LOSS))
+        try:
+            density = self.bench.truth.theoretical_density(crystal)
+        except KeyError as error:
+            raise DeviceFault("unknown_crystal", f"no powder of {crystal!r} is in stock here") from error
+        taken = recipe(crystal, density, additive, mass * (1.0 + LOSS))
         return Compact(sample, crystal, powder_size, additive, mass, taken)
 
     def _check(self, compact: Compact) -> None:
@@ -196,8 +196,13 @@ class Robot(BenchDevice):
             raise DeviceFault("compact_exists", str(error)) from error
 
     def _check_known(self, powder: str) -> None:
-        if powder not in ADDITIVE_DENSITY and powder not in self.bench.truth.library:
-            raise DeviceFault("unknown_powder", f"{powder!r} is neither a compound of this laboratory nor an additive")
+        if powder in ADDITIVE_DENSITY:
+            return
+        try:
+            self.bench.truth.crystal(powder)
+        except KeyError as error:
+            message = f"{powder!r} is neither a compound of this laboratory nor an additive"
+            raise DeviceFault("unknown_powder", message) from error
 
     def _measured(self, compact: Compact) -> dict[str, Quantity | str]:
         """A compact's weight and density as the robot reads them; the same compact reads the same."""
@@ -217,11 +222,12 @@ class Robot(BenchDevice):
         }
 
 
-def recipe(crystal: Crystal, additive: str, mass: float) -> dict[str, float]:
+def recipe(crystal: str, density: float, additive: str, mass: float) -> dict[str, float]:
     """Grams of each powder in so many grams of the mixture, the additive by its share of the volume.
 
     Args:
-        crystal: the compound.
+        crystal: identifier of the compound.
+        density: of its perfect crystal, kg/m3.
         additive: ``none`` or one of ``ADDITIVE_DENSITY``.
         mass: of both, g.
 
@@ -229,15 +235,7 @@ def recipe(crystal: Crystal, additive: str, mass: float) -> dict[str, float]:
         Powder to grams: the compound by its identifier, the additive by its name.
     """
     if additive not in ADDITIVE_DENSITY:
-        return {crystal.id: mass}
+        return {crystal: mass}
     aid = ADDITIVE_SHARE * ADDITIVE_DENSITY[additive]
-    share = aid / (aid + (1.0 - ADDITIVE_SHARE) * density(crystal))
-    return {crystal.id: mass * (1.0 - share), additive: mass * share}
-
-
-def density(crystal: Crystal) -> float:
-    """X-ray density of a crystal, g/cm3."""
-    from pymatgen.core import Element
-
-    weight = sum(float(Element.from_Z(int(z)).atomic_mass) for z in crystal.numbers)
-    return weight / (crystal.volume * 1e-24 * AVOGADRO)
+    share = aid / (aid + (1.0 - ADDITIVE_SHARE) * density)
+    return {crystal: mass * (1.0 - share), additive: mass * share}

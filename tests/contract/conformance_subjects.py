@@ -25,7 +25,7 @@ from instruments.journal import MemoryJournal
 from instruments.transport import Transport
 from simulators.devices.bench import Bench as VirtualBench
 from simulators.devices.bench import BenchDevice
-from simulators.lab import BALANCE, FURNACE, INDENTER, MAKERS, MICROSCOPE, ROBOT, ULTRASONIC
+from simulators.lab import BALANCE, DIFFRACTOMETER, FURNACE, INDENTER, MAKERS, MICROSCOPE, ROBOT, ULTRASONIC
 from simulators.reference import reference_body
 from simulators.samples import SampleStore
 from simulators.truth import LabTruth
@@ -143,6 +143,7 @@ SUBJECTS: dict[str, Subject] = {
     "microscope": Subject(partial(virtual, MAKERS[MICROSCOPE])),
     "indenter": Subject(partial(virtual, MAKERS[INDENTER])),
     "robot": Subject(partial(virtual, MAKERS[ROBOT])),
+    "diffractometer": Subject(partial(virtual, MAKERS[DIFFRACTOMETER])),
     "ultrasonic": Subject(partial(virtual, MAKERS[ULTRASONIC])),
     "balance": Subject(partial(virtual, MAKERS[BALANCE])),
     "supply-1": Subject(scpi),

@@ -73,7 +73,9 @@ def test_it_keeps_the_profile(reports: dict[str, Report], iid: str) -> None:
     assert len(report.by("passed")) > 45
 
 
-@pytest.mark.parametrize("iid", ["furnace", "microscope", "indenter", "robot", "ultrasonic", "balance"])
+@pytest.mark.parametrize(
+    "iid", ["furnace", "microscope", "indenter", "robot", "diffractometer", "ultrasonic", "balance"]
+)
 def test_hardly_a_rule_is_left_untried_on_a_simulator(reports: dict[str, Report], iid: str) -> None:
     about_data = {"JOB-11", "JOB-12", "TEL-1", "TEL-2"}
     assert {f.rule for f in reports[iid].by("skipped")} <= CANNOT_BE_TRIED | about_data

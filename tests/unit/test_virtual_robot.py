@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -23,7 +23,7 @@ from instruments.journal import MemoryJournal
 from instruments.local import LocalBus
 from instruments.messages import JobState, Quantity, Value
 from simulators.devices.bench import Bench
-from simulators.devices.robot import Robot, density, recipe
+from simulators.devices.robot import Robot, recipe
 from simulators.reference import REFERENCE, reference_body
 from simulators.samples import SampleStore
 from simulators.stock import Compact, Delivery, LabelTakenError, OutOfStockError, Stock
@@ -52,7 +52,7 @@ class Session:
             truth(), SampleStore(reference=reference_body()), directory / "bulk",
             stock=Stock(directory / "stock", seed=SEED),
         )  # fmt: skip
-        base = {"clock": clock, "ids": self.ids, "lab": "virtual"}
+        base: dict[str, Any] = {"clock": clock, "ids": self.ids, "lab": "virtual"}
         self.robot = Robot("robot-1", self.bus.transport(), bench=self.bench, journal=MemoryJournal(), **base)
         self.client = InstrumentClient(self.bus.transport(), agent="agent-1", sleeper=wait_forever, **base)
 
@@ -108,19 +108,18 @@ def test_a_compact_takes_its_powders_once_also_after_a_restart(tmp_path: Path) -
     first, second = use(tmp_path, twice)
     (third,) = use(tmp_path, lambda session: asyncio.gather(session.prepare("A-1")))
     assert first.result == second.result == third.result
-    needed = recipe(LIBRARY[ALUMINA], "MgO", 8.0 * 1.02)
+    needed = recipe(ALUMINA, truth().theoretical_density(ALUMINA), "MgO", 8.0 * 1.02)
     assert value(third, "left") == pytest.approx(before.left(ALUMINA) - needed[ALUMINA], abs=1e-3)
     assert value(third, "additive_left") == pytest.approx(before.left("MgO") - needed["MgO"], abs=1e-3)
     assert first.elapsed_s == pytest.approx(45 * 60)
 
 
 def test_the_additive_is_two_per_cent_of_the_volume() -> None:
-    assert density(LIBRARY[TIB2]) == pytest.approx(4.52, rel=0.02)  # as in the CRC Handbook
-    mixed = recipe(LIBRARY[TIB2], "B4C", 10.0)
-    volume = {"B4C": mixed["B4C"] / 2.52, TIB2: mixed[TIB2] / density(LIBRARY[TIB2])}
+    mixed = recipe(TIB2, 4520.0, "B4C", 10.0)
+    volume = {"B4C": mixed["B4C"] / 2.52, TIB2: mixed[TIB2] / 4.52}
     assert sum(mixed.values()) == pytest.approx(10.0)
     assert volume["B4C"] / sum(volume.values()) == pytest.approx(0.02)
-    assert recipe(LIBRARY[TIB2], "none", 10.0) == {TIB2: 10.0}
+    assert recipe(TIB2, 4520.0, "none", 10.0) == {TIB2: 10.0}
 
 
 def test_fine_powders_press_to_a_lower_density(tmp_path: Path) -> None:
