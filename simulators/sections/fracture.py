@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from simulators.sections.measure import Maps
@@ -25,6 +26,7 @@ Labels = npt.NDArray[np.int32]
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 Whole = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
 
 CLOVEN = 0.22
 """Share of the grains that are cloven, not parted."""
@@ -32,8 +34,12 @@ ROUGH, LONG = 0.5, 6.0
 """Amplitude and extent of the crack's own waves, in spacings."""
 RIVERS, STEP_HEIGHT = 7.0, 0.03
 """River lines across a cloven grain, and the height of their steps in cells."""
-PIT = 0.35
-"""Depth of a pore that was cut open, in its own width."""
+TILT = 0.22
+"""Spread of the slopes of cloven grains."""
+PIT = 1.4
+"""Slope of the wall of a pore that was cut open."""
+EXPOSED = 1.09
+"""Mean diameter of the grains as a fracture shows them over that in a section, by counting."""
 ROUNDS = 4
 
 
@@ -74,12 +80,18 @@ def fracture(spec: SectionSpec, rng: np.random.Generator) -> Maps:
     below, above = _halves(spec, x, y, rng)
     i, j = _corners(below, above, x[::step, ::step], y[::step, ::step])
     height, stays, went = _surface(below, above, i, j, x[:-1, :-1], y[:-1, :-1], step)
-    height, stays, went = (v[: spec.shape[0], : spec.shape[1]] for v in (height, stays, went))
-    facets = (stays.astype(np.int64) * (len(above.points) + 1) + went + 1).ravel()
+    inner = np.s_[: spec.shape[0], : spec.shape[1]]
+    height, stays, went = height[inner], stays[inner], went[inner]
+    relief = (height + _waves(spec.shape, float(unit), rng)) * unit
+    cloven = (rng.random(len(below.points)) < CLOVEN)[stays]
+    if cloven.any():
+        went = np.where(cloven, -1, went)
+        relief[cloven] = _cleavage(relief, stays, cloven, cell_px, rng)
+    facets = stays.astype(np.int64) * (len(above.points) + 1) + went + 1
     labels = (np.unique(facets, return_inverse=True)[1].reshape(spec.shape) + 1).astype(np.int32)
-    relief = (height * unit).astype(np.float32)
-    relief += _rivers(stays, went < 0, cell_px, rng)
     pores = closed_pores(labels, np.ones(spec.shape, dtype=np.bool_), round(spec.porosity * labels.size), cell_px, rng)
+    if pores.any():
+        relief -= np.float32(PIT) * ndimage.distance_transform_edt(pores).astype(np.float32)
     nothing = np.zeros(spec.shape, dtype=np.bool_)
     return Maps(
         labels=np.where(pores, 0, labels).astype(np.int32),
@@ -87,8 +99,47 @@ def fracture(spec: SectionSpec, rng: np.random.Generator) -> Maps:
         closed=pores,
         phase=nothing,
         cracks=nothing,
-        height=relief - relief.mean(),
+        height=(relief - relief.mean()).astype(np.float32),
+        sized=np.where(pores, 0, stays + 1).astype(np.int32),
+        shown=EXPOSED,
     )
+
+
+def _waves(shape: tuple[int, int], unit: float, rng: np.random.Generator) -> Floats:
+    """How the crack itself waves and tilts, in spacings, float32 (H, W); the grains are sheared along with it."""
+    waves = np.float32(ROUGH) * smooth_noise(shape, LONG * unit, rng)
+    waves += np.float32(0.45 * ROUGH) * smooth_noise(shape, 0.45 * LONG * unit, rng)
+    return waves
+
+
+def _cleavage(
+    relief: Floats, stays: Labels, cloven: Mask, cell_px: float, rng: np.random.Generator
+) -> Floats:
+    """Relief of cloven grains, one plane each at its mean height with river lines, at the pixels of ``cloven``.
+
+    River lines are steps between cleavage planes at slightly different heights, which run together in the direction in
+    which the crack went (Lawn, Fracture of Brittle Solids, 2nd ed., 1993).
+    """
+    grain = np.unique(stays[cloven], return_inverse=True)[1]
+    area = np.bincount(grain)
+    row, column = (v.astype(np.float64) for v in np.nonzero(cloven))
+    row, column = (v - (np.bincount(grain, weights=v) / area)[grain] for v in (row, column))
+    level = np.bincount(grain, weights=relief[cloven]) / area
+    level -= 0.5 * np.sqrt(np.bincount(grain, weights=(relief[cloven] - level[grain]) ** 2) / area)
+    tilt = TILT * rng.standard_normal((2, len(area)))
+    angle = rng.uniform(0.0, 2.0 * np.pi, len(area))
+    source = cell_px * rng.uniform(1.0, 3.5, len(area))
+    from_row, from_column = row - (source * np.sin(angle))[grain], column - (source * np.cos(angle))[grain]
+    turned = np.arctan2(from_row, from_column) + np.pi - angle[grain]
+    turned -= 2.0 * np.pi * np.rint(turned / (2.0 * np.pi))
+    wander = (0.3 * smooth_noise(cloven.shape, 0.45 * cell_px, rng))[cloven]
+    line = turned * (source / cell_px)[grain] * RIVERS + wander
+    whole = np.floor(line)
+    # Each step has a height of its own: a number in 0 to 1 from its place.
+    high = np.abs(np.sin(12.9898 * whole + 78.233 * grain)) * 43758.5453 % 1.0
+    steps = STEP_HEIGHT * cell_px * high * (line - whole)
+    plane: Floats = (level[grain] + tilt[0][grain] * row + tilt[1][grain] * column + steps).astype(np.float32)
+    return plane
 
 
 def _columns(spec: SectionSpec, shape: tuple[int, int], unit: np.float32) -> tuple[Floats, Floats]:
@@ -101,14 +152,11 @@ def _columns(spec: SectionSpec, shape: tuple[int, int], unit: np.float32) -> tup
 
 
 def _halves(spec: SectionSpec, x: Floats, y: Floats, rng: np.random.Generator) -> tuple[_Half, _Half]:
-    """Seeds below and above the crack, which waves and tilts a little."""
+    """Seeds below and above the crack."""
     margin = max(1.5, 4.0 * spec.size_sigma)
     half = np.array([np.abs(x).max() + margin, np.abs(y).max() + margin, 2.5 + margin])
     points, radii = slab(half, spec.size_sigma, rng)
-    n = (int(2 * half[1]) + 3, int(2 * half[0]) + 3)
-    waves = ROUGH * smooth_noise(n, LONG, rng)
-    at = np.clip((points[:, [1, 0]] + half[[1, 0]]).astype(np.intp), 0, np.array(n) - 1)
-    lower = points[:, 2] < waves[at[:, 0], at[:, 1]]
+    lower = points[:, 2] < 0.0
     return _Half.of(points[lower], radii[lower]), _Half.of(points[~lower], radii[~lower])
 
 
@@ -158,7 +206,3 @@ def _surface(
         v.reshape(rows, columns, step, step).swapaxes(1, 2).reshape(rows * step, columns * step)
         for v in (height, lower, upper)
     )
-
-
-def _rivers(stays: Labels, cloven: npt.NDArray[np.bool_], cell_px: float, rng: np.random.Generator) -> Floats:
-    return np.zeros(stays.shape, dtype=np.float32)

@@ -44,7 +44,9 @@ class Maps:
         height: relief in pixels.
         crack_px: length of all cracks in pixels.
         abnormal: numbers in ``labels`` of abnormally grown grains.
-        diameters_px: sizes where the labels do not tell them, as of particles that hide each other.
+        diameters_px: sizes where no map tells them, as of particles that hide each other.
+        sized: the grains to measure where the labels are not they, as facets are not.
+        shown: how large these show against their section.
     """
 
     labels: Labels
@@ -56,16 +58,20 @@ class Maps:
     crack_px: float = 0.0
     abnormal: tuple[int, ...] = ()
     diameters_px: npt.NDArray[np.float64] | None = None
+    sized: Labels | None = None
+    shown: float = 1.0
 
 
 def measured(spec: SectionSpec, maps: Maps) -> Microstructure:
     """Count the truth on the maps; labels are renumbered from 1 without gaps."""
     labels, numbers = renumbered(maps.labels)
-    diameters, weights = equivalent_diameters(labels)
+    grains = labels if maps.sized is None else renumbered(maps.sized)[0]
+    diameters, weights = equivalent_diameters(grains)
     if maps.diameters_px is not None:
         diameters, weights = maps.diameters_px, np.ones(len(maps.diameters_px))
-    mean = float(np.average(diameters, weights=weights)) if len(diameters) else mean_diameter(labels)
-    intercept_um = mean_intercept(labels) * spec.pixel_size_um
+    mean = float(np.average(diameters, weights=weights)) if len(diameters) else mean_diameter(grains)
+    unit = spec.pixel_size_um / maps.shown
+    intercept_um = mean_intercept(grains) * unit
     crack_length = maps.crack_px / maps.labels.size / (spec.pixel_size_um * 1e-3)
     solid = int(np.count_nonzero(~(maps.pores | maps.cracks)))
     porosity = float(maps.pores.mean())
@@ -80,13 +86,13 @@ def measured(spec: SectionSpec, maps: Maps) -> Microstructure:
         phase=maps.phase,
         cracks=maps.cracks,
         height=maps.height,
-        diameters_um=diameters * spec.pixel_size_um,
-        mean_diameter_um=mean * spec.pixel_size_um,
+        diameters_um=diameters * unit,
+        mean_diameter_um=mean * unit,
         mean_intercept_um=intercept_um,
         astm_g=float(astm_grain_size_number(intercept_um)),
         porosity=porosity,
         phase_fraction=float(np.count_nonzero(maps.phase) / max(solid, 1)),
-        elongation=aspect_ratio(labels),
+        elongation=aspect_ratio(grains),
         crack_length_mm=crack_length,
         n_grains=len(numbers),
         abnormal=abnormal,
