@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from envs.laws import KELVIN
-from simulators.sintering import COOLING_RATE, ROOM_TEMPERATURE
+from simulators.sintering import ROOM_TEMPERATURE
 
 ROOM_CELSIUS = ROOM_TEMPERATURE - KELVIN
 THERMOCOUPLE_SCATTER = 1.5
@@ -22,6 +22,7 @@ class Firing:
         temperature: hold temperature, Cel.
         hold: h.
         heating_rate: K/min.
+        cooling_rate: K/min.
         densification: hours since the heater was switched on, and relative densities; None where the body is lost, and
             its length tells nothing.
         rng: scatter of the gauges.
@@ -32,13 +33,14 @@ class Firing:
         temperature: float,
         hold: float,
         heating_rate: float,
+        cooling_rate: float,
         densification: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None,
         rng: np.random.Generator,
     ) -> None:
         self._densification = densification
         self._rng = rng
         rise = temperature - ROOM_CELSIUS
-        ends = np.cumsum([0.0, rise / (60.0 * heating_rate), hold, rise / (60.0 * COOLING_RATE)])
+        ends = np.cumsum([0.0, rise / (60.0 * heating_rate), hold, rise / (60.0 * cooling_rate)])
         self._hours, self._temperatures = ends, np.array([ROOM_CELSIUS, temperature, temperature, ROOM_CELSIUS])
 
     def temperature(self, hours: float) -> float:
@@ -52,3 +54,14 @@ class Firing:
             return None
         shown = np.interp(hours, *self._densification) + self._rng.normal(0.0, DILATOMETER_SCATTER)
         return round(float(np.clip(shown, 0.0, 1.0)), 4)
+
+    def shrinkage(self, density: float) -> float:
+        """Linear shrinkage since the green state at a relative density, the same in all directions.
+
+        Raises:
+            ValueError: the body is lost.
+        """
+        if self._densification is None:
+            raise ValueError("the length of a lost body tells nothing")
+        green = float(self._densification[1][0])
+        return round(1.0 - float(np.cbrt(green / max(density, 1e-6))), 4)

@@ -22,11 +22,12 @@ from instruments.device import (
     Text,
     command,
 )
+from instruments.messages import Value
 from simulators.devices.bench import BenchDevice
 from simulators.devices.firing import ROOM_CELSIUS, Firing
 from simulators.reference import reference_order
 from simulators.samples import Sample, is_name, stream
-from simulators.sintering import REASONS, Outcome, furnace_hours
+from simulators.sintering import COOLING_RATE, REASONS, Outcome, furnace_hours
 from simulators.truth import ADDITIVES, Batch
 
 PREPARATION_H = 0.75
@@ -40,6 +41,9 @@ PROCESS: dict[str, ParameterRule] = {
     "heating_rate": Parameter(unit="K/min", low=0.5, high=100.0),
     "pressure": Parameter(unit="MPa", low=0.0, high=80.0, summary="uniaxial, 0 is pressureless"),
 }
+COOLING = Parameter(
+    unit="K/min", low=1.0, high=100.0, default=COOLING_RATE, summary="after the hold; the default is the furnace's own"
+)
 
 
 class Furnace(BenchDevice):
@@ -57,6 +61,7 @@ class Furnace(BenchDevice):
         {
             "temperature": Channel(unit="Cel", summary="thermocouple at the sample"),
             "density": Channel(unit="1", summary="relative density of the compact, by its dilatometer"),
+            "shrinkage": Channel(unit="1", summary="linear shrinkage since the green state, by its dilatometer"),
         }
     )
 
@@ -64,12 +69,14 @@ class Furnace(BenchDevice):
         summary="Sinter one compact of a crystal's powder",
         parameters={
             "sample": Text(max_length=64, summary="label of the sample to be made"),
-            "crystal": Text(max_length=64, summary="identifier of the compound in the library"),
+            "crystal": Text(max_length=64, summary="identifier of the compound"),
             **PROCESS,
+            "cooling_rate": COOLING,
         },
         results={
             "peak_temperature": Returns(unit="Cel", summary="highest temperature of the sample"),
             "furnace_time": Returns(unit="h", summary="heating, holding and cooling"),
+            "origin": Returns(summary="what the virtual laboratory's truth about the crystal was taken from"),
         },
         duration_s=8 * 3600.0,
         example=reference_order(),
@@ -86,12 +93,17 @@ class Furnace(BenchDevice):
         hold: float,
         heating_rate: float,
         pressure: float,
+        cooling_rate: float,
     ) -> JobResult:
         """Make a sample.
 
+        What the robot has pressed under the same label, of the same powder, is fired as it is: that saves the time of
+        its preparation.
+
         Raises:
-            InfeasibleFault: it melted, decomposed or cracked.
-            DeviceFault: the label is taken by another design or unfit, or the compound is not in stock.
+            InfeasibleFault: it melted, decomposed, cracked, or no such phase forms.
+            DeviceFault: the label is taken by another design or compact or unfit, there is no such compound, or the
+                firing failed through no fault of the design.
         """
         design = Design(
             crystal,
@@ -102,24 +114,29 @@ class Furnace(BenchDevice):
                 "hold": hold,
                 "heating_rate": heating_rate,
                 "pressure": pressure,
+                # Of the furnace's own cooling no design says anything, so that a sample of old is still the same.
+                **({} if cooling_rate == COOLING_RATE else {"cooling_rate": cooling_rate}),
             },
         )
         body = self._make(sample, design)
-        hours = furnace_hours(temperature + KELVIN, hold, heating_rate)
-        total_s = 3600.0 * (PREPARATION_H + hours)
+        preparation = self._preparation(body)
+        hours = furnace_hours(temperature + KELVIN, hold, heating_rate, cooling_rate)
+        total_s = 3600.0 * (preparation + hours)
         await self.pace.begin(job, total_s)
         try:
-            await self.pace.take(job, total_s, at=self._gauges(job, body))
+            await self.pace.take(job, total_s, at=self._gauges(job, body, preparation))
         finally:
             if self.pace.gradual:
                 await job.telemetry("temperature", Quantity(value=ROOM_CELSIUS, unit="Cel"))
+        self._check_unspoiled(sample)
         # Not before it is fired: of what is interrupted nothing lies on the shelf.
         self._shelve(body)
         if body.outcome is not Outcome.SINTERED:
-            raise InfeasibleFault(str(body.outcome), f"sample {sample}: {REASONS[body.outcome]}")
-        values = {
+            raise InfeasibleFault(str(body.outcome), f"sample {sample}: {self._reason(body)}")
+        values: dict[str, Value] = {
             "peak_temperature": Quantity(value=temperature, unit="Cel", std=5.0),
             "furnace_time": Quantity(value=hours, unit="h"),
+            "origin": body.origin,
         }
         return JobResult(values=values)
 
@@ -127,15 +144,44 @@ class Furnace(BenchDevice):
         """The body that this label and design give; making it again gives the same one."""
         if not is_name(sample):
             raise DeviceFault("bad_label", f"{sample!r} is no sample label: use letters, digits, '_', '-' and dots")
-        if design.crystal not in self.bench.truth.library:
-            raise DeviceFault("unknown_crystal", f"no powder of {design.crystal!r} is in stock here")
+        truth = self.bench.truth
+        try:
+            origin = truth.origin(design.crystal)
+        except KeyError:
+            raise DeviceFault("unknown_crystal", f"no powder of {design.crystal!r} is in stock here") from None
         present = self.bench.samples.get(sample)
         if present is not None and present.design != design:
             raise DeviceFault("sample_exists", f"sample {sample} was made before, to another design")
         if present is not None:
             return present
-        result = self.bench.truth.sinter([design], [self._batch(sample)])
-        return Sample(sample, design, result.body(0), result.outcome[0])
+        result = truth.sinter([design], [self._batch(sample)])
+        return Sample(sample, design, result.body(0), result.outcome[0], origin)
+
+    def _preparation(self, body: Sample) -> float:
+        """Hours of weighing, mixing and pressing before the firing; none where the robot has done it.
+
+        Raises:
+            DeviceFault: under this label another powder was pressed.
+        """
+        green = self.bench.stock.green(body.id)
+        if green is None:
+            return PREPARATION_H
+        process = body.design.process
+        if not green.agrees(body.design.crystal, float(process["powder_size"]), str(process["additive"])):
+            pressed = f"{green.crystal}, {green.powder_size:g} um, additive {green.additive}"
+            raise DeviceFault(
+                "compact_exists", f"under the label {body.id} lies a compact of another powder: {pressed}"
+            )
+        return 0.0
+
+    def _check_unspoiled(self, sample: str) -> None:
+        # A body that lies on the shelf was made well, whatever happens to an order that asks for it again.
+        if self.bench.samples.get(sample) is None and (why := self.bench.mishaps.spoiled(sample)) is not None:
+            raise DeviceFault("spoiled", f"sample {sample}: {why}")
+
+    def _reason(self, body: Sample) -> str:
+        why = self.bench.truth.instability(body.design.crystal) if body.outcome is Outcome.UNSTABLE else ""
+        return f"{REASONS[body.outcome]} ({why})" if why else REASONS[body.outcome]
 
     def _batch(self, sample: str) -> Batch:
         return self.bench.truth.batch(stream(self.bench.truth.seed, "batch", sample))
@@ -144,7 +190,7 @@ class Furnace(BenchDevice):
         if self.bench.samples.get(body.id) is None:
             self.bench.samples.put(body)
 
-    def _gauges(self, job: JobContext, body: Sample) -> Callable[[float], Awaitable[None]]:
+    def _gauges(self, job: JobContext, body: Sample, preparation: float) -> Callable[[float], Awaitable[None]]:
         """Shows the gauges, so many seconds of lab time after the job began."""
         process = body.design.process
         sound = body.outcome is Outcome.SINTERED
@@ -152,14 +198,16 @@ class Furnace(BenchDevice):
             float(process["temperature"]),
             float(process["hold"]),
             float(process["heating_rate"]),
+            float(process.get("cooling_rate", COOLING_RATE)),
             self.bench.truth.densification(body.design, self._batch(body.id)) if sound and self.pace.gradual else None,
             stream(self.bench.truth.seed, "gauges", body.id),
         )
 
         async def show(passed_s: float) -> None:
-            hours = max(0.0, passed_s / 3600.0 - PREPARATION_H)
+            hours = max(0.0, passed_s / 3600.0 - preparation)
             await job.telemetry("temperature", Quantity(value=firing.temperature(hours), unit="Cel"))
             if (density := firing.density(hours)) is not None:
                 await job.telemetry("density", Quantity(value=density, unit="1"))
+                await job.telemetry("shrinkage", Quantity(value=firing.shrinkage(density), unit="1"))
 
         return show
