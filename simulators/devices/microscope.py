@@ -1,45 +1,58 @@
-"""The virtual scanning electron microscope as an instrument: a fresh field of a sample's section at each order."""
+"""The virtual scanning electron microscope as an instrument: a fresh field of a sample at each order."""
 
 from __future__ import annotations
 
-import hashlib
 import io
+from collections import Counter
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from instruments.artefacts import file_artefact, write_durably
-from instruments.device import JobContext, JobResult, Parameter, Quantity, Returns, Text, command
-from instruments.messages import ArtefactRef
-from simulators.body import Body
-from simulators.devices.bench import BenchDevice
+from instruments.device import Choice, JobContext, JobResult, Parameter, Quantity, Returns, Text, command
+from instruments.transport import Transport
+from simulators.devices.bench import Bench, BenchDevice
+from simulators.field_of_view import powder_of, section_of
+from simulators.optics.operator import OperatorFault, mistaken
 from simulators.reference import REFERENCE
-from simulators.samples import stream
-from simulators.sem import Image, SemSettings, random_settings, render
+from simulators.samples import Sample, stream
+from simulators.sections.microstructure import Surface
+from simulators.sem import Image, SemSettings, empty_stage, operator_settings, random_settings, render
 from simulators.sem_tiff import write_tiff
-from simulators.tessellation import polycrystal
+from simulators.tessellation import draw
 
 ACQUIRE_S = 600.0
 """Mounting, pumping down, focusing and one slow scan, s."""
 SURVEY_S = 300.0
 DEFOCUSED_SHARE = 0.05
 """Share of fields that the operator leaves out of focus."""
-POROSITY_SCATTER = 0.06
-"""Relative standard deviation of the porosity from field to field, beyond what the counting of pores gives."""
+CAREFUL_SHARE = 0.5
+"""Share of samples that are looked at as the routine says; the others as the operator of the day thinks best."""
 SURVEY_GRAIN_PX = 25.0
 SURVEY_SCATTER = 0.15
-SMALLEST_GRAIN_PX = 3.0
-"""Finer grains merge into a blurred texture, as they do on a real screen."""
 MAGNIFICATIONS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)
 """Mantissas of the pixel sizes to which the magnification knob clicks."""
+AS_SET, STANDARD, NO_MISTAKE = "as set", "standard", "none"
+FORMATS = {"256x256": (256, 256), "512x512": (512, 512), "1024x768": (768, 1024)}
+"""Width by height to rows and columns."""
 
 
 class Microscope(BenchDevice):
-    """A field-emission microscope with an Everhart-Thornley and a backscatter detector."""
+    """A field-emission microscope with an Everhart-Thornley and a backscatter detector.
+
+    Args:
+        iid: the instrument's id.
+        transport: its own connection.
+        bench: what it stands on.
+        base: what ``Device`` takes.
+    """
 
     kind = "sem"
     driver = "labwright virtual sem"
+
+    def __init__(self, iid: str, transport: Transport, *, bench: Bench, **base: Any) -> None:
+        super().__init__(iid, transport, bench=bench, **base)
+        self._frames: Counter[tuple[str, int]] = Counter()
 
     @command(
         summary="Look at a sample in live mode and find a pixel size at which its grains can be measured",
@@ -61,12 +74,27 @@ class Microscope(BenchDevice):
         return JobResult(values={"pixel_size": Quantity(value=_click(guess / SURVEY_GRAIN_PX), unit="um")})
 
     @command(
-        summary="Acquire one frame of a field of a sample's polished and etched section",
+        summary="Acquire one frame of a field of a sample",
         parameters={
             "sample": Text(max_length=64),
             "pixel_size": Parameter(unit="um", low=0.001, high=20.0, summary="edge of a pixel"),
             "field": Parameter(
                 unit="1", low=0, high=9999, summary="which place on the sample; others are fresh fields"
+            ),
+            "surface": Choice(
+                tuple(Surface),
+                summary="polished and etched section, broken face, or the powder before it was fired",
+                default=Surface.POLISHED,
+            ),
+            "detector": Choice((AS_SET, "SE", "BSE"), summary="secondary or backscattered electrons", default=AS_SET),
+            "format": Choice((STANDARD, *FORMATS), summary="width by height of the frame, pixels", default=STANDARD),
+            "dwell_time": Parameter(
+                unit="us", low=0.0, high=1000.0, summary="on each pixel; 0 as the microscope is set", default=0.0
+            ),
+            "mistake": Choice(
+                (NO_MISTAKE, *OperatorFault),
+                summary="an operator's mistake, to see what becomes of it",
+                default=NO_MISTAKE,
             ),
         },
         results={
@@ -82,65 +110,84 @@ class Microscope(BenchDevice):
             "field": Quantity(value=0, unit="1"),
         },
     )
-    async def acquire(self, job: JobContext, *, sample: str, pixel_size: float, field: float) -> JobResult:
+    async def acquire(
+        self,
+        job: JobContext,
+        *,
+        sample: str,
+        pixel_size: float,
+        field: float,
+        surface: str,
+        detector: str,
+        format: str,  # noqa: A002 - what operators call it
+        dwell_time: float,
+        mistake: str,
+    ) -> JobResult:
         """Image one field; the same order gives the same frame.
 
         Raises:
             InfeasibleFault: the sample did not survive its synthesis.
             DeviceFault: there is no such sample.
         """
-        made = self.sample(sample)
-        place = int(field)
+        made, place = self.sample(sample), int(field)
         rng = stream(self.bench.truth.seed, "acquire", sample, place, pixel_size)
-        settings = self._settings(sample, rng)
-        frame = _frame(made.body, pixel_size, settings, self.bench.image_shape, rng)
+        settings = self._settings(sample, place, rng, detector, dwell_time)
+        shape = FORMATS.get(format, self.bench.image_shape)
+        fault = None if mistake == NO_MISTAKE else OperatorFault(mistake)
+        frame, pixel = _frame(made, pixel_size, settings, shape, Surface(surface), fault, rng)
         buffer = io.BytesIO()
-        write_tiff(frame, pixel_size, buffer, detector=settings.detector, label=f"{sample} field {place}")
-        frame_of = await self._kept(job, buffer.getvalue())
+        write_tiff(frame, pixel, buffer, settings=settings, label=f"{sample} field {place}")
+        kept = await self.kept(job, buffer.getvalue(), "image/tiff", ".tiff")
         await self.pace.take(job, ACQUIRE_S)
         values = {
-            "pixel_size": Quantity(value=pixel_size, unit="um"),
+            "pixel_size": Quantity(value=pixel, unit="um"),
             "field": Quantity(value=place, unit="1"),
             "detector": settings.detector,
         }
-        return JobResult(values=values, artefacts={"image": frame_of})
+        return JobResult(values=values, artefacts={"image": kept})
 
-    async def _kept(self, job: JobContext, data: bytes) -> ArtefactRef:
-        """Where the agent that ordered it has its files; else where this microscope has its own."""
-        if job.may_upload:
-            return await job.keep(data, "image/tiff")
-        return file_artefact(self._keep(data), "image/tiff")
-
-    def _settings(self, sample: str, rng: np.random.Generator) -> SemSettings:
+    def _settings(
+        self, sample: str, place: int, rng: np.random.Generator, detector: str, dwell_us: float
+    ) -> SemSettings:
         """Detector and contrast stay with a sample; focus is found anew for each field, and now and then it is not."""
-        settings = random_settings(stream(self.bench.truth.seed, "settings", sample))
+        settings = self._routine(sample, detector)
         defocus = rng.uniform(7.0, 12.0) if rng.random() < DEFOCUSED_SHARE else rng.uniform(0.4, 1.2)
-        return replace(settings, defocus=float(defocus))
+        defocus += self.bench.mishaps.blur(sample, place, self._frames[sample, place])
+        self._frames[sample, place] += 1
+        return replace(settings, defocus=float(defocus), dwell_us=dwell_us or settings.dwell_us)
 
-    def _keep(self, data: bytes) -> Path:
-        self.bench.images.mkdir(parents=True, exist_ok=True)
-        path = self.bench.images / f"{hashlib.sha256(data).hexdigest()}.tiff"
-        if not path.exists():
-            write_durably(path, data)
-        return path
+    def _routine(self, sample: str, detector: str) -> SemSettings:
+        """How the operator of the day sets the microscope for a sample; with a detector asked for, until it is that."""
+        rng = stream(self.bench.truth.seed, "settings", sample)
+        choose = operator_settings if rng.random() < CAREFUL_SHARE else random_settings
+        settings = choose(rng)
+        while detector not in (AS_SET, settings.detector):
+            settings = choose(rng)
+        return settings
 
 
 def _frame(
-    body: Body, pixel_size: float, settings: SemSettings, shape: tuple[int, int], rng: np.random.Generator
-) -> Image:
-    """Draw and render one field of a body."""
-    drawn = max(body.grain_size, SMALLEST_GRAIN_PX * pixel_size)
-    section = polycrystal(
-        grain_size_um=drawn,
-        porosity=min((1.0 - body.density) * float(rng.lognormal(0.0, POROSITY_SCATTER)), 0.6),
-        pixel_size_um=pixel_size,
-        shape=shape,
-        rng=rng,
-    )
-    if drawn > body.grain_size:
-        # What the beam cannot resolve it averages: the blur spans the width of the drawn grains.
-        settings = replace(settings, defocus=settings.defocus + SMALLEST_GRAIN_PX)
-    return render(section, settings, rng)
+    made: Sample,
+    pixel_size: float,
+    settings: SemSettings,
+    shape: tuple[int, int],
+    surface: Surface,
+    fault: OperatorFault | None,
+    rng: np.random.Generator,
+) -> tuple[Image, float]:
+    """One field, drawn and rendered, and the pixel size at which it really was taken, um."""
+    if surface is Surface.POWDER:
+        spec, blur = powder_of(float(made.design.process["powder_size"]), pixel_size, shape)
+    else:
+        spec, blur = section_of(made.body, pixel_size, shape, rng, surface)
+    settings = replace(settings, defocus=settings.defocus + blur)
+    seen = spec
+    if fault is not None:
+        changed, settings = mistaken(fault, spec, settings, rng)
+        if changed is None:
+            return empty_stage(shape, settings, rng), pixel_size
+        seen = changed
+    return render(draw(seen, rng), settings, rng), seen.pixel_size_um
 
 
 def _click(pixel_size: float) -> float:

@@ -31,10 +31,13 @@ from envs.crystals import CrystalLibrary
 from envs.design import Design
 from envs.errors import JournalError, LabwrightError, UserError
 from instruments.clock import SimClock
+from instruments.driving.job_context import JobContext
 from instruments.ids import SeededIds
 from instruments.journal import SqliteJournal
 from instruments.local import LocalBus
-from simulators.devices import microscope
+from instruments.messages import ArtefactRef
+from simulators.devices import bench, microscope
+from simulators.devices.bench import BenchDevice
 from simulators.devices.furnace import Furnace
 from simulators.lab import VirtualLab
 from simulators.samples import SampleStore
@@ -202,7 +205,7 @@ def test_a_full_disk_amid_a_campaign_is_one_error_and_it_goes_on_once_there_is_s
 @pytest.mark.parametrize(
     ("owner", "name", "error"),
     [
-        (microscope, "write_durably", OSError(28, "No space left on device")),
+        (bench, "write_durably", OSError(28, "No space left on device")),
         (SampleStore, "put", JournalError("E001.json cannot be written: No space left on device")),
         (SqliteJournal, "put", JournalError("the job journal failed: disk is full")),
     ],
@@ -259,12 +262,12 @@ def test_a_result_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: p
 @pytest.mark.interrupts
 def test_damaged_and_lost_images_are_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first file comes to be no image, the second is gone before the agent fetches it."""
-    keep, calls = microscope.Microscope._keep, 0
+    kept, calls = bench.BenchDevice.kept, 0
 
-    def damaged(device: microscope.Microscope, data: bytes) -> Path:
+    async def damaged(device: BenchDevice, job: JobContext, data: bytes, media_type: str, suffix: str) -> ArtefactRef:
         nonlocal calls
         calls += 1
-        return keep(device, b"no image" if calls == 1 else data)
+        return await kept(device, job, b"no image" if calls == 1 else data, media_type, suffix)
 
     def lose(event: ev.Event, state: core.LabState, *, replayed: bool) -> None:
         if isinstance(event, ev.ExperimentEnded) and event.outcome == "completed":
@@ -279,7 +282,7 @@ def test_damaged_and_lost_images_are_taken_again(tmp_path: Path, monkeypatch: py
             Path(ref.uri.removeprefix("file://")).unlink()  # noqa: ASYNC240
         return await fetch(jobs, ref)
 
-    monkeypatch.setattr(microscope.Microscope, "_keep", damaged)
+    monkeypatch.setattr(bench.BenchDevice, "kept", damaged)
     monkeypatch.setattr(Jobs, "_keep", fetched)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, lose)
