@@ -64,6 +64,8 @@ campaigns = st.builds(
     counts=st.builds(Counts, proposed=st.integers(0, 99), failed=st.integers(0, 99)),
     votes=st.dictionaries(names, st.lists(people, min_size=1, max_size=3).map(tuple), max_size=2),
 )
+figures = st.floats(-1e30, 1e30)
+"""What people may say that a value is."""
 estimates = st.builds(
     Estimate, value=numbers, unit=units, std=positive, low=st.none() | numbers, high=st.none() | numbers
 )
@@ -132,7 +134,7 @@ decisions = st.builds(
     revision=st.integers(1, 99),
     digest=digests,
     verdict=st.just("edit"),
-    changes=st.dictionaries(paths, st.booleans() | st.integers(-9, 9) | numbers | lines, min_size=1, max_size=3),
+    changes=st.dictionaries(paths, st.booleans() | st.integers(-9, 9) | figures | lines, min_size=1, max_size=3),
     nonce=st.from_regex(r"[A-Za-z0-9_\-]{22,64}", fullmatch=True),
     time=times,
     comment=lines,
@@ -141,7 +143,7 @@ decisions = st.builds(
 properties = paths.filter(lambda name: not name.endswith("_std"))
 SAID: dict[str, st.SearchStrategy[Any]] = {
     "reconcile": st.fixed_dictionaries({"verdict": st.sampled_from(["again", "aborted"])}),
-    "amend": st.dictionaries(properties, numbers, min_size=1, max_size=3),
+    "amend": st.dictionaries(properties, figures, min_size=1, max_size=3),
     "move": st.fixed_dictionaries({"place": st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)}),
     "maintenance": st.fixed_dictionaries({"on": st.booleans()}),
 }
