@@ -11,13 +11,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from envs.laws import crack_threshold, niu_toughness, resisted_diagonal, vickers_diagonal, youngs_modulus
+from simulators.devices.solid import host_moduli
 from simulators.samples import Sample, stream
+from simulators.sintering.rates import ABNORMAL_SIZE
 from simulators.truth import LabTruth
 
 Array = npt.NDArray[np.float64]
@@ -33,10 +35,10 @@ GRAIN_SCATTER = 0.08
 """Relative standard deviation of hardness with a grain's orientation."""
 SURFACE_SCATTER = 0.02
 """The same from what polishing left, of an indent of 30 um; smaller ones feel more of it."""
-ABNORMAL_SOFT, PHASE_SOFT = 0.08, 0.4
-"""How much softer an abnormal grain is, without boundaries in it, and a second phase; shares."""
-ABNORMAL_RATIO, PORE_RATIO, PARTICLE_RATIO = 10.0, 0.5, 0.5
-"""Diameter of abnormal grains, pores and particles of a second phase over that of the grains."""
+PHASE_SOFT = 0.4
+"""How much softer a second phase is, a share."""
+PORE_RATIO, PARTICLE_RATIO = 0.5, 0.5
+"""Diameter of pores and of particles of a second phase over that of the grains."""
 SECTION = 1.27
 """Mean diameter of grains over that of their circles in a section, about."""
 TOUGHNESS_SCATTER = 0.12
@@ -80,16 +82,13 @@ class _Solid:
 
 def press(truth: LabTruth, made: Sample, load: float, n: int, rng: np.random.Generator) -> Impressions:
     """Press n indents with a load in N into fresh places of a sample."""
-    body = made.body
-    additive = str(made.design.process["additive"])
-    mean = truth.hardness(made.design.crystal, additive, body.density, body.grain_size)
+    mean = truth.body_hardness(made.design.crystal, str(made.design.process["additive"]), made.body)
     solid = _solid(truth, made, mean)
     size = float(resisted_diagonal(load, _plateau(mean, solid.resistance), solid.resistance))
     zone = 0.5 * size * np.sqrt(solid.young / solid.hardness) * np.cbrt(_COT)
     volume = 2.0 / 3.0 * np.pi * zone**3
     porosity = _porosity(made, volume, n, rng)
-    hardness = np.array([truth.hardness(made.design.crystal, additive, 1.0 - p, body.grain_size) for p in porosity])
-    hardness *= _inhomogeneity(made, volume, size, n, rng)
+    hardness = _local(truth, made, volume, porosity, rng) * _polish(size, n, rng)
     diagonals = resisted_diagonal(load, _plateau(hardness, solid.resistance), solid.resistance)
     cracks = _cracks(solid, load, diagonals, rng)
     readable = rng.random((4, n)) > _spoiled(solid, made, load, diagonals, porosity)
@@ -97,8 +96,7 @@ def press(truth: LabTruth, made: Sample, load: float, n: int, rng: np.random.Gen
 
 
 def _solid(truth: LabTruth, made: Sample, hardness: float) -> _Solid:
-    crystal = truth.library[made.design.crystal]
-    moduli = truth.moduli(crystal.id)
+    crystal, moduli = truth.crystal(made.design.crystal), host_moduli(truth, made)
     own = stream(truth.seed, "toughness", crystal.id).normal(0.0, 1.0, 2)
     tough = float(niu_toughness(moduli.bulk, moduli.shear, crystal.volume / crystal.n_atoms))
     resistance = stream(truth.seed, "specimen resistance").uniform(*SIZE_EFFECT)
@@ -137,18 +135,25 @@ def _porosity(made: Sample, volume: float, n: int, rng: np.random.Generator) -> 
     return np.clip(_share(made.body.porosity, pieces, n, rng) * uneven, 0.0, 1.0)
 
 
-def _inhomogeneity(made: Sample, volume: float, size: float, n: int, rng: np.random.Generator) -> Array:
-    """Factors of mean 1 on the hardness, by the grains, particles and polish that each indent meets."""
-    body, grain = made.body, SECTION * made.body.grain_size
-    n_grains = max(volume / _sphere(grain), 1.0)
-    abnormal = _share(body.abnormal, volume / _sphere(ABNORMAL_RATIO * grain), n, rng) - body.abnormal
-    phase = _share(body.second_phase, volume / _sphere(PARTICLE_RATIO * grain), n, rng) - body.second_phase
-    # Where an abnormal grain is, the indent lies in one grain.
-    grains = GRAIN_SCATTER * np.sqrt(1.0 / n_grains + np.maximum(abnormal + body.abnormal, 0.0))
-    polish = SURFACE_SCATTER * np.sqrt(30.0 / size)
-    noise = rng.normal(0.0, 1.0, n) * grains + rng.normal(0.0, polish, n)
-    found = (1.0 - ABNORMAL_SOFT * abnormal) * (1.0 - PHASE_SOFT * phase) * (1.0 + noise)
-    return np.asarray(np.maximum(found, 0.2))
+def _local(truth: LabTruth, made: Sample, volume: float, porosity: Array, rng: np.random.Generator) -> Array:
+    """Hardness in GPa that the truth gives to what each indent meets: pores, grains, abnormal grains and particles."""
+    body, grain, n = made.body, SECTION * made.body.grain_size, len(porosity)
+    abnormal = _share(body.abnormal, volume / _sphere(ABNORMAL_SIZE * grain), n, rng)
+    phase = _share(body.second_phase, volume / _sphere(PARTICLE_RATIO * grain), n, rng)
+    crystal, additive = made.design.crystal, str(made.design.process["additive"])
+    level = [
+        truth.body_hardness(crystal, additive, replace(body, density=1.0 - float(p), abnormal=float(a)))
+        for p, a in zip(porosity, abnormal, strict=True)
+    ]
+    # Where an abnormal grain is, the indent lies in few grains, or in one.
+    few = (1.0 - abnormal) * _sphere(grain) + abnormal * _sphere(ABNORMAL_SIZE * grain)
+    orientation = rng.normal(0.0, 1.0, n) * GRAIN_SCATTER * np.sqrt(np.minimum(few / volume, 1.0))
+    # The truth counts the second phase in its mean.
+    return np.asarray(level * (1.0 - PHASE_SOFT * (phase - body.second_phase)) * np.maximum(1.0 + orientation, 0.5))
+
+
+def _polish(size: float, n: int, rng: np.random.Generator) -> Array:
+    return np.asarray(np.maximum(1.0 + rng.normal(0.0, SURFACE_SCATTER * np.sqrt(30.0 / size), n), 0.5))
 
 
 def _cracks(solid: _Solid, load: float, diagonals: Array, rng: np.random.Generator) -> Array:

@@ -6,35 +6,23 @@ and a Poisson ratio that changes with the pores.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 
 from envs.laws import bulk_and_shear, cracked_moduli, poisson_ratio, youngs_modulus
 from envs.moduli import Moduli
+from instruments.device import InfeasibleFault
 from simulators.body import Body
+from simulators.devices.residue_solids import SOLIDS, ResidueSolid
 from simulators.samples import Sample, stream
+from simulators.second_phases import residue
 from simulators.truth import LabTruth
 
 DISC_MM = (13.0, 4.0)
 """Diameter and thickness of a fired disc, on average."""
 DISC_SCATTER = 0.04
 """Relative standard deviation of both from compact to compact: how much powder went into the die."""
-
-AIDS: Mapping[str, tuple[float, Moduli]] = MappingProxyType(
-    {
-        "MgO": (3584.0, Moduli(163.0, 131.0)),
-        "Y2O3": (5030.0, Moduli(149.5, 66.3)),
-        "B4C": (2520.0, Moduli(247.0, 200.0)),
-    }
-)
-"""Density in kg/m3 and moduli of what an additive leaves in the grain boundaries: those of the additive itself.
-
-MgO: Anderson and Andreatch, J. Am. Ceram. Soc. 49, 404 (1966). Y2O3: Palko et al., J. Appl. Phys. 89, 7791 (2001). B4C:
-Gieske, Aselage and Emin, AIP Conf. Proc. 231, 376 (1991).
-"""
 
 CLOSED_PORES, OPEN_PORES = (0.818, 1.65), (0.652, 2.23)
 """Porosity at which no stiffness is left, and exponent, of overlapping round pores and of sintered round particles.
@@ -84,10 +72,8 @@ def disc(truth: LabTruth, made: Sample) -> Disc:
 
 def solid_density(truth: LabTruth, made: Sample) -> float:
     """Density in kg/m3 of the solid between the pores, second phase included."""
-    host = truth.theoretical_density(made.design.crystal)
-    aid = AIDS.get(str(made.design.process["additive"]))
-    share = made.body.second_phase
-    return host if aid is None else (1.0 - share) * host + share * aid[0]
+    host, left, share = truth.theoretical_density(made.design.crystal), _residue(truth, made), made.body.second_phase
+    return host if left is None else (1.0 - share) * host + share * left.density
 
 
 def stiffness(truth: LabTruth, made: Sample) -> Moduli | None:
@@ -112,16 +98,33 @@ def crack_density(body: Body) -> float:
     return 4.0 / np.pi**2 * body.cracks * CRACK_RADIUS_MM
 
 
+def host_moduli(truth: LabTruth, made: Sample) -> Moduli:
+    """True moduli of the compound that a sample is of, dense and pure.
+
+    Raises:
+        InfeasibleFault: no such phase holds together.
+    """
+    found = truth.moduli(made.design.crystal)
+    if found is None:
+        raise InfeasibleFault("no_body", f"sample {made.id} cannot be measured: its phase is not stable")
+    return found
+
+
 def _solid_moduli(truth: LabTruth, made: Sample) -> tuple[float, float]:
     """Mean of Voigt's and Reuss's mixture (Hill, Proc. Phys. Soc. A 65, 349, 1952), GPa."""
-    host = truth.moduli(made.design.crystal)
-    aid = AIDS.get(str(made.design.process["additive"]))
-    f = made.body.second_phase
-    if aid is None or f == 0.0:
+    host = host_moduli(truth, made)
+    left, f = _residue(truth, made), made.body.second_phase
+    if left is None or f == 0.0:
         return host.bulk, host.shear
-    pairs = ((host.bulk, aid[1].bulk), (host.shear, aid[1].shear))
+    pairs = ((host.bulk, left.moduli.bulk), (host.shear, left.moduli.shear))
     bulk, shear = (0.5 * ((1.0 - f) * a + f * b + 1.0 / ((1.0 - f) / a + f / b)) for a, b in pairs)
     return bulk, shear
+
+
+def _residue(truth: LabTruth, made: Sample) -> ResidueSolid | None:
+    """What the additive became; None where there was none."""
+    became = residue(truth.crystal(made.design.crystal), str(made.design.process["additive"]))
+    return SOLIDS.get(became.compound)
 
 
 def _left_by_pores(body: Body, shape: float) -> float:
