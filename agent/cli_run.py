@@ -16,7 +16,10 @@ run_app = typer.Typer(no_args_is_help=True)
 @run_app.command()
 def run(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[LAB.toml]", help="The laboratory's file; none with --virtual.")
+        Path | None,
+        typer.Argument(
+            metavar="[LAB.toml]", help="The laboratory's file; with --virtual one that has a table [virtual], or none."
+        ),
     ] = None,
     virtual: Annotated[
         bool,
@@ -60,6 +63,14 @@ def run(
         typer.Option("--dir", show_default="the user's data directory", help="Directory of the identities."),
     ] = None,
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="With --virtual: 0 takes a free one.")] = 0,
+    instruments: Annotated[
+        str,
+        typer.Option(
+            metavar="ID,ID,...",
+            show_default="furnace-1,sem-1,indenter-1",
+            help="With --virtual: the instruments that there are; see labwright lab list.",
+        ),
+    ] = "",
 ) -> None:
     """Run the agent of a laboratory until it is told to stop; nothing is lost when it is killed."""
     gc.disable()  # until it is up: what a start builds stays, and looking through it would make a restart slow
@@ -70,6 +81,7 @@ def run(
                 file=file, virtual=virtual, live=live, shadow=shadow, dry_run=dry_run, state=state,
                 persons=tuple(person or ()), approve=approve, speed=speed, seed=seed, experiments=experiments,
                 strategy=strategy, identities=directory, http_port=http_port,
+                instruments=tuple(part.strip() for part in instruments.split(",") if part.strip()),
             )
         )  # fmt: skip
     finally:

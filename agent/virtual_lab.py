@@ -232,6 +232,8 @@ async def _run_as_child(orders: VirtualOrders, lifeline: Lifeline) -> None:
         root=orders.root,
         speed=orders.speed,
         instruments=tuple(addresses),
+        fault_rate=orders.fault_rate,
+        fault_seed=orders.fault_seed,
     )
     with lifeline.watched(lambda _order: None):
         await _run(

@@ -15,6 +15,7 @@ from agent.daemon.config import LabConfig
 from agent.daemon.embedded import embedded
 from agent.daemon.house import House
 from agent.daemon.virtual import VirtualLaboratory, virtual_laboratory
+from agent.daemon.virtual_section import VirtualSection
 from envs.errors import ConfigError
 from instruments.address import BrokerAddress
 from instruments.broker import LocalBroker
@@ -108,14 +109,17 @@ def _address(config: LabConfig) -> BrokerAddress:
 async def _virtual(
     house: House, broker: LocalBroker | None, address: BrokerAddress
 ) -> AsyncIterator[VirtualLaboratory]:
-    config = house.config
+    config, virtual = house.config, house.config.virtual or VirtualSection(seed=house.launch.seed)
     async with virtual_laboratory(
         broker.address if broker else lambda _iid: address,
         directory=_directory(config),
         clock=house.clock,
-        seed=house.launch.seed,
+        seed=virtual.seed,
         lab=config.lab.name,
         root=config.lab.root,
+        instruments=virtual.instruments,
+        fault_rate=virtual.fault_rate,
+        fault_seed=virtual.fault_seed,
         on_line=lambda line: _log.info("virtual laboratory", line=line),
     ) as laboratory:
         yield laboratory

@@ -23,6 +23,7 @@ from agent.config import (
 )
 from agent.daemon.config_checks import contradictions, of_tables
 from agent.daemon.credentials import credential, database_url
+from agent.daemon.virtual_section import VIRTUAL_INSTRUMENTS, VirtualSection, with_logins
 from agent.daemon.web_sections import DashboardSection, HttpSection, Port
 from agent.dashboard.notices.settings import NotifySection
 from agent.rules.recipe_config import RecipeTable
@@ -32,7 +33,6 @@ from instruments.address import BrokerAddress
 from instruments.errors import TopicError
 from instruments.topics import Lab
 
-VIRTUAL_INSTRUMENTS = ("furnace-1", "sem-1", "indenter-1")
 FIRING_HOURS = "0.75 + hold + (temperature - 25) / (60 * heating_rate) + (temperature - 25) / 900"
 """What a firing in the virtual furnace takes, h: preparation, ramp, hold, and cooling at 15 K/min."""
 SHADOW = "shadow"
@@ -174,6 +174,7 @@ class LabConfig(Section):
         budgets: of all campaigns together; see ``agent.rules.budgets``.
         hazards: what a proposal warns of; see ``agent.rules.hazards``.
         policy: who approves, where a campaign says nothing else; see ``agent.rules.policy_config``.
+        virtual: which virtual instruments it has; None for a laboratory of real ones.
     """
 
     lab: LabSection
@@ -185,6 +186,7 @@ class LabConfig(Section):
     budgets: Table = Field(default_factory=dict)
     hazards: Table = Field(default_factory=dict)
     policy: Table = Field(default_factory=dict)
+    virtual: VirtualSection | None = None
     campaign: Annotated[tuple[CampaignEntry, ...], BeforeValidator(_tupled)] = ()
     _home: Path = PrivateAttr(default=Path())
     _source: str = PrivateAttr(default="")
@@ -308,7 +310,7 @@ def parse_lab(raw: Mapping[str, Any], *, home: Path = Path(), source: str = "") 
         ConfigError: keys are unknown or values outside their limits; names each key, its value and what is allowed.
     """
     entries = raw.get("campaign")
-    whole = dict(raw)
+    whole = with_logins(raw)
     if isinstance(entries, list):
         whole["campaign"] = [_with_file(entry, home) if isinstance(entry, dict) else entry for entry in entries]
     try:
@@ -338,6 +340,7 @@ def virtual_config(
     http_port: int = 0,
     policy: Mapping[str, Any] | None = None,
     identities: Path | None = None,
+    instruments: Sequence[str] = VIRTUAL_INSTRUMENTS,
 ) -> LabConfig:
     """The laboratory of ``labwright run --virtual``: an embedded broker, and the virtual instruments.
 
@@ -350,9 +353,10 @@ def virtual_config(
         http_port: a free one for 0.
         policy: who approves; people do where it says nothing.
         identities: directory of the keys that its dashboard opens; the machine user's own where it is None.
+        instruments: that it has.
 
     Raises:
-        ConfigError: a name or a campaign is wrong.
+        ConfigError: a name, an instrument or a campaign is wrong.
     """
     tables = [dict(c) for c in campaigns] or [{"id": "ceramics", "name": "hard ceramics", "seed": seed}]
     for table in tables:  # the virtual furnace makes the same sample of the same order
@@ -360,7 +364,8 @@ def virtual_config(
         table["recipe"] = {"repeat_interrupted": True, **costs, **table.get("recipe", {})}
     raw = {
         "lab": {"name": "virtual", "state": str(state.absolute()), "speed": speed},
-        "broker": {"embedded": True, "instruments": list(VIRTUAL_INSTRUMENTS), "people": list(people)},
+        "broker": {"embedded": True, "people": list(people)},
+        "virtual": {"instruments": list(instruments), "seed": seed},
         "http": {"port": http_port},
         "dashboard": {"identities": str(identities.absolute()) if identities else ""},
         "policy": dict(policy or {}),

@@ -32,6 +32,8 @@ def contradictions(config: LabConfig) -> Iterator[ConfigError]:
             database_url(config.lab.database, None)
         except ConfigError as error:
             yield error
+    if config.lab.live and config.virtual is not None:
+        yield ConfigError("lab.live", True, "false where there is a [virtual] table: nothing there is real")
     if config.lab.live and config.lab.speed != 1.0:
         yield ConfigError("lab.speed", config.lab.speed, "1 where live = true: instruments keep people's time")
 

@@ -211,6 +211,8 @@ def _fixed_in_lab(old: LabConfig, new: LabConfig) -> Iterator[ConfigError]:
     for key in _different(old.lab, new.lab):
         if key not in _LAB_MAY:
             yield ConfigError(f"lab.{key}", getattr(new.lab, key), f"{getattr(old.lab, key)!r}, {_RESTART}")
+    if old.virtual != new.virtual:
+        yield ConfigError("virtual", None if new.virtual is None else new.virtual.model_dump(mode="json"), _RESTART)
     for name in ("broker", "http"):
         for key in _different(getattr(old, name), getattr(new, name)):
             yield ConfigError(f"{name}.{key}", _shown(name, key, getattr(getattr(new, name), key)), _RESTART)

@@ -17,6 +17,7 @@ from agent.core.messages import Mode
 from agent.daemon import logs
 from agent.daemon.config import LabConfig, load_lab, virtual_config
 from agent.daemon.house import Launch
+from agent.daemon.virtual_section import VIRTUAL_INSTRUMENTS
 from agent.deciding.place import SignPost
 from agent.identity import IdentityStore, People, Person, default_directory
 from agent.registry import Registry
@@ -45,6 +46,7 @@ class Request:
     strategy: str | None = None
     identities: Path | None = None
     http_port: int = 0
+    instruments: tuple[str, ...] = ()
 
 
 _VIRTUAL = Request()
@@ -65,7 +67,7 @@ def run(request: Request) -> None:
         if not asyncio.run(dry_run(config, console)):
             raise SystemExit(1)
         return
-    if mode == "virtual":
+    if mode == "virtual" and request.file is None:
         _people_of_this_machine(request, config)
     warning = _nobody_decides(config, request)
     if warning and sys.stderr.isatty():
@@ -89,13 +91,22 @@ def choose(request: Request) -> tuple[LabConfig, Mode]:
         UserError: the options contradict each other, or the laboratory's file.
     """
     _no_contradiction(request)
-    if request.virtual:
-        return _virtual(request), "virtual"
     if request.file is None:
+        if request.virtual:
+            return _virtual(request), "virtual"
         raise UserError("which laboratory? Give its file, labwright run LAB.toml, or --virtual for a virtual one")
     config = load_lab(request.file)
+    if request.virtual and config.virtual is None:
+        raise UserError(
+            f"--virtual brings its own laboratory: leave out {request.file}, leave out --virtual, or say by a table "
+            "[virtual] in the file that its instruments are virtual ones"
+        )
+    if request.virtual:
+        return config, "virtual"
     if request.dry_run:
         return config, "dry-run"
+    if config.virtual is not None:
+        raise UserError(f"{request.file} has a table [virtual], so its instruments are virtual ones: add --virtual")
     if not request.live:
         return config.in_shadow(), "shadow"
     if not config.lab.live:
@@ -110,19 +121,18 @@ def _no_contradiction(request: Request) -> None:
     given = [name for name, on in modes.items() if on]
     if len(given) > 1:
         raise UserError(f"{' and '.join(given)}: choose one of them")
-    if request.virtual and request.file is not None:
-        raise UserError(f"--virtual brings its own laboratory: leave out {request.file}, or leave out --virtual")
     if request.approve not in {"people", "auto"}:
         raise UserError(f"--approve {request.approve}: people or auto")
     only = {
         "--state": request.state, "--person": request.persons, "--experiments": request.experiments,
         "--strategy": request.strategy, "--approve": request.approve != _VIRTUAL.approve,
         "--speed": request.speed != _VIRTUAL.speed, "--seed": request.seed, "--dir": request.identities,
-        "--http-port": request.http_port,
+        "--http-port": request.http_port, "--instruments": request.instruments,
     }  # fmt: skip
     wrong = [name for name, value in only.items() if value]
-    if wrong and not request.virtual:
-        raise UserError(f"{', '.join(wrong)}: only with --virtual; a laboratory's file says these itself")
+    if wrong and not (request.virtual and request.file is None):
+        alone = " and no file" if request.virtual else ""
+        raise UserError(f"{', '.join(wrong)}: only with --virtual{alone}; a laboratory's file says these itself")
 
 
 def _virtual(request: Request) -> LabConfig:
@@ -139,6 +149,7 @@ def _virtual(request: Request) -> LabConfig:
         http_port=request.http_port,
         policy=_policy(request),
         identities=request.identities,
+        instruments=request.instruments or VIRTUAL_INSTRUMENTS,
     )
 
 
@@ -184,7 +195,7 @@ def _nobody_decides(config: LabConfig, request: Request) -> str:
     if request.approve != "people" or list(People.from_directory(config.people)):
         return ""
     words = f"there is no public key in {config.people}. Make a key pair with `labwright identity new NAME --role "
-    if request.virtual:
+    if request.virtual and request.file is None:
         return f"{words}approver` and start again, or let a rule decide with --approve auto."
     return f"{words}approver`, then `labwright identity add NAME.public.json --people {config.people}`."
 
@@ -225,7 +236,8 @@ def _up(words: str, warning: str, config: LabConfig, request: Request, console: 
 
 def what_to_type(request: Request, config: LabConfig, sign: SignPost) -> str:
     """The commands by which people on this machine, or anywhere, decide and look."""
-    state = "" if request.virtual and request.state is None else f" --state {shlex.quote(str(config.state))}"
+    usual = request.virtual and request.file is None and request.state is None
+    state = "" if usual else f" --state {shlex.quote(str(config.state))}"
     there = f" {sign.options()}" if sign.broker else state
     return (
         f"See what waits for you: labwright proposals{there}   decide: labwright approve ID{there}   "

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent.daemon.children import Child
-from agent.daemon.config import VIRTUAL_INSTRUMENTS
 from agent.daemon.lab_clock import LabClock
+from agent.daemon.virtual_section import VIRTUAL_INSTRUMENTS
 from instruments.address import BrokerAddress
 from instruments.bulk.fetch import Sources
 
@@ -27,6 +27,8 @@ class VirtualOrders:
         root: first level of all topics.
         speed: seconds of lab time in a real one.
         anchor: of the daemon's clock, as text.
+        fault_rate: share of orders that meet a fault, 0 to 1.
+        fault_seed: of the draws of faults.
     """
 
     addresses: Mapping[str, BrokerAddress]
@@ -36,6 +38,8 @@ class VirtualOrders:
     root: str
     speed: float
     anchor: str
+    fault_rate: float = 0.0
+    fault_seed: int = 0
 
     def to_dict(self) -> dict[str, object]:
         """Plain form, with the passwords; ``from_dict`` is its inverse."""
@@ -47,6 +51,8 @@ class VirtualOrders:
             "root": self.root,
             "speed": self.speed,
             "anchor": self.anchor,
+            "fault_rate": self.fault_rate,
+            "fault_seed": self.fault_seed,
         }
 
     @staticmethod
@@ -66,6 +72,8 @@ class VirtualOrders:
             str(data["root"]),
             float(data["speed"]),
             str(data["anchor"]),
+            float(data["fault_rate"]),
+            int(data["fault_seed"]),
         )
 
 
@@ -93,6 +101,9 @@ async def virtual_laboratory(
     seed: int,
     lab: str,
     root: str = "labwright",
+    instruments: Sequence[str] = VIRTUAL_INSTRUMENTS,
+    fault_rate: float = 0.0,
+    fault_seed: int = 0,
     on_line: Callable[[str], None],
 ) -> AsyncIterator[VirtualLaboratory]:
     """Run the virtual laboratory in a process of its own while the context lasts.
@@ -107,18 +118,23 @@ async def virtual_laboratory(
         seed: of the hidden truth.
         lab: the laboratory's id.
         root: first level of all topics.
+        instruments: ids of those that it has.
+        fault_rate: share of orders that meet a fault, 0 to 1.
+        fault_seed: of the draws of faults.
         on_line: told what the process writes.
 
     Raises:
         ChildError: it could not be started; with what it said.
     """
-    addresses = {iid: address(iid) for iid in VIRTUAL_INSTRUMENTS}
-    orders = VirtualOrders(addresses, seed, directory, lab, root, clock.speed, clock.anchor.to_text())
+    orders = VirtualOrders(
+        {iid: address(iid) for iid in instruments}, seed, directory, lab, root, clock.speed, clock.anchor.to_text(),
+        fault_rate, fault_seed,
+    )  # fmt: skip
     child = Child("the virtual laboratory", "agent.virtual_lab", orders.to_dict(), on_line=on_line)
     told = await child.start()
     try:
-        instruments = tuple(map(str, told["instruments"]))
-        yield VirtualLaboratory(instruments, Sources(directories=[Path(told["images"])]), child)
+        there = tuple(map(str, told["instruments"]))
+        yield VirtualLaboratory(there, Sources(directories=[Path(told["images"])]), child)
     finally:
         await child.stop()
 

@@ -34,7 +34,6 @@ def lab_file(directory: Path, text: str = NOT_LIVE) -> Path:
         ({"virtual": True, "live": True}, "--virtual and --live: choose one"),
         ({"live": True, "shadow": True}, "--live and --shadow: choose one"),
         ({"dry_run": True, "live": True}, "--live and --dry-run: choose one"),
-        ({"virtual": True, "file": Path("LAB.toml")}, "brings its own laboratory"),
         ({"file": Path("LAB.toml"), "state": Path("elsewhere")}, "--state: only with --virtual"),
         ({"file": Path("LAB.toml"), "persons": ("anna",)}, "--person: only with --virtual"),
         ({"file": Path("LAB.toml"), "experiments": 3, "strategy": "random"}, "--experiments, --strategy: only with"),
@@ -45,6 +44,35 @@ def lab_file(directory: Path, text: str = NOT_LIVE) -> Path:
 def test_options_that_contradict_each_other(options: dict[str, object], words: str) -> None:
     with pytest.raises(UserError, match=words):
         choose(Request(**options))  # type: ignore[arg-type]
+
+
+def test_a_file_says_itself_whether_its_instruments_are_virtual(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="brings its own laboratory"):
+        choose(Request(file=lab_file(tmp_path), virtual=True))
+    text = f'{NOT_LIVE}[virtual]\ninstruments = ["furnace-1", "balance-1"]\nseed = 5\n'
+    config, mode = choose(Request(file=lab_file(tmp_path, text), virtual=True))
+    assert mode == "virtual"
+    assert config.virtual is not None
+    assert (config.virtual.instruments, config.virtual.seed) == (("furnace-1", "balance-1"), 5)
+    assert config.broker.instruments == ("furnace-1", "balance-1")
+    assert choose(Request(file=lab_file(tmp_path, text), dry_run=True))[1] == "dry-run"
+    with pytest.raises(UserError, match="add --virtual"):
+        choose(Request(file=lab_file(tmp_path, text)))
+    with pytest.raises(UserError, match="--seed: only with --virtual and no file"):
+        choose(Request(file=lab_file(tmp_path, text), virtual=True, seed=3))
+    with pytest.raises(ConfigError, match="nothing there is real"):
+        choose(Request(file=lab_file(tmp_path, text.replace("[broker]", "live = true\n[broker]")), virtual=True))
+    with pytest.raises(ConfigError, match="oven-9"):
+        choose(Request(file=lab_file(tmp_path, text.replace("balance-1", "oven-9")), virtual=True))
+
+
+def test_a_virtual_laboratory_without_a_file_has_the_instruments_that_are_wanted(tmp_path: Path) -> None:
+    wanted = ("furnace-1", "sem-1", "indenter-1", "balance-1")
+    config, _ = choose(Request(virtual=True, state=tmp_path, identities=tmp_path, instruments=wanted))
+    assert config.virtual is not None
+    assert config.virtual.instruments == config.broker.instruments == wanted
+    usual, _ = choose(Request(virtual=True, state=tmp_path, identities=tmp_path))
+    assert usual.broker.instruments == ("furnace-1", "sem-1", "indenter-1")
 
 
 @pytest.mark.parametrize(
