@@ -66,6 +66,16 @@ def _whole_number(text: str) -> int:
         raise typer.BadParameter(f"{text!r} is not a whole number") from error
 
 
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a number from 0 to 1") from error
+    if not 0.0 <= share <= 1.0:
+        raise typer.BadParameter(f"{text} is not a number from 0 to 1")
+    return share
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -129,6 +139,15 @@ def simulate(
     compare: Annotated[
         Comparison, typer.Option(help="Spend the same budget at random too, for comparison.")
     ] = Comparison.RANDOM,
+    fault_rate: Annotated[
+        float | None,
+        typer.Option(
+            parser=_share,
+            metavar="SHARE",
+            show_default="0",
+            help="Share of orders that meet a fault of real life, 0 to 1: lost, late, doubled, forgotten, spoiled, ...",
+        ),
+    ] = None,
     reveal: Annotated[
         bool,
         typer.Option(
@@ -156,6 +175,7 @@ def simulate(
             cert=cert,
             key=key,
             reveal=reveal,
+            fault_rate=fault_rate,
         )
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -97,6 +97,18 @@ class RecipeSection(Section):
     max_tries: Annotated[int, Field(ge=1, le=10)] = 3
 
 
+class FaultsSection(Section):
+    """Faults of the virtual laboratory.
+
+    ``rate`` is the share of orders that meet one; ``kinds`` those that it may be, all where none is named; ``seed``
+    that of the draws, the campaign's where none is given.
+    """
+
+    rate: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    kinds: list[str] = Field(default_factory=list)
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+
+
 class CampaignConfig(Section):
     """All of a campaign's settings; ``space`` and ``objective`` are read by the problem itself."""
 
@@ -104,13 +116,15 @@ class CampaignConfig(Section):
     recipe: RecipeSection = RecipeSection()
     space: dict[str, Any] = Field(default_factory=lambda: {"preset": "flagship"})
     objective: dict[str, Any] = Field(default_factory=FLAGSHIP.to_dict)
+    faults: FaultsSection = FaultsSection()
 
 
-def load_config(path: Path | None, **overrides: object) -> CampaignConfig:
+def load_config(path: Path | None, *, fault_rate: float | None = None, **overrides: object) -> CampaignConfig:
     """Read a configuration file, or take the defaults, and put the command line's values over it.
 
     Args:
         path: a TOML file, or ``None``.
+        fault_rate: ``rate`` of the ``[faults]`` table; ``None`` leaves it as it is.
         overrides: values of the ``[campaign]`` table; ``None`` leaves a value as it is.
 
     Raises:
@@ -118,13 +132,20 @@ def load_config(path: Path | None, **overrides: object) -> CampaignConfig:
         ConfigError: a key is unknown or a value outside its limits.
     """
     raw = {} if path is None else read_toml(path)
-    given = {k: v for k, v in overrides.items() if v is not None}
-    if given:
-        table = raw.get("campaign", {})
-        if not isinstance(table, dict):
-            raise ConfigError("campaign", table, "a table: [campaign]", source=str(path))
-        raw = {**raw, "campaign": {**table, **given}}
+    raw = _over(raw, "campaign", overrides, path)
+    raw = _over(raw, "faults", {"rate": fault_rate}, path)
     return parse_config(raw, source=str(path or ""))
+
+
+def _over(raw: dict[str, Any], name: str, values: Mapping[str, object], path: Path | None) -> dict[str, Any]:
+    """The tables of a file with some values over those of one of them."""
+    given = {k: v for k, v in values.items() if v is not None}
+    table = raw.get(name, {})
+    if not given:
+        return raw
+    if not isinstance(table, dict):
+        raise ConfigError(name, table, f"a table: [{name}]", source=str(path))
+    return {**raw, name: {**table, **given}}
 
 
 def parse_config(raw: dict[str, Any], *, source: str = "") -> CampaignConfig:

@@ -56,6 +56,7 @@ class Request:
     cert: Path | None = None
     key: Path | None = None
     reveal: bool = False
+    fault_rate: float | None = None
 
 
 def simulate(request: Request) -> None:
@@ -64,14 +65,17 @@ def simulate(request: Request) -> None:
     config, directory = _start_or_resume(request)
     problem = build_problem(config, source=str(request.config or ""))
     broker = _broker(request)
+    _check_faults(config, broker)
     if isinstance(broker, RemoteBroker):
         asyncio.run(check_broker(broker))
     if request.resume is None:
         prepare_directory(directory)
     console = Console(stderr=request.as_json)
     strategy = config.campaign.strategy
+    faulty = f" · fault rate {config.faults.rate:g}" if config.faults.rate else ""
     console.print(
-        f"[bold]{config.campaign.name}[/] · strategy {strategy} · seed {config.campaign.seed} · record in {directory}"
+        f"[bold]{config.campaign.name}[/] · strategy {strategy} · seed {config.campaign.seed}{faulty} "
+        f"· record in {directory}"
     )
     if isinstance(broker, RemoteBroker):
         console.print(f"Watch it with: {watching(broker.address, broker.topics.everything)}", soft_wrap=True)
@@ -111,6 +115,7 @@ def _start_or_resume(request: Request) -> tuple[CampaignConfig, Path]:
             batch=request.batch,
             seed=request.seed,
             strategy=request.strategy,
+            fault_rate=request.fault_rate,
         )
         return config, request.out or fresh_directory()
     fixed = {
@@ -118,6 +123,7 @@ def _start_or_resume(request: Request) -> tuple[CampaignConfig, Path]:
         "--batch": request.batch,
         "--seed": request.seed,
         "--strategy": request.strategy,
+        "--fault-rate": request.fault_rate,
         "--config": request.config,
         "--out": request.out,
     }
@@ -125,6 +131,19 @@ def _start_or_resume(request: Request) -> tuple[CampaignConfig, Path]:
     if given:
         raise UserError(f"--resume continues a campaign as it was started: leave out {', '.join(given)}")
     return stored_config(request.resume), request.resume
+
+
+def _check_faults(config: CampaignConfig, broker: Broker) -> None:
+    """Faults are waited out in a time that costs none, and at a broker there is no such time.
+
+    Raises:
+        UserError: when there are to be faults at a broker.
+    """
+    if config.faults.rate > 0.0 and broker != "none":
+        raise UserError(
+            "--fault-rate goes without --broker: at a broker every fault would be waited out for minutes; to try an "
+            "agent of your own against faults put the instruments there with labwright lab run --fault-rate"
+        )
 
 
 def _broker(request: Request) -> Broker:
@@ -227,6 +246,8 @@ def _table(result: CampaignResult, random: CampaignResult | None) -> Table:
         "experiments": [_outcomes(r) for r in columns],
         "simulated time": [f"{r.simulated_days:.1f} days" for r in columns],
     }
+    if any(r.faults for r in columns):
+        rows["faults"] = [_faults(r) for r in columns]
     for name, cells in rows.items():
         table.add_row(name, *cells)
     return table
@@ -241,6 +262,14 @@ def _measured(result: CampaignResult) -> str:
     if result.best is None or result.best_std is None:
         return "nothing measured"
     return f"{result.best:.1f} ± {result.best_std:.1f} {UNIT}"
+
+
+def _faults(result: CampaignResult) -> str:
+    injected = (result.faults or {}).get("injected")
+    if not isinstance(injected, dict) or not injected:
+        return "none"
+    kinds = "\n".join(f"{n} {kind.replace('_', ' ')}" for kind, n in injected.items())
+    return f"{sum(injected.values())} in all\n{kinds}"
 
 
 def _outcomes(result: CampaignResult) -> str:

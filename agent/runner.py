@@ -58,6 +58,12 @@ class Straight:
     def __init__(self, spend: Callable[[float], None]) -> None:
         self._spend = spend
 
+    def wakes(self, wake: Callable[[], None]) -> None:
+        """It waits for nothing that somebody would have to be woken for."""
+
+    async def close(self) -> None:
+        """It leaves nothing behind."""
+
     async def mend(self, error: JournalError) -> None:
         """Not here: free space, and resume."""
         raise error

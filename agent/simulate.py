@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -19,16 +22,25 @@ from agent.events.base import CAMPAIGN
 from agent.history import best
 from agent.imaging import CampaignImageReader
 from agent.inline import InlineMinds
-from agent.jobs import Jobs
+from agent.jobs import VALIDITY, Jobs
 from agent.journal import FILE, Journal, has_begun
 from agent.planning import Offline, Planning
 from agent.record import ARTEFACTS, COMPARISON
 from agent.runner import Runner, Straight
+from agent.stand_in import StandIn
 from agent.store import ArtefactStore
-from agent.wiring import START, Broker, Problem, VirtualLaboratory
+from agent.wiring import (
+    START,
+    Broker,
+    Problem,
+    VirtualLaboratory,
+    campaign_faults,
+    run_virtually,
+    virtual_time,
+)
 from agent.world import world_of
 from envs.errors import JournalError, UserError
-from instruments.clock import SimClock
+from instruments.clock import Clock, SimClock
 from surrogates.micrograph_reader import MicrographReader
 
 
@@ -45,6 +57,7 @@ class CampaignResult:
         formula: its compound.
         simulated_days: laboratory time.
         outcomes: number of experiments by outcome.
+        faults: their rate, and how many were injected by kind; ``None`` where the campaign had none.
     """
 
     experiments: int
@@ -55,10 +68,11 @@ class CampaignResult:
     formula: str
     simulated_days: float
     outcomes: dict[str, int]
+    faults: dict[str, object] | None = None
 
     def to_dict(self) -> dict[str, object]:
-        """Plain form for JSON."""
-        return asdict(self)
+        """Plain form for JSON; of faults only where there were to be some."""
+        return {k: v for k, v in asdict(self).items() if k != "faults" or v is not None}
 
 
 def prepare_directory(directory: Path) -> None:
@@ -122,34 +136,73 @@ def run_campaign(
     torch.set_num_threads(1)
     with threadpool_limits(1), Journal(directory, write=True) as journal:
         past = journal.read()
-        clock = SimClock(past[-1].at if past else START)
+        start = past[-1].at if past else START
         _same_space(past[0].event if past else None, problem, directory)
-        laboratory = VirtualLaboratory(problem, directory / "laboratory", clock, len(past), broker)
+        faults = campaign_faults(problem, directory)
+        time = Time.without_faults(start) if faults is None else Time.with_faults(start)
+        laboratory = VirtualLaboratory(problem, directory / "laboratory", time.clock, len(past), broker, faults)
         store = ArtefactStore(directory / ARTEFACTS)
-        desk = Desk(journal, core.LabRules({CAMPAIGN: problem.rules}), clock, [observer])
+        desk = Desk(journal, core.LabRules({CAMPAIGN: problem.rules}), time.clock, [observer])
         # Before the laboratory is waited for: who stops it from here on can continue it.
         desk.tell(_created(problem, strategy))
-        asyncio.run(_run(problem, strategy, desk, laboratory, store, clock))
-        return _result(desk.state, problem, (clock.now() - START).total_seconds() / 86_400)
+        time.run(_run(problem, strategy, desk, laboratory, store, time))
+        result = _result(desk.state, problem, (time.clock.now() - START).total_seconds() / 86_400)
+        return result if faults is None else replace(result, faults=faults.to_dict())
+
+
+@dataclass(frozen=True)
+class Time:
+    """How time passes in a campaign.
+
+    Args:
+        clock: the laboratory's.
+        run: runs its loop.
+        conduct: what is done about failures.
+        validity: of an order, in lab time.
+        judge: whether an instrument that is away, or in trouble, is ordered from all the same.
+    """
+
+    clock: Clock
+    run: Callable[[Coroutine[Any, Any, None]], None]
+    conduct: Straight
+    validity: timedelta = VALIDITY
+    judge: bool = False
+
+    @staticmethod
+    def without_faults(start: datetime) -> Time:
+        """Jobs are done at once, and the clock is moved on by what they would have taken: nothing is waited for."""
+        clock = SimClock(start)
+        return Time(clock, asyncio.run, Straight(clock.advance))
+
+    @staticmethod
+    def with_faults(start: datetime) -> Time:
+        """Jobs last, and whoever waits for something waits in virtual time; a policy stands in for a person."""
+        clock = virtual_time(start)
+        conduct = StandIn(clock)
+        return Time(clock, lambda work: run_virtually(work, clock), conduct, VALIDITY * clock.speed, judge=True)
 
 
 async def _run(
-    problem: Problem, strategy: str, desk: Desk, laboratory: VirtualLaboratory, store: ArtefactStore, clock: SimClock
+    problem: Problem, strategy: str, desk: Desk, laboratory: VirtualLaboratory, store: ArtefactStore, time: Time
 ) -> None:
     reader = CampaignImageReader(store, MicrographReader.load)
     minds = InlineMinds(problem.planner(strategy), problem.space.library, reader)
     async with laboratory.connected() as client:
         runner = Runner(
             desk,
-            Jobs(client, store=store, sources=laboratory.sources, clock=clock),
+            Jobs(client, store=store, sources=laboratory.sources, clock=time.clock, validity=time.validity),
             Planning(desk, minds, store, Offline()),
             minds,
             store=store,
             ids=laboratory.ids,
-            world=lambda: world_of(client, laboratory.instruments, judge=False),
-            conduct=Straight(clock.advance),
+            world=lambda: world_of(client, laboratory.instruments, judge=time.judge),
+            conduct=time.conduct,
         )
-        await runner.run(lambda state: state.campaigns[CAMPAIGN].phase != "running")
+        try:
+            time.conduct.wakes(runner.wake)
+            await runner.run(lambda state: state.campaigns[CAMPAIGN].phase != "running")
+        finally:
+            await time.conduct.close()
 
 
 def _created(problem: Problem, strategy: str) -> ev.CampaignCreated:
@@ -169,6 +222,8 @@ def compare_with_random(problem: Problem, directory: Path, observer: Observer) -
 def _config_of(problem: Problem, strategy: str) -> dict[str, object]:
     config = problem.config.model_dump(mode="json")
     config["campaign"]["strategy"] = strategy
+    if not problem.config.faults.rate:
+        del config["faults"]
     return dict(config)
 
 
@@ -194,7 +249,9 @@ def ended_campaign(problem: Problem, directory: Path) -> CampaignResult | None:
         campaign = desk.state.campaigns.get(CAMPAIGN)
         if campaign is None or campaign.phase == "running":
             return None
-        return _result(desk.state, problem, (clock.now() - START).total_seconds() / 86_400)
+        found = _result(desk.state, problem, (clock.now() - START).total_seconds() / 86_400)
+        faults = campaign_faults(problem, directory)
+        return found if faults is None else replace(found, faults=faults.to_dict())
 
 
 def _result(state: core.LabState, problem: Problem, days: float) -> CampaignResult:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ from envs.objective import FLAGSHIP, Objective
 from envs.space import DesignSpace
 from instruments.bulk.fetch import Sources
 from instruments.client import InstrumentClient
-from instruments.clock import Clock, SimClock, wait_forever
+from instruments.clock import Clock, wait_forever
 from instruments.ids import Ids, SeededIds, SystemIds
 from instruments.topics import Lab
 from instruments.transport import Transport
@@ -39,6 +39,8 @@ from surrogates.datasets import elastic
 if TYPE_CHECKING:
     # Checking a campaign file takes no model: torch is loaded by what needs it.
     from agent.planner import Planner
+    from simulators.faulting.virtual_time import VirtualTime
+    from simulators.faults import Faults
     from simulators.lab import Entry, VirtualLab
     from surrogates.design_features import DesignFeatures
     from surrogates.micrograph_fields import LabelledField
@@ -48,6 +50,9 @@ Broker = Literal["none", "embedded"] | RemoteBroker
 AGENT = "agent"
 LAB = "virtual"
 """Name of the virtual laboratory in the topics, where nobody chooses another."""
+FAULTY_SPEED = 60.0
+"""Seconds of lab time in one that is waited for in a campaign with faults: a firing of hours is eight minutes of beats
+and questions, and a message that is sent again after 5 s costs the laboratory five minutes."""
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """When every simulated campaign begins."""
 
@@ -96,15 +101,24 @@ def build_problem(config: CampaignConfig, *, source: str = "") -> Problem:
     """Check a configuration against the virtual laboratory and build its design space.
 
     Raises:
-        ConfigError: the space or the objective is wrong, or asks for what the virtual laboratory cannot do.
+        ConfigError: the space, the objective or a kind of fault is wrong, or asks for what the virtual laboratory
+            cannot do.
     """
     _check_objective(config, source)
+    _check_faults(config, source)
     space = DesignSpace.from_config(config.space, source=source)
     _check_against_furnace(space, source)
     campaign, recipe = config.campaign, config.recipe
     settings = RecipeSettings(recipe.indent_load, recipe.n_indents, recipe.max_images, recipe.max_tries)
     rules = CampaignRules(campaign.experiments, campaign.batch, campaign.initial, flagship(settings), space.factors)
     return Problem(config, space, rules)
+
+
+def _check_faults(config: CampaignConfig, source: str) -> None:
+    from simulators.faulting.kinds import KINDS
+
+    if unknown := [kind for kind in config.faults.kinds if kind not in set(KINDS)]:
+        raise ConfigError("faults.kinds", ", ".join(unknown), f"some of {', '.join(KINDS)}", source=source)
 
 
 def _check_objective(config: CampaignConfig, source: str) -> None:
@@ -153,21 +167,32 @@ class VirtualLaboratory:
         clock: simulated.
         n_past: number of events already in the journal: ids of a resumed run differ from those it used before.
         broker: where the instruments meet their client.
+        faults: what goes wrong; then jobs last, and the clock is one of ``virtual_time``.
     """
 
-    def __init__(self, problem: Problem, directory: Path, clock: SimClock, n_past: int, broker: Broker) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        directory: Path,
+        clock: Clock,
+        n_past: int,
+        broker: Broker,
+        faults: Faults | None = None,
+    ) -> None:
         from simulators.lab import VirtualLab
 
         seed = problem.config.campaign.seed
         self._clock = clock
         self._broker = broker
+        self._faulty = faults is not None
         remote = isinstance(broker, RemoteBroker)
         # A broker of others remembers an earlier campaign of this seed: its boots and jobs must not be taken for ours.
         self.ids: Ids = SystemIds() if remote else SeededIds(clock, random.Random(f"{seed}/{n_past}"))
         self._name = broker.lab if isinstance(broker, RemoteBroker) else LAB
         self._lab = VirtualLab(
-            seed, problem.library, elastic.load(), directory=directory, clock=clock, ids=self.ids, lab=self._name
-        )
+            seed, problem.library, elastic.load(), directory=directory, clock=clock, ids=self.ids, lab=self._name,
+            speed=FAULTY_SPEED if self._faulty else 0.0, faults=faults,
+        )  # fmt: skip
 
     @property
     def sources(self) -> Sources:
@@ -188,7 +213,8 @@ class VirtualLaboratory:
 
         with ExitStack() as stack:
             connect = self._connections(stack, INSTRUMENTS)
-            sleeper = wait_forever if self._broker == "none" else asyncio.sleep
+            # Where nothing is lost nothing is waited for; with faults it is, in a time that costs none.
+            sleeper = wait_forever if self._broker == "none" and not self._faulty else asyncio.sleep
             client = InstrumentClient(
                 connect(AGENT), lab=self._name, agent=AGENT, clock=self._clock, ids=self.ids, sleeper=sleeper,
                 judge_clocks=False,
@@ -197,10 +223,24 @@ class VirtualLaboratory:
                 await self._lab.start(connect)
                 await client.start()
                 await client.wait_for(INSTRUMENTS)
-                yield client
+                async with self._beating():
+                    yield client
             finally:
                 await client.close()
                 await self._lab.close()
+
+    @asynccontextmanager
+    async def _beating(self) -> AsyncIterator[None]:
+        """Have the instruments beat where time passes: by their beats one that is away is known."""
+        if not self._faulty:
+            yield
+            return
+        beats = asyncio.create_task(self._lab.run(), name="beats")
+        try:
+            yield
+        finally:
+            beats.cancel()
+            await asyncio.gather(beats, return_exceptions=True)
 
     def _connections(self, stack: ExitStack, iids: tuple[str, ...]) -> Callable[[str], Transport]:
         """Gives each instrument, and the agent, a connection."""
@@ -218,6 +258,35 @@ class VirtualLaboratory:
         access = Access.new(Lab(ROOT, self._name), agents=(AGENT,), instruments=iids)
         broker = stack.enter_context(local_broker(access))
         return lambda name: MqttTransport(broker.address(name), client_id=name)
+
+
+def campaign_faults(problem: Problem, directory: Path) -> Faults | None:
+    """The faults of a campaign, counted in its directory; None where it is to have none.
+
+    Raises:
+        ConfigError: a kind of fault is unknown.
+        JournalError: the count cannot be read.
+    """
+    from simulators.faults import KINDS, Faults
+
+    wanted = problem.config.faults
+    seed = problem.config.campaign.seed if wanted.seed is None else wanted.seed
+    kinds = wanted.kinds or KINDS
+    return Faults(wanted.rate, seed, kinds=kinds, directory=directory) if wanted.rate > 0.0 else None
+
+
+def virtual_time(start: datetime) -> VirtualTime:
+    """The clock of a campaign with faults: it moves while ``run_virtually`` waits."""
+    from simulators.faulting.virtual_time import VirtualTime
+
+    return VirtualTime(start, FAULTY_SPEED)
+
+
+def run_virtually(work: Coroutine[Any, Any, None], time: VirtualTime) -> None:
+    """Like ``asyncio.run``, but what is waited for costs no real time."""
+    from simulators.faulting.virtual_time import run
+
+    run(work, time)
 
 
 async def check_broker(broker: RemoteBroker) -> None:

@@ -33,6 +33,7 @@ from agent.core.messages import (
     ReadImage,
     RequestArrived,
     SendOrder,
+    Settled,
     Tick,
     World,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "ReadImage",
     "RequestArrived",
     "SendOrder",
+    "Settled",
     "Tick",
     "World",
     "decide",

@@ -18,6 +18,7 @@ from agent.core.messages import (
     Message,
     Planned,
     RequestArrived,
+    Settled,
     Tick,
 )
 from agent.core.state import LabRules, LabState
@@ -76,6 +77,7 @@ _WORK: dict[type, _Part] = {
     ev.ImageRead: lambda state, message, rules, _now: experimenting.on_image_read(state, message, rules),
     Holding: lambda state, message, _rules, _now: experimenting.on_holding(state, message),
     Lost: lambda state, message, _rules, _now: experimenting.on_lost(state, message),
+    Settled: lambda state, message, rules, _now: experimenting.on_settled(state, message, rules),
     ev.PlanFailed: lambda state, message, _rules, _now: proposing.on_plan_failed(state, message),
     ev.CampaignChanged: lambda state, message, rules, _now: proposing.on_changed(state, message, rules),
 }

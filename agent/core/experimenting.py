@@ -8,15 +8,18 @@ from typing import Literal
 
 from agent import events as ev
 from agent.core.evolving import kept_of
-from agent.core.messages import Decided, Dispatching, Effect, Holding, Lost, SendOrder
+from agent.core.messages import Decided, Dispatching, Effect, Holding, Lost, SendOrder, Settled
 from agent.core.state import CampaignState, ExperimentState, LabRules, LabState
 from agent.core.till import Till
 from agent.events.base import Stored
 from agent.rules.recipe import PIXEL_SIZE, Recipe, Step
 from instruments.messages import Quantity
+from instruments.units import UnitError, convert
 
 MAX_INTERRUPTIONS = 30
 """Restarts of an instrument amid one order before the order is given up: people stop campaigns, faults stop orders."""
+WRONG_UNIT = "wrong_unit"
+"""Error code of a result that cannot be told in the record's unit."""
 ORDERING = {"live", "virtual"}
 """Modes in which orders reach instruments."""
 
@@ -124,6 +127,20 @@ def on_lost(state: LabState, message: Lost) -> Decided:
     return Decided([needed], [Effect("campaign", experiment.campaign)])
 
 
+def on_settled(state: LabState, message: Settled, rules: LabRules) -> Decided:
+    """A policy says what becomes of a lost order, where there are no people to say it."""
+    experiment = state.experiments.get(message.experiment)
+    if experiment is None or experiment.job != message.job or not experiment.lost or rules.people is not None:
+        return Decided()
+    reconciled = ev.Reconciled(
+        experiment=experiment.id, job=experiment.job, verdict=message.verdict, by=message.by, reason=message.reason
+    )
+    caused: list[ev.Event] = [reconciled]
+    if message.verdict == "aborted":
+        caused += abort(state, experiment, f"given up by {message.by}: {message.reason}", rules)
+    return Decided(caused, [Effect("campaign", experiment.campaign)])
+
+
 def on_step_accepted(state: LabState, message: ev.StepAccepted) -> Decided:
     """An instrument confirmed an order."""
     experiment = state.experiments.get(message.experiment)
@@ -180,12 +197,14 @@ def _succeeded(
     if missing:
         reason = f"job {message.job} succeeded without {missing}: check the {step.capability}'s driver"
         return _ending(state, [message], _end(experiment, "aborted", reason), rules)
-    found, kept = _found(step, message.values), _kept(step, message.values)
+    try:
+        found, kept = _found(step, message.values), _kept(step, message.values)
+    except UnitError as error:
+        return _unusable(state, experiment, message, step, f"job {message.job}: {error}", rules)
     for name, (value, std) in found.items():
         if value <= 0 or std <= 0:
-            unit = message.values[step.measures[name]]
-            of = unit.get("unit", "") if isinstance(unit, dict) else ""
-            reason = f"{name} {value} +- {std} {of} is no measurement: check the {step.capability}'s calibration"
+            told = f"{name} {value} +- {std} {_unit_of(step, message, name)}"
+            reason = f"{told} is no measurement: check the {step.capability}'s calibration"
             return _ending(state, [message], _end(experiment, "invalid_measurement", reason), rules)
     then = "read" if step.reads else recipe.after(step.name)
     ended = message.model_copy(update={"then": then, "reads": step.reads, "kept": kept, "found": found})
@@ -204,12 +223,31 @@ def _missing(step: Step, message: ev.StepEnded) -> str:
     return ""
 
 
+def _unit_of(step: Step, message: ev.StepEnded, name: str) -> str:
+    value = message.values[step.measures[name]]
+    return step.units.get(name) or (str(value.get("unit", "")) if isinstance(value, dict) else "")
+
+
+def _unusable(
+    state: LabState, experiment: ExperimentState, message: ev.StepEnded, step: Step, reason: str, rules: LabRules
+) -> Decided:
+    """What cannot be told in the record's unit is no measurement: it is made again, where that harms nothing."""
+    advice = f"{reason}: check the {step.capability}'s driver"
+    failed = message.model_copy(
+        update={"state": "failed", "error_kind": "retryable", "error_code": WRONG_UNIT, "error": advice}
+    )
+    if step.repeatable and not step.process and _may_try_again(experiment, failed, step):
+        return Decided([failed], [Effect("campaign", experiment.campaign)])
+    return _ending(state, [failed], _end(experiment, "invalid_measurement", advice), rules)
+
+
 def _found(step: Step, values: Stored) -> dict[str, ev.Reading]:
     found: dict[str, ev.Reading] = {}
     for name, result in step.measures.items():
         value = values[result]
         if isinstance(value, dict):
-            found[name] = (float(str(value["value"])), float(str(value.get("std") or 0.0)))
+            number, std, _ = _told_in(step.units.get(name, ""), value)
+            found[name] = (number, std)
     return found
 
 
@@ -218,8 +256,22 @@ def _kept(step: Step, values: Stored) -> Stored:
     for name, keep in step.keep.items():
         value = values[keep.result]
         if isinstance(value, dict):
-            kept[name] = {"value": keep.bounded(float(str(value["value"]))), "unit": value["unit"]}
+            number, _, unit = _told_in(keep.unit, value)
+            kept[name] = {"value": keep.bounded(number), "unit": unit}
     return kept
+
+
+def _told_in(wanted: str, value: Mapping[str, object]) -> tuple[float, float, str]:
+    """A stored quantity with its standard uncertainty, in the unit that is wanted; in its own where none is.
+
+    Raises:
+        UnitError: it is a quantity of something else.
+    """
+    number, std, unit = float(str(value["value"])), float(str(value.get("std") or 0.0)), str(value["unit"])
+    if not wanted or unit == wanted:
+        return number, std, unit
+    told = convert(number, unit, wanted)
+    return told, abs(convert(number + std, unit, wanted) - told), wanted
 
 
 def on_image_read(state: LabState, message: ev.ImageRead, rules: LabRules) -> Decided:
@@ -304,5 +356,5 @@ def abort(state: LabState, experiment: ExperimentState, reason: str, rules: LabR
 
 __all__ = [
     "MAX_INTERRUPTIONS", "abort", "after_end", "hindrance", "may_order", "on_dispatching", "on_holding",
-    "on_image_read", "on_lost", "on_step_accepted", "on_step_ended",
+    "on_image_read", "on_lost", "on_settled", "on_step_accepted", "on_step_ended",
 ]  # fmt: skip

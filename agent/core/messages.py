@@ -130,6 +130,25 @@ class Lost:
 
 
 @dataclass(frozen=True)
+class Settled:
+    """What becomes of a lost job, said by a policy where there are no people: not where anybody may decide.
+
+    Args:
+        experiment: whose.
+        job: that is lost.
+        verdict: order it ``again`` under a new id, or end the experiment as ``aborted``.
+        by: name of the policy.
+        reason: why, for people.
+    """
+
+    experiment: str
+    job: str
+    verdict: Literal["again", "aborted"]
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Tick:
     """Time went by.
 
@@ -160,6 +179,7 @@ Message = (
     | Dispatching
     | Holding
     | Lost
+    | Settled
     | Tick
 )
 

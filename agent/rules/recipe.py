@@ -17,6 +17,7 @@ from types import MappingProxyType
 from envs.design import Design
 from envs.errors import UserError
 from envs.factors import Factor
+from envs.objective import FLAGSHIP
 from instruments.messages import Quantity, Value
 
 PIXEL_SIZE = "pixel_size"
@@ -96,6 +97,7 @@ class Step:
         process: whether every factor of the design's process is a parameter too.
         keep: what later steps take, by the name that they use.
         measures: what the experiment is for: property to name in the result.
+        units: UCUM units in which those are recorded, by property; what has none here is recorded as it comes.
         reads: artefact that the network reads; empty where it reads none.
         max_tries: as in ``RecipeSettings``.
         max_images: likewise.
@@ -114,9 +116,10 @@ class Step:
     max_tries: int = 3
     max_images: int = 4
     repeatable: bool = True
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("parameters", "keep", "measures"):
+        for name in ("parameters", "keep", "measures", "units"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
 
@@ -277,6 +280,9 @@ def flagship(settings: RecipeSettings, *, repeatable: bool = True) -> Recipe:
                 "image", "sem", "acquire", image, reads="image", max_tries=tries, max_images=settings.max_images,
                 keep={},
             ),
-            Step("indent", "indenter", "indent", load, measures={"hardness": "hardness"}, max_tries=tries),
+            Step(
+                "indent", "indenter", "indent", load, measures={"hardness": "hardness"},
+                units={FLAGSHIP.name: FLAGSHIP.unit}, max_tries=tries,
+            ),
         )
     )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
@@ -112,7 +113,7 @@ class RecipeTable(RecipeSection):
                 if name in self.model_fields_set:
                     allowed = "left out where the recipe has steps of its own: write it into a step's parameters"
                     raise ConfigError(f"{key}.{name}", getattr(self, name), allowed, source=source)
-            recipe = self._recipe(factors, crystals, key, source)
+            recipe = _in_units(self._recipe(factors, crystals, key, source), objective)
         _check_objective(recipe, objective, key, source)
         costs = {name: dict(cost) for name, cost in self.cost.items()}
         for step in self.steps:
@@ -240,6 +241,16 @@ def _keep(name: str, value: object, place: _Place) -> Keep:
     if fault := unit_fault(section.unit):
         raise place.error(f"keep.{name}.unit", section.unit, fault)
     return Keep(section.result, low, high, section.unit)
+
+
+def _in_units(recipe: Recipe, objective: Objective) -> Recipe:
+    """The objective is recorded in its own unit, whatever unit an instrument gives it in."""
+    return Recipe(
+        tuple(
+            replace(step, units={objective.name: objective.unit}) if objective.name in step.measures else step
+            for step in recipe.steps
+        )
+    )
 
 
 def _check_objective(recipe: Recipe, objective: Objective, key: str, source: str) -> None:
