@@ -104,7 +104,7 @@ class PotentialTruth:
         # A potential refuses elements that it does not know and atoms that have no neighbours by a ValueError.
         except (NoCrystalError, ValueError) as error:
             logger.info("%s: no stable crystal: %s", crystal.id, error)
-            return Record(name, at_rest, None, reason=f"{crystal.name} in this structure is no stable crystal: {error}")
+            return Record(name, at_rest, None, reason=f"{name}: {error}")
         bulk, shear = hill(tensor)
         moduli = Moduli(bulk=bulk, shear=shear)
         if self._potential.softening is not None:
@@ -116,5 +116,5 @@ class PotentialTruth:
 
 def _stable(tensor: FloatArray) -> FloatArray:
     if (least := softest(tensor)) <= 0.0:
-        raise NoCrystalError(f"it is elastically unstable: its softest strain has {least:.1f} GPa")
+        raise NoCrystalError(f"elastically unstable, its softest strain has {least:.1f} GPa")
     return tensor

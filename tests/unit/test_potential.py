@@ -76,7 +76,7 @@ def test_a_body_centred_crystal_of_spheres_is_unstable_and_says_so() -> None:
     truth = PotentialTruth(None, spheres())
     crystal = truth.crystal("gen:bcc:Cu")
     assert truth.moduli(crystal) is None
-    assert "Cu in this structure is no stable crystal: it is elastically unstable" in truth.reason(crystal)
+    assert truth.reason(crystal).startswith("Lennard-Jones: elastically unstable, its softest strain has -")
 
 
 def test_what_falls_apart_is_no_crystal() -> None:
@@ -193,17 +193,3 @@ def test_nothing_of_chgnet_is_loaded_before_it_is_needed() -> None:
     assert truth.origin.startswith("interatomic potential CHGNet 0.3.0")
     assert truth.origin.endswith("(simulated)")
     assert ("chgnet" in sys.modules) == loaded
-
-
-def test_chgnet_makes_magnesia_twice_alike(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Measured: a = 4.212 angstrom, K = 162 GPa, G = 131 GPa (Anderson and Andreatch, see the tensors' tests)."""
-    potential = Chgnet()
-    one, two = (PotentialTruth(tmp_path / name, potential) for name in ("one", "two"))
-    crystal = one.crystal("gen:rocksalt:Mg-O")
-    moduli = one.moduli(crystal)
-    assert moduli is not None
-    assert crystal.lattice[0, 0] == pytest.approx(4.212, rel=0.02)
-    assert moduli.bulk == pytest.approx(162.0, rel=0.25)
-    assert moduli.shear == pytest.approx(131.0, rel=0.25)
-    assert two.moduli(two.crystal("gen:rocksalt:Mg-O")) == moduli
-    assert not capsys.readouterr().out

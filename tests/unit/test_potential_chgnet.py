@@ -1,0 +1,119 @@
+"""CHGNet itself: one small crystal, and samples of generated crystals out of the virtual furnace."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envs.crystals import CrystalLibrary
+from instruments.client import InstrumentClient
+from instruments.clock import SimClock, wait_forever
+from instruments.ids import SeededIds
+from instruments.journal import MemoryJournal
+from instruments.local import LocalBus
+from instruments.messages import JobState, Quantity
+from simulators.devices.bench import Bench
+from simulators.devices.furnace import Furnace
+from simulators.potential import PotentialTruth
+from simulators.potential_chgnet import Chgnet
+from simulators.samples import DFT, SampleStore
+from simulators.truth import LabTruth
+from surrogates.datasets.elastic import load
+
+LIBRARY = CrystalLibrary.builtin().subset(["mp-631", "mp-1143", "mp-1265", "mp-1145"])
+
+
+@cache
+def chgnet() -> Chgnet:
+    return Chgnet()
+
+
+@pytest.fixture(autouse=True)
+def quiet(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    yield
+    assert not capsys.readouterr().out, "the potential writes where a command's answer stands"
+
+
+def test_magnesia_is_near_what_is_measured_and_twice_the_same(tmp_path: Path) -> None:
+    """Measured: a = 4.212 angstrom, K = 162 GPa, G = 131 GPa (Anderson and Andreatch, see the tensors' tests)."""
+    one, two = (PotentialTruth(tmp_path / name, chgnet()) for name in ("one", "two"))
+    crystal = one.crystal("gen:rocksalt:Mg-O")
+    moduli = one.moduli(crystal)
+    assert moduli is not None
+    assert crystal.lattice[0, 0] == pytest.approx(4.212, rel=0.02)
+    assert moduli.bulk == pytest.approx(162.0, rel=0.25)
+    assert moduli.shear == pytest.approx(131.0, rel=0.4)
+    assert two.moduli(two.crystal("gen:rocksalt:Mg-O")) == moduli
+
+
+def fired(directory: Path, crystal: str, sample: str = "s-1") -> tuple[JobState, Bench]:
+    """What the furnace answers to an order of this crystal, and the shelf afterwards."""
+
+    async def whole() -> tuple[JobState, Bench]:
+        clock = SimClock(datetime(2026, 1, 1, tzinfo=UTC))
+        base: dict[str, Any] = {"clock": clock, "ids": SeededIds(clock, random.Random(1)), "lab": "virtual"}
+        truth = LabTruth(3, LIBRARY, load(), PotentialTruth(directory / "potential", chgnet()))
+        bench, bus = Bench(truth, SampleStore(directory / "samples"), directory / "images"), LocalBus()
+        furnace = Furnace("furnace-1", bus.transport(), bench=bench, journal=MemoryJournal(), **base)
+        client = InstrumentClient(bus.transport(), agent="agent-1", sleeper=wait_forever, **base)
+        await furnace.start()
+        await client.start()
+        await client.wait_for(("furnace-1",))
+        order = {
+            "sample": sample,
+            "crystal": crystal,
+            "powder_size": Quantity(value=0.3, unit="um"),
+            "additive": "none",
+            "temperature": Quantity(value=2000.0, unit="Cel"),
+            "hold": Quantity(value=2.0, unit="h"),
+            "heating_rate": Quantity(value=10.0, unit="K/min"),
+            "pressure": Quantity(value=40.0, unit="MPa"),
+        }
+        try:
+            return await client.execute("furnace-1", "sinter", order, job=base["ids"].new()), bench
+        finally:
+            await client.close()
+            await furnace.stop()
+
+    return asyncio.run(whole())
+
+
+def test_a_generated_crystal_is_sintered_and_its_origin_is_told(tmp_path: Path) -> None:
+    state, bench = fired(tmp_path, "gen:rocksalt:Hf-C")
+    assert state.result is not None
+    assert state.result.values["origin"] == "interatomic potential CHGNet 0.3.0, shear corrected (simulated)"
+    sample = SampleStore(tmp_path / "samples").get("s-1")
+    assert sample is not None
+    assert sample.origin == state.result.values["origin"]
+    assert bench.truth.theoretical_density("gen:rocksalt:Hf-C") == pytest.approx(12_690.0, rel=0.05)
+    again, _ = fired(tmp_path, "gen:rocksalt:Hf-C")
+    assert again.result == state.result
+
+
+def test_a_real_compound_has_another_origin(tmp_path: Path) -> None:
+    state, _ = fired(tmp_path, "mp-631")
+    assert state.result is not None
+    assert state.result.values["origin"] == DFT
+
+
+def test_a_crystal_that_does_not_hold_together_fails_with_its_reason(tmp_path: Path) -> None:
+    """Titanium is body-centred only when hot: at rest its C11 - C12 is negative (Petry et al., PRB 43, 10933, 1991)."""
+    state, _ = fired(tmp_path, "gen:bcc:Ti")
+    assert state.result is None
+    assert state.error is not None
+    assert state.error.code == "unstable"
+    assert "CHGNet 0.3.0, shear corrected: elastically unstable, its softest strain has -" in state.error.message
+
+
+@pytest.mark.parametrize("crystal", ["gen:rocksalt:Ti", "gen:garnet:Y-Al-O", "mp-1"])
+def test_what_cannot_be_made_is_not_in_stock(tmp_path: Path, crystal: str) -> None:
+    state, _ = fired(tmp_path, crystal)
+    assert state.error is not None
+    assert state.error.code == "unknown_crystal"
