@@ -29,7 +29,7 @@ def strongest(two_theta: Array, counts: npt.NDArray[np.int64]) -> tuple[float, f
         Degrees of 2 theta and their standard error by counting; None where nothing stands out.
     """
     step = float(two_theta[1] - two_theta[0])
-    width = max(1, round(_SMOOTH / step))
+    width = min(len(counts), max(1, round(_SMOOTH / step)))
     smooth = np.convolve(counts, np.ones(width) / width, mode="same")
     top = int(smooth.argmax())
     floor = float(np.median(smooth))

@@ -128,6 +128,16 @@ def _of_boron_carbide(kind: str, elements: frozenset[str]) -> str:
 
 
 @cache
+def published(compound: str) -> Structure:
+    """The structure of one of ``PUBLISHED``.
+
+    Raises:
+        KeyError: when it is none of them.
+    """
+    return PUBLISHED[compound].structure()
+
+
+@cache
 def reflections(compound: str) -> Sticks:
     """The reflections of what an additive becomes.
 
@@ -135,7 +145,7 @@ def reflections(compound: str) -> Sticks:
         KeyError: when its structure is not known here.
     """
     if compound in PUBLISHED:
-        return structure_sticks(PUBLISHED[compound].structure())
+        return structure_sticks(published(compound))
     found = (c for c in CrystalLibrary.builtin() if c.formula == compound)
     if (crystal := next(found, None)) is None:
         raise KeyError(f"no structure of {compound} is known")

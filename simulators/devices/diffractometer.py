@@ -66,6 +66,7 @@ class Diffractometer(BenchDevice):
             "start": Quantity(value=34.0, unit="deg"),
             "stop": Quantity(value=44.0, unit="deg"),
             "step": Quantity(value=0.05, unit="deg"),
+            "time": Quantity(value=1.0, unit="s"),
         },
     )
     async def scan(
