@@ -20,8 +20,8 @@ PLATES = 0.9
 """Largest logarithm of the aspect ratio of their outlines."""
 REMNANT = 0.4
 """A matrix grain of which less is left belongs to the grain that swept over it."""
-SWEPT = 0.05
-"""Width of the rim that remnants add, in matrix grains; the polygons are drawn that much smaller, by counting."""
+BENT = 0.05
+"""Share by which facets bulge out of their planes; their outline shrinks by as much."""
 
 
 def grown(cells: Labels, fraction: float, cell_px: float, rng: np.random.Generator) -> tuple[Labels, tuple[int, ...]]:
@@ -48,7 +48,6 @@ def grown(cells: Labels, fraction: float, cell_px: float, rng: np.random.Generat
             grain,
             centre,
             WIDTH * cell_px * np.exp(SPREAD * rng.standard_normal()),
-            SWEPT * cell_px,
             nearest,
             owner,
             rng,
@@ -57,11 +56,10 @@ def grown(cells: Labels, fraction: float, cell_px: float, rng: np.random.Generat
 
 
 def _put(
-    grain: int, centre: Doubles, diameter: float, rim: float, nearest: Floats, owner: Labels, rng: np.random.Generator
+    grain: int, centre: Doubles, diameter: float, nearest: Floats, owner: Labels, rng: np.random.Generator
 ) -> None:
     """Give one polygon the pixels where its gauge, 1 on its outline, is the least so far."""
-    normals, distances = _outline(diameter, rng)
-    distances = np.maximum(distances - 0.5 * rim, 1.0)
+    normals, distances = _outline((1.0 + BENT) * diameter, rng)
     reach = int(2.2 * diameter)
     low = np.maximum((centre - reach).astype(int), 0)
     high = np.minimum((centre + reach).astype(int) + 1, owner.shape)
@@ -71,7 +69,7 @@ def _put(
     columns = (np.arange(low[1], high[1]) - centre[1]).astype(np.float32)
     gauge = np.full((len(rows), len(columns)), -np.inf, dtype=np.float32)
     for (a, b), distance in zip((normals / distances[:, None]).astype(np.float32), distances, strict=True):
-        bend = np.float32(0.05 / distance**2)
+        bend = np.float32(BENT / distance**2)
         np.maximum(gauge, (a * rows + bend * rows**2)[:, None] + (b * columns + bend * columns**2)[None], out=gauge)
     window = np.s_[low[0] : high[0], low[1] : high[1]]
     wins = gauge < nearest[window]

@@ -58,9 +58,9 @@ class _Half:
         lift = float(square.max())
         return _Half(points, square, lift, cKDTree(np.column_stack((points, np.sqrt(lift - square)))))
 
-    def nearest(self, where: Doubles) -> Whole:
+    def nearest(self, where: Floats) -> Whole:
         """Seed of least power distance at each place, (M, 3) to (M,)."""
-        found: Whole = self.tree.query(np.column_stack((where, np.zeros(len(where)))))[1]
+        found: Whole = self.tree.query(np.column_stack((where, np.zeros(len(where), dtype=np.float32))))[1]
         return found
 
     def terms(self, seed: Whole, x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -112,9 +112,7 @@ def _waves(shape: tuple[int, int], unit: float, rng: np.random.Generator) -> Flo
     return waves
 
 
-def _cleavage(
-    relief: Floats, stays: Labels, cloven: Mask, cell_px: float, rng: np.random.Generator
-) -> Floats:
+def _cleavage(relief: Floats, stays: Labels, cloven: Mask, cell_px: float, rng: np.random.Generator) -> Floats:
     """Relief of cloven grains, one plane each at its mean height with river lines, at the pixels of ``cloven``.
 
     River lines are steps between cleavage planes at slightly different heights, which run together in the direction in
@@ -162,12 +160,12 @@ def _halves(spec: SectionSpec, x: Floats, y: Floats, rng: np.random.Generator) -
 
 def _corners(below: _Half, above: _Half, x: Floats, y: Floats) -> tuple[Whole, Whole]:
     """Seeds on either side of the surface in each column; Newton's steps towards the crossing of two envelopes."""
-    flat_x, flat_y = x.ravel().astype(np.float64), y.ravel().astype(np.float64)
-    z = np.zeros(flat_x.shape)
+    flat_x, flat_y = x.ravel(), y.ravel()
+    z = np.zeros_like(flat_x)
     for _ in range(ROUNDS):
         where = np.column_stack((flat_x, flat_y, z))
         i, j = below.nearest(where), above.nearest(where)
-        z = _crossing(below.terms(i, flat_x, flat_y), above.terms(j, flat_x, flat_y)).astype(np.float64)
+        z = _crossing(below.terms(i, flat_x, flat_y), above.terms(j, flat_x, flat_y))
     return i.reshape(x.shape), j.reshape(x.shape)
 
 

@@ -20,7 +20,7 @@ EDGE = 20
 """Edge of the box in mean spacings of its seeds, which number ``EDGE ** 3``."""
 BLOCKS = 5
 """Blocks on an edge, by which a plane finds the seeds beside it."""
-ROUNDS = 6
+ROUNDS = 3
 FILLING = 0.6
 """Share of the box that the spheres would fill: just below random close packing."""
 

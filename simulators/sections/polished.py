@@ -71,7 +71,7 @@ def cut(spec: SectionSpec, rng: np.random.Generator) -> Cells:
     """Cut a polycrystal, elongated as asked for, by a plane, with gently curved boundaries."""
     height, width = spec.shape
     cell_px = cell_diameter(spec)
-    step = 4 if cell_px >= 10.0 else 2 if cell_px >= 5.0 else 1
+    step = 4 if cell_px >= 40.0 else 2 if cell_px >= 12.0 else 1
     unit = np.float32(spacing(spec.size_sigma) * cell_px)
     x, y = (v / unit for v in _stretched(spec, (_fine(height, step), _fine(width, step)), rng, cell_px))
     margin = max(1.5, 4.0 * spec.size_sigma)

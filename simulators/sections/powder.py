@@ -24,7 +24,7 @@ SETTLED = 0.55
 """How far a particle comes to rest between its first touch and the mean of what lies below it."""
 MILLED_SHARE = 0.6
 """Share of powders that are milled, with flats and edges; the others are spray-dried, nearly round."""
-RADIUS = {True: 0.575, False: 0.512}
+RADIUS = {True: 0.558, False: 0.556}
 """Radius of the sphere around a particle over the wanted mean diameter, milled or not, by counting."""
 GRANULE = 0.82
 """Shortest half axis of a granule over its longest."""
@@ -85,7 +85,8 @@ def _radii(number: int, diameter: float, sigma: float, milled: bool, rng: np.ran
     """Radii of particles in pixels: one from each equal share of the log-normal distribution, in random order."""
     quantile = ndtri((rng.permutation(number) + rng.random(number)) / number)
     spread = sigma * np.clip(quantile, -2.5, 2.5) - 0.5 * sigma**2
-    return np.maximum(RADIUS[milled] * diameter * np.exp(spread), 1.0)
+    radii: Doubles = np.maximum(RADIUS[milled] * diameter * np.exp(spread), 1.0)
+    return radii
 
 
 def _heap(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
+from scipy.spatial import ConvexHull, cKDTree
 
 Labels = npt.NDArray[np.int32]
 Doubles = npt.NDArray[np.float64]
@@ -30,12 +30,14 @@ def owners(sites: Doubles, offsets: Doubles, x: Floats, y: Floats, step: int) ->
         y: along the second.
         step: pixels between the searched ones.
     """
+    active = _active(sites, offsets)
+    sites, offsets = sites[active], offsets[active]
     tree = cKDTree(np.column_stack((sites, np.sqrt(offsets - offsets.min()))), balanced_tree=False)
     corner_x, corner_y = x[::step, ::step], y[::step, ::step]
     where = np.stack((corner_x, corner_y, np.zeros_like(corner_x)), axis=-1)
     corners: Labels = tree.query(where)[1].astype(np.int32)
     if step == 1:
-        return corners
+        return active[corners]
     four = np.stack((corners[:-1, :-1], corners[:-1, 1:], corners[1:, :-1], corners[1:, 1:]))
     rows, columns = corners.shape[0] - 1, corners.shape[1] - 1
     labels = np.empty((rows, step, columns, step), dtype=np.int32)
@@ -54,7 +56,15 @@ def owners(sites: Doubles, offsets: Doubles, x: Floats, y: Floats, step: int) ->
         np.copyto(best, cost, where=better)
         np.copyto(owner, np.broadcast_to(candidate[:, None, None], owner.shape), where=better)
     labels[mixed[0], :, mixed[1]] = owner
-    return labels.reshape(rows * step, columns * step)
+    return active[labels.reshape(rows * step, columns * step)]
+
+
+def _active(sites: Doubles, offsets: Doubles) -> Labels:
+    """Sites that own any of the plane: those on the lower hull of the lifted sites (Aurenhammer, 1987)."""
+    if len(sites) < 4:
+        return np.arange(len(sites), dtype=np.int32)
+    hull = ConvexHull(np.column_stack((sites, (sites**2).sum(axis=1) + offsets)))
+    return np.unique(hull.simplices[hull.equations[:, 2] < 0.0]).astype(np.int32)
 
 
 def gap(cells: Labels, sites: Doubles, offsets: Doubles, x: Floats, y: Floats) -> Floats:
