@@ -51,6 +51,7 @@ TOUGHNESS_POROSITY = 2.5
 CHIPPING, CHIP_SPREAD, CHIP_SHARE = 2e5, 0.6, 150.0
 """Factor of the load from which lateral cracks run; at how many times that load 63% of the indents are chipped is the
 last, the exponent by which their share grows the middle one."""
+N_PLACES = 2000
 _COT = 1.0 / np.tan(np.radians(74.0))
 
 
@@ -88,7 +89,7 @@ def press(truth: LabTruth, made: Sample, load: float, n: int, rng: np.random.Gen
     zone = 0.5 * size * np.sqrt(solid.young / solid.hardness) * np.cbrt(_COT)
     volume = 2.0 / 3.0 * np.pi * zone**3
     porosity = _porosity(made, volume, n, rng)
-    hardness = _local(truth, made, volume, porosity, rng) * _polish(size, n, rng)
+    hardness = _local(truth, made, volume, porosity, rng) * _polish(size, n, rng) * _fair(truth, made, volume)
     diagonals = resisted_diagonal(load, _plateau(hardness, solid.resistance), solid.resistance)
     cracks = _cracks(solid, load, diagonals, rng)
     readable = rng.random((4, n)) > _spoiled(solid, made, load, diagonals, porosity)
@@ -150,6 +151,21 @@ def _local(truth: LabTruth, made: Sample, volume: float, porosity: Array, rng: n
     orientation = rng.normal(0.0, 1.0, n) * GRAIN_SCATTER * np.sqrt(np.minimum(few / volume, 1.0))
     # The truth counts the second phase in its mean.
     return np.asarray(level * (1.0 - PHASE_SOFT * (phase - body.second_phase)) * np.maximum(1.0 + orientation, 0.5))
+
+
+def _fair(truth: LabTruth, made: Sample, volume: float) -> float:
+    """What keeps the mean over all places at the truth's hardness, which is that of the body at large.
+
+    Hardness falls with porosity along a convex curve, so places that differ in it would be harder on average.
+    """
+    body, step = made.body, 0.01
+    additive = str(made.design.process["additive"])
+    denser = replace(body, density=min(body.density + step, 1.0), abnormal=0.0)
+    looser = replace(denser, density=denser.density - step)
+    ratio = truth.body_hardness(made.design.crystal, additive, denser)
+    ratio /= truth.body_hardness(made.design.crystal, additive, looser)
+    places = _porosity(made, volume, N_PLACES, stream(truth.seed, "places", made.id))
+    return float(1.0 / np.mean(ratio ** ((body.porosity - places) / step)))
 
 
 def _polish(size: float, n: int, rng: np.random.Generator) -> Array:
