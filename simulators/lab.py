@@ -34,7 +34,7 @@ from simulators.faults import Faults
 from simulators.reference import reference_body
 from simulators.samples import SampleStore
 from simulators.stock import Stock
-from simulators.truth import LabTruth, fingerprint
+from simulators.truth import LabTruth, difference, fingerprint
 
 FURNACE, MICROSCOPE, INDENTER = "furnace-1", "sem-1", "indenter-1"
 ROBOT, DIFFRACTOMETER = "robot-1", "diffractometer-1"
@@ -118,7 +118,7 @@ class VirtualLab:
 
     Raises:
         ConfigError: when the speed is neither 0 nor 1 or more, or an instrument is none of ``MAKERS``.
-        JournalError: when the directory cannot be used or belongs to a laboratory of another seed or library.
+        JournalError: when the directory cannot be used or belongs to a laboratory of another seed, library or physics.
         KeyError: when a crystal has no moduli.
     """
 
@@ -287,4 +287,5 @@ def _claim(directory: Path, identity: str) -> None:
     except OSError as error:
         raise JournalError(f"{directory} cannot hold a virtual laboratory: {error}") from error
     if known and known != identity:
-        raise JournalError(f"{directory} belongs to a virtual laboratory of another seed or library: use an empty one")
+        what = difference(known, identity)
+        raise JournalError(f"{directory} belongs to a virtual laboratory {what}: use an empty one")

@@ -32,7 +32,7 @@ FACTORS = {"temperature": 0.75 * MELTING, "hold": 2.0, "heating_rate": 10.0, "pr
 
 def fire(**varied: Array | float | bool) -> SinterResult:
     """Plain firings; what is no factor of the furnace is the powder's."""
-    plan = ramp_hold_cool(**{**FACTORS, **{k: v for k, v in varied.items() if k in FACTORS}})  # type: ignore[arg-type]
+    plan = ramp_hold_cool(**{**FACTORS, **{k: v for k, v in varied.items() if k in FACTORS}})
     powder = {k: v for k, v in varied.items() if k not in FACTORS}
     n = max(plan.n, *(np.size(v) for v in powder.values()), 1)
     return sinter(repeated(plan, n), kinetics(n, **powder))
@@ -90,7 +90,11 @@ def test_typical_firings() -> None:
 
 
 def test_abnormal_grains_take_over_past_the_threshold_and_shut_pores_in() -> None:
-    hot = {"hold": 2.0, "powder_size": 0.8, "temperature": np.array([0.80, 0.84, 0.86, 0.88]) * MELTING}
+    hot: dict[str, float | Array] = {
+        "hold": 2.0,
+        "powder_size": 0.8,
+        "temperature": np.array([0.80, 0.84, 0.86, 0.88]) * MELTING,
+    }
     result, without = fire(**hot), fire(**hot, abnormal_onset=2.0)
     assert result.abnormal[0] < 0.01
     assert (np.diff(result.abnormal) > 0).all()
@@ -102,9 +106,8 @@ def test_a_eutectic_liquid_speeds_both_and_more_for_finer_powders() -> None:
     wet = {"eutectic": 1700.0, "liquid_rate": 0.5, "liquid_growth": 1.0}
     below, above = ({"temperature": 1700.0 + step, "hold": 1.0} for step in (-120.0, 40.0))
     assert fire(**below, **wet).density[0] == pytest.approx(fire(**below).density[0], abs=1e-3)
-    gain = [
-        fire(**above, **wet, powder_size=d).density[0] - fire(**above, powder_size=d).density[0] for d in (0.4, 3.2)
-    ]
+    wets, drys = (fire(**above, **more, powder_size=np.array([0.4, 3.2])).density for more in (wet, {}))
+    gain = wets - drys
     assert gain[0] > 0.05
     assert gain[0] > 3.0 * gain[1]
     assert fire(**above, **wet).grain_size[0] > 1.1 * fire(**above).grain_size[0]

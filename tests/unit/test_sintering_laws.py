@@ -173,7 +173,7 @@ def test_another_solver_agrees() -> None:
         hours, kelvin = plan.hours[start : start + 2, 0], plan.temperature[start : start + 2, 0]
 
         def derivative(t: float, y: Array, hours: Array = hours, kelvin: Array = kelvin) -> Array:
-            return rates(y[None], np.array([np.interp(t, hours, kelvin)]), np.zeros(1))[0]
+            return np.asarray(rates(y[None], np.array([np.interp(t, hours, kelvin)]), np.zeros(1))[0])
 
         state = solve_ivp(derivative, hours, state, method="Radau", rtol=1e-9, atol=1e-10).y[:, -1]
     found = sinter(plan, powder)
