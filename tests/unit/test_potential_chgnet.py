@@ -18,7 +18,7 @@ from instruments.clock import SimClock, wait_forever
 from instruments.ids import SeededIds
 from instruments.journal import MemoryJournal
 from instruments.local import LocalBus
-from instruments.messages import JobState, Quantity
+from instruments.messages import JobState, Quantity, Value
 from simulators.devices.bench import Bench
 from simulators.devices.furnace import Furnace
 from simulators.potential import PotentialTruth
@@ -66,7 +66,7 @@ def fired(directory: Path, crystal: str, sample: str = "s-1") -> tuple[JobState,
         await furnace.start()
         await client.start()
         await client.wait_for(("furnace-1",))
-        order = {
+        order: dict[str, Value] = {
             "sample": sample,
             "crystal": crystal,
             "powder_size": Quantity(value=0.3, unit="um"),
@@ -104,7 +104,10 @@ def test_a_real_compound_has_another_origin(tmp_path: Path) -> None:
 
 
 def test_a_crystal_that_does_not_hold_together_fails_with_its_reason(tmp_path: Path) -> None:
-    """Titanium is body-centred only when hot: at rest its C11 - C12 is negative (Petry et al., PRB 43, 10933, 1991)."""
+    """Titanium is body-centred only when hot (Petry et al., Phys. Rev. B 43, 10933, 1991).
+
+    At rest DFT has C11 < C12, too (Ikehata et al., Phys. Rev. B 70, 174113, 2004).
+    """
     state, _ = fired(tmp_path, "gen:bcc:Ti")
     assert state.result is None
     assert state.error is not None
