@@ -34,7 +34,8 @@ def channelling_levels(n: int, voltage_kv: float, rng: np.random.Generator) -> L
     mean, spread = _moments(round(float(voltage_kv), 1))
     levels = (_yield(_directions(n, rng), voltage_kv) - mean) / spread
     polish = rng.standard_normal(n)
-    return (np.sqrt(1.0 - POLISH) * levels + np.sqrt(POLISH) * polish).astype(np.float32)
+    mixed: Levels = (np.sqrt(1.0 - POLISH) * levels + np.sqrt(POLISH) * polish).astype(np.float32)
+    return mixed
 
 
 def solid_grey(labels: Labels, phase: Mask, settings: SemSettings, rng: np.random.Generator) -> Grey:

@@ -41,7 +41,7 @@ def _down(image: Grey, sigma: float) -> Grey:
     weights /= weights[0] + 2.0 * weights[1:].sum()
     padded = np.pad(image, ((reach, reach), (0, 0)), mode="edge")
     n = image.shape[0]
-    total = padded[reach : reach + n] * weights[0]
+    total: Grey = padded[reach : reach + n] * weights[0]
     for step in range(1, reach + 1):
         pair = padded[reach - step : reach - step + n] + padded[reach + step : reach + step + n]
         pair *= weights[step]

@@ -33,7 +33,7 @@ def operator_settings(rng: np.random.Generator) -> SemSettings:
         brightness=float(rng.uniform(0.42, 0.58)),
         channelling=float(rng.uniform(0.1, 0.16) if backscattered else rng.uniform(0.01, 0.05)),
         twins=float(rng.uniform(0.0, 0.3) if rng.random() < 0.2 else 0.0),
-        gradient=float(rng.uniform(0.0, 0.015)),
+        gradient=float(rng.uniform(0.0, 0.008)),
         phase_contrast=_phase(rng),
         groove_depth=float(groove),
         groove_width=float(rng.uniform(0.7, 1.4)),
