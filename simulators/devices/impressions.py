@@ -6,7 +6,10 @@
   Evans and Marshall, J. Am. Ceram. Soc. 63, 574, 1980). Few grains, pores or particles within it make it uncertain.
 - Cracks: radial ones above a threshold (Lawn and Evans, J. Mater. Sci. 12, 2195, 1977), as long as Anstis et al. have
   them (J. Am. Ceram. Soc. 64, 533, 1981), and chips above another one (Marshall, Lawn and Evans, J. Am. Ceram. Soc. 65,
-  561, 1982). What is chipped, lies on a crack or has a pore at its corner cannot be read.
+  561, 1982). What is chipped, lies on a crack or has a pore at its corner cannot be read; in a very porous body that
+  leaves the harder places, and the mean a few per cent high.
+- Neighbours: too close to each other, indents lie in work-hardened ground and their cracks meet (standards demand some
+  diagonals between them).
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from envs.laws import crack_threshold, niu_toughness, resisted_diagonal, vickers_diagonal, youngs_modulus
-from simulators.devices.solid import host_moduli
+from simulators.devices.solid import host_moduli, stiffness
 from simulators.samples import Sample, stream
 from simulators.sintering.rates import ABNORMAL_SIZE
 from simulators.truth import LabTruth
@@ -51,7 +54,12 @@ TOUGHNESS_POROSITY = 2.5
 CHIPPING, CHIP_SPREAD, CHIP_SHARE = 2e5, 0.6, 150.0
 """Factor of the load from which lateral cracks run; at how many times that load 63% of the indents are chipped is the
 last, the exponent by which their share grows the middle one."""
+SOFTEST = 10.0
+"""E / H of a body whose solid hardly holds together."""
+HARDENED = 0.06
+"""How much harder an indent reads, a share, for each plastic zone's width by which its neighbour's overlaps it."""
 N_PLACES = 2000
+"""Places of a body over which its mean is taken."""
 _COT = 1.0 / np.tan(np.radians(74.0))
 
 
@@ -81,8 +89,19 @@ class _Solid:
     resistance: float
 
 
-def press(truth: LabTruth, made: Sample, load: float, n: int, rng: np.random.Generator) -> Impressions:
-    """Press n indents with a load in N into fresh places of a sample."""
+def press(
+    truth: LabTruth, made: Sample, load: float, n: int, rng: np.random.Generator, *, spacing: float = 5.0
+) -> Impressions:
+    """Press n indents into fresh places of a sample.
+
+    Args:
+        truth: of the laboratory.
+        made: the sample.
+        load: N.
+        n: how many.
+        rng: of this order.
+        spacing: from the middle of an indent to that of the next, in diagonals.
+    """
     mean = truth.body_hardness(made.design.crystal, str(made.design.process["additive"]), made.body)
     solid = _solid(truth, made, mean)
     size = float(resisted_diagonal(load, _plateau(mean, solid.resistance), solid.resistance))
@@ -91,18 +110,22 @@ def press(truth: LabTruth, made: Sample, load: float, n: int, rng: np.random.Gen
     porosity = _porosity(made, volume, n, rng)
     hardness = _local(truth, made, volume, porosity, rng) * _polish(size, n, rng) * _fair(truth, made, volume)
     diagonals = resisted_diagonal(load, _plateau(hardness, solid.resistance), solid.resistance)
+    diagonals /= np.sqrt(1.0 + HARDENED * max(2.0 * zone / (spacing * size) - 1.0, 0.0))
     cracks = _cracks(solid, load, diagonals, rng)
-    readable = rng.random((4, n)) > _spoiled(solid, made, load, diagonals, porosity)
+    spoiled = _spoiled(solid, made, load, diagonals, porosity)
+    meeting = np.clip(2.0 * np.nan_to_num(cracks) / (spacing * size) - 1.0, 0.0, 1.0)
+    readable = rng.random((5, n)) > np.stack([*spoiled, meeting])
     return Impressions(diagonals, cracks, np.asarray(readable.all(axis=0)))
 
 
 def _solid(truth: LabTruth, made: Sample, hardness: float) -> _Solid:
     crystal, moduli = truth.crystal(made.design.crystal), host_moduli(truth, made)
+    left = stiffness(truth, made)
     own = stream(truth.seed, "toughness", crystal.id).normal(0.0, 1.0, 2)
     tough = float(niu_toughness(moduli.bulk, moduli.shear, crystal.volume / crystal.n_atoms))
     resistance = stream(truth.seed, "specimen resistance").uniform(*SIZE_EFFECT)
     return _Solid(
-        young=float(youngs_modulus(moduli.bulk, moduli.shear)),
+        young=SOFTEST * hardness if left is None else float(youngs_modulus(left.bulk, left.shear)),
         hardness=hardness,
         toughness=tough * float(np.exp(TOUGHNESS_SCATTER * own[0] - TOUGHNESS_POROSITY * made.body.porosity)),
         calibration=0.016 * float(np.exp(CALIBRATION_SCATTER * own[1])),

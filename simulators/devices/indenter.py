@@ -1,7 +1,7 @@
 """The virtual Vickers indenter: several indents on a polished section, read with a light microscope.
 
 Indents that are chipped, lie on a crack or a pore, or are too small to be seen are discarded, and others made in fresh
-places, up to ``TRIES`` for each that was ordered (ISO 14705 discards them likewise).
+places, up to ``TRIES`` for each that was ordered (ASTM C1327 tells such indents from acceptable ones).
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Indenter(BenchDevice):
             "sample": Text(max_length=64),
             "load": Parameter(unit="N", low=0.5, high=100.0, summary="test force"),
             "count": Parameter(unit="1", low=2, high=50, summary="number of indents that can be read"),
+            "spacing": Parameter(unit="1", low=1.5, high=20.0, default=5.0, summary="between middles, in diagonals"),
             "youngs_modulus": Parameter(
                 unit="GPa", low=0.0, high=1500.0, default=0.0, summary="for the toughness; 0: taken as 20 hardnesses"
             ),
@@ -73,7 +74,14 @@ class Indenter(BenchDevice):
         },
     )
     async def indent(
-        self, job: JobContext, *, sample: str, load: float, count: float, youngs_modulus: float = 0.0
+        self,
+        job: JobContext,
+        *,
+        sample: str,
+        load: float,
+        count: float,
+        spacing: float = 5.0,
+        youngs_modulus: float = 0.0,
     ) -> JobResult:
         """Mean hardness with its standard uncertainty, the scatter of single indents, and what their cracks tell.
 
@@ -86,7 +94,7 @@ class Indenter(BenchDevice):
         made = self.sample(sample)
         n = int(count)
         rng = stream(self.bench.truth.seed, "indent", made.id, load, n)
-        found = press(self.bench.truth, made, load, TRIES * n, rng)
+        found = press(self.bench.truth, made, load, TRIES * n, rng, spacing=spacing)
         read = np.flatnonzero(found.readable)[:n]
         made_in_all = int(read[-1]) + 1 if len(read) == n else TRIES * n
         drift = self.bench.mishaps.drift(self.iid, self._n_readings)

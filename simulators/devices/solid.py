@@ -92,7 +92,7 @@ def stiffness(truth: LabTruth, made: Sample) -> Moduli | None:
 def crack_density(body: Body) -> float:
     """Number of cracks per volume times the cube of their radius, from their length per area of a section.
 
-    Their area per volume is 4 / pi times their length per area (Underwood, Quantitative Stereology, 1970, eq. 2.4), and
+    Their area per volume is 4 / pi times their length per area (Underwood, Quantitative Stereology, 1970), and
     pi a^2 for each crack of radius a.
     """
     return 4.0 / np.pi**2 * body.cracks * CRACK_RADIUS_MM

@@ -19,7 +19,7 @@ def test_small_indents_read_harder_and_large_ones_the_plateau() -> None:
     found = laws.resisted_hardness(loads, 15.5, 3.0)
     assert (np.diff(found) < 0).all()
     assert found[-1] == pytest.approx(15.5, rel=0.005)
-    # Sintered alumina (Krell and Schaedlich, Mater. Sci. Eng. A 307, 172, 2001): some 20 GPa at 1 N, 17 at 10 N.
+    # As sintered alumina of a few micrometres reads: some 20 GPa at HV 0.1 and 17 at HV 1.
     assert found[1] == pytest.approx(20.0, rel=0.05)
     assert found[2] == pytest.approx(17.0, rel=0.03)
     d = laws.resisted_diagonal(loads, 15.5, 3.0)
@@ -52,12 +52,12 @@ def test_brittle_solids_crack_at_small_loads() -> None:
 @pytest.mark.parametrize(
     ("name", "bulk", "shear", "volume", "measured", "tolerance"),
     [
-        # Measured K_IC in MPa m^0.5: silicon 0.83 to 0.95 and diamond some 5 (as Niu et al. compare), TiB2 6.2 and
-        # alumina 3.3 (Munro, 2000 and NISTIR 6853).
-        ("diamond", 442.3, 535.5, 5.673, 5.6, 0.35),
+        # Measured K_IC in MPa m^0.5: silicon 0.83 to 0.95 and diamond some 5 (cleavage), TiB2 6.2 and alumina 3.3
+        # (Munro, 2000 and NISTIR 6853); polycrystals are tougher than their crystals.
+        ("diamond", 442.3, 535.5, 5.673, 5.0, 0.35),
         ("Si", 98.0, 66.6, 20.02, 0.95, 0.5),
         ("Al2O3", 252.0, 163.0, 8.495, 3.3, 0.3),
-        ("TiB2", 240.0, 255.0, 8.51, 4.5, 0.45),
+        ("TiB2", 240.0, 255.0, 8.51, 6.2, 0.45),
     ],
 )
 def test_toughness_of_crystals(

@@ -153,6 +153,15 @@ def test_brittle_solids_chip_at_large_loads_and_what_is_rejected_is_made_anew() 
     assert cracked.mean() > sound.mean() + 0.5
 
 
+def test_indents_too_close_to_each_other_spoil_one_another() -> None:
+    stand = indenter()
+    apart, _ = stand.many("rejected", load=49.0, count=10, spacing=8.0)
+    close, _ = stand.many("rejected", load=49.0, count=10, spacing=2.0)
+    assert close.mean() > apart.mean() + 2.0
+    hard, soft = (stand.many("hardness", load=0.98, count=10, spacing=s)[0].mean() for s in (1.5, 8.0))
+    assert 1.02 < hard / soft < 1.15
+
+
 def test_what_cannot_be_read_at_all_is_said() -> None:
     crumbs = Body(density=0.1, grain_size=30.0, cracks=20.0)
     stand = indenter()
