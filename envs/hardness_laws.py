@@ -188,7 +188,8 @@ def crack_threshold(toughness: ArrayLike, hardness: ArrayLike, *, factor: float 
 def niu_toughness(bulk: ArrayLike, shear: ArrayLike, volume_per_atom: ArrayLike) -> Array:
     """Fracture toughness in MPa m^0.5 of a covalent or ionic crystal, V^(1/6) G (K / G)^(1/2).
 
-    Niu, Niu and Oganov, J. Appl. Phys. 125, 065105 (2019). Right to some 40% of a crystal, low for tough polycrystals; metals are several times tougher.
+    Niu, Niu and Oganov, J. Appl. Phys. 125, 065105 (2019). Right to some 40% of a crystal, low for tough
+    polycrystals; metals are several times tougher.
 
     Args:
         bulk: K, GPa.
