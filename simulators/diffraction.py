@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-K_ALPHA_1, K_ALPHA_2 = 1.5405929, 1.5444274
-"""Wavelengths of copper's doublet, angstrom (Deslattes et al., Rev. Mod. Phys. 75, 35, 2003)."""
+K_ALPHA_1, K_ALPHA_2, K_BETA = 1.5405929, 1.5444274, 1.392234
+"""Wavelengths of copper's doublet and of what a nickel filter should keep back, angstrom (Deslattes et al., Rev. Mod.
+Phys. 75, 35, 2003)."""
 DOUBLET_RATIO = 0.5
 """Intensity of the second line over that of the first, by the electrons in the two shells."""
+LEAK = 0.004
+"""Intensity of K-beta behind the filter over that of the first line."""
 NATURAL_WIDTH = 2.8e-4
 """Full width at half maximum of a line over its energy, 2.3 of 8,048 eV (Hoelzer et al., Phys. Rev. A 56, 4554,
 1997)."""
@@ -46,6 +49,8 @@ HALO, HALO_WIDTH = 29.5, 3.6
 """Centre and standard deviation of a silicate glass's halo, degrees of 2 theta."""
 SMALLEST = 1e-5
 """Reflections below this share of the sum of all are left out: they drown in any noise."""
+THICKNESS = 3.0
+"""Of a specimen, mm."""
 _SYMMETRY = 0.01
 _REACH, _REACH_WIDTHS = 2.0, 25.0
 """How far the tails of a reflection are followed: degrees, or widths where those are more."""
@@ -110,7 +115,7 @@ class Optics:
         v: square degrees.
         w: square degrees.
         radius: of the goniometer, mm.
-        displacement: of the specimen's surface above the focusing circle, mm.
+        displacement: of the specimen's surface below the focusing circle, mm.
     """
 
     u: float = 0.0012
@@ -119,9 +124,20 @@ class Optics:
     radius: float = 217.5
     displacement: float = 0.0
 
-    def shift(self, two_theta: Array) -> Array:
-        """By how many degrees reflections are moved (Klug and Alexander, 1974, ch. 5: -2 s cos theta / R)."""
-        return np.degrees(-2.0 * self.displacement * np.cos(np.radians(two_theta) / 2.0) / self.radius)
+    def shift(self, two_theta: Array, attenuation: float) -> Array:
+        """By how many degrees reflections are moved.
+
+        -2 s cos theta / R (Klug and Alexander, 1974, ch. 5), s with the mean depth from which they come: in a thick
+        specimen sin theta / 2 mu, so that weak absorbers are seen at lower angles.
+
+        Args:
+            two_theta: degrees.
+            attenuation: of the specimen, 1/cm.
+        """
+        half = np.radians(two_theta) / 2.0
+        x = optical_depth(two_theta, attenuation)
+        depth = 10.0 * np.sin(half) / (2.0 * attenuation) * (1.0 - x * np.exp(-x) / -np.expm1(-x))
+        return np.asarray(np.degrees(-2.0 * (self.displacement + depth) * np.cos(half) / self.radius))
 
     def width(self, two_theta: Array) -> Array:
         """Full width at half maximum of the slits' Gaussian, degrees."""
@@ -183,6 +199,16 @@ def structure_sticks(structure: Structure) -> Sticks:
     )
 
 
+def optical_depth(two_theta: Array, attenuation: float) -> Array:
+    """How thick a specimen is on the way in and out, in lengths over which the beam falls to 1/e.
+
+    Args:
+        two_theta: degrees.
+        attenuation: 1/cm.
+    """
+    return np.asarray(0.2 * attenuation * THICKNESS / np.sin(np.radians(two_theta) / 2.0))
+
+
 def march(tilt: Array, r: float) -> Array:
     """How much stronger a texture makes reflections; 1 on the mean over all directions.
 
@@ -195,7 +221,9 @@ def march(tilt: Array, r: float) -> Array:
     return np.asarray((r**2 * tilt**2 + (1.0 - tilt**2) / r) ** -1.5)
 
 
-def rate(two_theta: Array, phases: Sequence[Phase], optics: Optics, *, glass: float = 0.0) -> Array:
+def rate(
+    two_theta: Array, phases: Sequence[Phase], optics: Optics, *, glass: float = 0.0, packing: float = 1.0
+) -> Array:
     """Expected counts a second.
 
     Args:
@@ -203,6 +231,7 @@ def rate(two_theta: Array, phases: Sequence[Phase], optics: Optics, *, glass: fl
         phases: what the specimen is made of.
         optics: the instrument.
         glass: share of the solid's volume that is a silicate glass, 0 to 1.
+        packing: relative density of the specimen.
 
     Returns:
         ``(n,)`` array.
@@ -219,7 +248,7 @@ def rate(two_theta: Array, phases: Sequence[Phase], optics: Optics, *, glass: fl
     counted = AIR * np.exp(-two_theta / AIR_REACH) + CONSTANT + SHINE * light
     scattered = np.zeros(len(two_theta))
     for phase in phases:
-        scattered += _reflections(two_theta, phase, optics)
+        scattered += _reflections(two_theta, phase, optics, packing * attenuation)
     return np.asarray(counted + BRIGHTNESS / attenuation * (scattered + glass * _halo(two_theta, phases[0])))
 
 
@@ -231,8 +260,8 @@ def _halo(two_theta: Array, of: Phase) -> Array:
     return np.asarray(area * hump / (HALO_WIDTH * np.sqrt(2.0 * np.pi)))
 
 
-def _reflections(two_theta: Array, phase: Phase, optics: Optics) -> Array:
-    """The profiles of one phase: v S in degrees of area each, for both lines of the doublet."""
+def _reflections(two_theta: Array, phase: Phase, optics: Optics, attenuation: float) -> Array:
+    """The profiles of one phase for all lines of the tube: v S each, less what leaves by the specimen's back."""
     found = phase.sticks
     strength = phase.volume * found.strength
     if found.textured:
@@ -240,14 +269,15 @@ def _reflections(two_theta: Array, phase: Phase, optics: Optics) -> Array:
     if phase.spots is not None:
         strength = strength * phase.spots
     total = np.zeros(len(two_theta))
-    for wavelength, share in ((K_ALPHA_1, 1.0), (K_ALPHA_2, DOUBLET_RATIO)):
+    for wavelength, share in ((K_ALPHA_1, 1.0), (K_ALPHA_2, DOUBLET_RATIO), (K_BETA, LEAK)):
         sine = wavelength / (2.0 * phase.stretch * found.spacing)
-        there = sine < np.sin(np.radians(RANGE[1]) / 2.0)
+        there = (sine < np.sin(np.radians(RANGE[1]) / 2.0)) & (share * strength > SMALLEST * strength.sum())
         place = np.degrees(2.0 * np.arcsin(sine[there]))
         natural = np.degrees(2.0 * NATURAL_WIDTH * np.tan(np.radians(place) / 2.0))
         lorentz = natural + williamson_hall_width(1e3 * phase.size, phase.strain, wavelength, place)
         width, mixing = pseudo_voigt(optics.width(place), lorentz)
-        total += _summed(two_theta, place + optics.shift(place), share * strength[there], width, mixing)
+        area = -np.expm1(-optical_depth(place, attenuation)) * share * strength[there]
+        total += _summed(two_theta, place + optics.shift(place, attenuation), area, width, mixing)
     return total
 
 

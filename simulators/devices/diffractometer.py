@@ -110,7 +110,7 @@ class Diffractometer(BenchDevice):
         self._n_readings += 1
         optics = Optics(displacement=float(rng.normal(0.0, DISPLACEMENT)))
         phases, glass = self._specimen(made, rng)
-        expected = rate(two_theta, phases, optics, glass=glass)
+        expected = rate(two_theta, phases, optics, glass=glass, packing=made.body.density)
         return np.asarray(rng.poisson(tube * time * expected), dtype=np.int64)
 
     def _specimen(self, made: Sample, rng: np.random.Generator) -> tuple[list[Phase], float]:

@@ -26,7 +26,7 @@ BALANCE_ERROR = 0.002
 """Standard deviation of one weighing of a compact, g."""
 CALIPER_ERROR = 0.004
 """Standard deviation of the relative density by mass and dimensions: corners and faces are never perfect."""
-_NOWHERE = {"temperature": 1000.0, "hold": 0.5, "heating_rate": 10.0, "pressure": 0.0}
+_NOWHERE = {"temperature": 400.0, "hold": 0.05, "heating_rate": 10.0, "pressure": 0.0}
 """A firing that a compact has not had: what is asked of it is its state before."""
 
 

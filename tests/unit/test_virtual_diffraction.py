@@ -30,7 +30,7 @@ from simulators.second_phases import PUBLISHED, Residue, published, reflections,
 Array = npt.NDArray[np.float64]
 LIBRARY = CrystalLibrary.builtin()
 ALUMINA, TIB2, ALN, SI3N4, TIN, SIC = "mp-1143", "mp-1145", "mp-661", "mp-988", "mp-492", "mp-8062"
-GRID = 20.0 + 0.02 * np.arange(3001)
+GRID: Array = 20.0 + 0.02 * np.arange(3001, dtype=np.float64)
 SHARP = Optics(u=0.0, v=0.0, w=0.0016)
 
 
@@ -200,7 +200,7 @@ def test_a_sample_out_of_height_moves_low_lines_most() -> None:
         y = rate(GRID, [Phase(pure("Si"), 1.0, 1.0)], Optics(displacement=displacement))
         return np.array([GRID[np.where(np.abs(GRID - at) < 0.5, y, 0.0).argmax()] for at in (28.44, 69.13)])
 
-    moved = places(0.2) - places(0.0)
+    moved = places(0.2) - places(0.0)  # mm below the circle
     expected = -2.0 * 0.2 / 217.5 * np.cos(np.radians([28.44, 69.13]) / 2.0)
     np.testing.assert_allclose(moved, np.degrees(expected), atol=0.021)
     assert moved[0] < moved[1] < 0.0
@@ -227,7 +227,10 @@ def test_the_strongest_reflection_is_found_with_its_error() -> None:
     rng = np.random.default_rng(2)
     expected = rate(GRID, [Phase(pure("MgO"), 1.0, 0.2)], Optics())
     for seconds in (0.02, 1.0):
-        true, pulls = float(angles(pure("MgO"))[1]), []
+        place = angles(pure("MgO"))[1]
+        # It is seen from inside the sample: by -sin 2 theta / 2 mu R at lower angles.
+        deep = np.degrees(np.sin(np.radians(place)) / (2.0 * pure("MgO").attenuation * 21.75))
+        true, pulls = float(place - deep), []
         for _ in range(20):
             found = strongest(GRID, rng.poisson(seconds * expected))
             assert found is not None
@@ -236,3 +239,20 @@ def test_the_strongest_reflection_is_found_with_its_error() -> None:
         assert abs(np.mean(pulls)) < 1.5
     assert strongest(GRID, rng.poisson(np.full(len(GRID), 30.0))) is None
     assert strongest(GRID[:2], np.array([30, 31])) is None
+
+
+def test_weak_absorbers_are_seen_from_their_inside() -> None:
+    optics, place = Optics(), np.array([40.0])
+    thick = -np.degrees(np.sin(np.radians(40.0)) / (2.0 * 100.0 * 21.75))
+    assert optics.shift(place, 100.0)[0] == pytest.approx(thick, rel=1e-3)
+    light, heavy = (optics.shift(place, mu)[0] for mu in (5.0, 1000.0))
+    assert light < -0.05 < heavy < 0.0
+    # However weakly it absorbs, nothing comes from below its back: half of 3 mm deep on the mean.
+    assert optics.shift(place, 1e-3)[0] == pytest.approx(-np.degrees(3.0 * np.cos(np.radians(20.0)) / 217.5), rel=0.01)
+
+
+def test_a_filter_lets_a_little_k_beta_through() -> None:
+    y = rate(GRID, [Phase(pure("Si"), 1.0, 1.0)], Optics())
+    at = 2.0 * np.degrees(np.arcsin(1.392234 / K_ALPHA_1 * np.sin(np.radians(28.44) / 2.0)))
+    ghost = y[np.abs(GRID - at) < 0.05].max() - y[np.abs(GRID - at - 0.6) < 0.05].max()
+    assert 0.001 < ghost / y.max() < 0.006

@@ -182,7 +182,7 @@ class Mixture:
         ]
         table = np.column_stack([*columns, self._background]) * self._weight[:, None]
         found = np.linalg.lstsq(table, self._y * self._weight, rcond=None)[0]
-        return found, table @ found - self._y * self._weight
+        return np.asarray(found, dtype=np.float64), table @ found - self._y * self._weight
 
     def _column(self, spacing: Array, area: Array, shift: float, width: float) -> Array:
         total = np.zeros(len(self._x))
