@@ -150,13 +150,13 @@ def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--softening", type=int, default=0, metavar="N", help="fit the correction to N ceramics")
-    parser.add_argument("--keep", type=Path, help="directory of what was computed; found there, it costs nothing")
+    parser.add_argument("--keep", type=Path, help="directory of the fit's crystals; those found there cost nothing")
     parser.add_argument("--json", action="store_true", help="end in one line of JSON")
     wanted = parser.parse_args()
     potential = Chgnet(softening=None)
     with potential.calculator():
         pass  # loads it, so that the first crystal's time is its own
-    truth = PotentialTruth(wanted.keep, potential)
+    truth = PotentialTruth(None, potential)
     figures: dict[str, Any] = {
         "command": f"python -m tests.benchmarks.potential --softening {wanted.softening} --json",
         "date": datetime.now(UTC).date().isoformat(),
@@ -166,7 +166,7 @@ def main() -> None:
         "generated": [row(truth, generate(*parse(i))) for i in GENERATED],
     }
     if wanted.softening:
-        figures["softening"] = softening(truth, wanted.softening)
+        figures["softening"] = softening(PotentialTruth(wanted.keep, potential), wanted.softening)
     show(figures)
     if wanted.json:
         print(json.dumps(figures))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
@@ -87,6 +87,7 @@ def test_the_lattice_is_within_a_tenth_of_the_measured_one(generated: str, measu
     assert np.linalg.norm(crystal.lattice[0]) == pytest.approx(measured, rel=0.1)
 
 
+@settings(max_examples=40)
 @given(st.data())
 def test_an_identifier_parses_back(data: st.DataObject) -> None:
     prototype = data.draw(st.sampled_from(sorted(PROTOTYPES.values(), key=lambda p: p.name)))
