@@ -27,8 +27,8 @@ DISC_SCATTER = 0.04
 CLOSED_PORES, OPEN_PORES = (0.818, 1.65), (0.652, 2.23)
 """Porosity at which no stiffness is left, and exponent, of overlapping round pores and of sintered round particles.
 
-Computed Young's moduli of model ceramics: Roberts and Garboczi, J. Am. Ceram. Soc. 83, 3041 (2000). They also find that
-the Poisson ratio goes to about 0.2 with the pores, whatever that of the solid.
+Computed Young's moduli of model ceramics: Roberts and Garboczi, J. Am. Ceram. Soc. 83, 3041 (2000), eq. 2. They also
+find that the Poisson ratio goes to a value of the pores' shape, 0.14 to 0.22, whatever that of the solid.
 """
 POROUS_POISSON = 0.2
 SHAPE_SCATTER = 0.05
