@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
@@ -179,7 +181,23 @@ class Time:
         """Jobs last, and whoever waits for something waits in virtual time; a policy stands in for a person."""
         clock = virtual_time(start)
         conduct = StandIn(clock)
-        return Time(clock, lambda work: run_virtually(work, clock), conduct, VALIDITY * clock.speed, judge=True)
+
+        def run(work: Coroutine[Any, Any, None]) -> None:
+            with _quiet(logging.getLogger("instruments")):
+                run_virtually(work, clock)
+
+        return Time(clock, run, conduct, VALIDITY * clock.speed, judge=True)
+
+
+@contextmanager
+def _quiet(log: logging.Logger) -> Iterator[None]:
+    """Warnings of what is done on purpose tell nobody anything: it is counted."""
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 async def _run(
@@ -187,6 +205,7 @@ async def _run(
 ) -> None:
     reader = CampaignImageReader(store, MicrographReader.load)
     minds = InlineMinds(problem.planner(strategy), problem.space.library, reader)
+    instruments = laboratory.instruments  # the runner is given their names, and no way to the laboratory
     async with laboratory.connected() as client:
         runner = Runner(
             desk,
@@ -195,7 +214,7 @@ async def _run(
             minds,
             store=store,
             ids=laboratory.ids,
-            world=lambda: world_of(client, laboratory.instruments, judge=time.judge),
+            world=lambda: world_of(client, instruments, judge=time.judge),
             conduct=time.conduct,
         )
         try:

@@ -25,6 +25,7 @@ from agent.remote_broker import ROOT, RemoteBroker
 from agent.rules.recipe import RecipeSettings, flagship
 from envs.crystals import CrystalLibrary
 from envs.errors import ConfigError
+from envs.firing_limits import FIRING
 from envs.moduli import Moduli
 from envs.objective import FLAGSHIP, Objective
 from envs.space import DesignSpace
@@ -115,6 +116,8 @@ def build_problem(config: CampaignConfig, *, source: str = "") -> Problem:
 
 
 def _check_faults(config: CampaignConfig, source: str) -> None:
+    if not config.faults.kinds:
+        return
     from simulators.faulting.kinds import KINDS
 
     if unknown := [kind for kind in config.faults.kinds if kind not in set(KINDS)]:
@@ -132,30 +135,24 @@ def _check_objective(config: CampaignConfig, source: str) -> None:
 
 
 def _check_against_furnace(space: DesignSpace, source: str) -> None:
-    from instruments.commands import Choice, Parameter
-    from simulators.devices.furnace import PROCESS
-
     if not len(space.library):
         raise ConfigError(
             "space.library", "none", "the virtual laboratory sinters crystals: choose a library", source=source
         )
     names = [f.name for f in space.factors]
-    if sorted(names) != sorted(PROCESS):
+    if sorted(names) != sorted(FIRING):
         raise ConfigError(
-            "space.factors", names, f"the virtual furnace takes exactly {', '.join(PROCESS)}", source=source
+            "space.factors", names, f"the virtual furnace takes exactly {', '.join(FIRING)}", source=source
         )
     for factor in space.factors:
-        rule = PROCESS[factor.name]
-        key = f"space.factors.{factor.name}.levels"
-        if isinstance(rule, Parameter) and factor.unit != rule.unit:
+        limit = FIRING[factor.name]
+        if not limit.options and factor.unit != limit.unit:
             raise ConfigError(
-                f"space.factors.{factor.name}.unit", factor.unit, f"the furnace's unit {rule.unit!r}", source=source
+                f"space.factors.{factor.name}.unit", factor.unit, f"the furnace's unit {limit.unit!r}", source=source
             )
         for level in factor.levels:
-            if isinstance(rule, Choice) and level not in rule.options:
-                raise ConfigError(key, level, f"one of {', '.join(rule.options)}", source=source)
-            if isinstance(rule, Parameter) and not (isinstance(level, float) and rule.low <= level <= rule.high):
-                raise ConfigError(key, level, f"{rule.low:g} to {rule.high:g} {rule.unit}", source=source)
+            if not limit.allows(level):
+                raise ConfigError(f"space.factors.{factor.name}.levels", level, limit.words, source=source)
 
 
 class VirtualLaboratory:
