@@ -77,10 +77,10 @@ def _scale(
     """The scale bar with its length in the middle, at the right; returns the room that it takes."""
     wanted = 0.2 * width * pixel_um
     power = 10.0 ** np.floor(np.log10(wanted))
-    length = max(step for step in (1.0, 2.0, 5.0) if step * power <= wanted * 1.0001) * power
+    length = float(max(step for step in (1.0, 2.0, 5.0) if step * power <= wanted * 1.0001) * power)
     right, middle = width - 8, height // 2
     left = right - round(length / pixel_um)
-    caption = _length(float(length))
+    caption = _length(length)
     half = float(draw.textlength(caption, font=font)) / 2.0 + 4.0
     centre = (left + right) / 2.0
     gap = half if half < 0.4 * (right - left) else 0.0
