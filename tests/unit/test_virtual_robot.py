@@ -23,9 +23,10 @@ from instruments.journal import MemoryJournal
 from instruments.local import LocalBus
 from instruments.messages import JobState, Quantity, Value
 from simulators.devices.bench import Bench
+from simulators.devices.furnace import Furnace
 from simulators.devices.robot import Robot, recipe
-from simulators.reference import REFERENCE, reference_body
-from simulators.samples import SampleStore
+from simulators.reference import REFERENCE, reference_body, reference_order
+from simulators.samples import Sample, SampleStore
 from simulators.stock import Compact, Delivery, LabelTakenError, OutOfStockError, Stock
 from simulators.truth import LabTruth
 from surrogates.datasets.elastic import load
@@ -54,10 +55,15 @@ class Session:
         )  # fmt: skip
         base: dict[str, Any] = {"clock": clock, "ids": self.ids, "lab": "virtual"}
         self.robot = Robot("robot-1", self.bus.transport(), bench=self.bench, journal=MemoryJournal(), **base)
+        self.furnace = Furnace("furnace-1", self.bus.transport(), bench=self.bench, journal=MemoryJournal(), **base)
         self.client = InstrumentClient(self.bus.transport(), agent="agent-1", sleeper=wait_forever, **base)
 
     async def order(self, command: str, **parameters: Value) -> JobState:
         return await self.client.execute("robot-1", command, parameters, job=self.ids.new())
+
+    async def fire(self, sample: str, **changes: Value) -> JobState:
+        order = {**reference_order(), "sample": sample, **changes}
+        return await self.client.execute("furnace-1", "sinter", order, job=self.ids.new())
 
     async def prepare(self, sample: str, crystal: str = ALUMINA, **changes: Value) -> JobState:
         order: dict[str, Value] = {"powder_size": um(0.4), "additive": "MgO", "mass": grams(8.0)}
@@ -76,12 +82,14 @@ def use(directory: Path, work: Callable[[Session], Awaitable[T]]) -> T:
     async def whole() -> T:
         session = Session(directory)
         await session.robot.start()
+        await session.furnace.start()
         await session.client.start()
-        await session.client.wait_for(("robot-1",))
+        await session.client.wait_for(("robot-1", "furnace-1"))
         try:
             return await work(session)
         finally:
             await session.client.close()
+            await session.furnace.stop()
             await session.robot.stop()
 
     return asyncio.run(whole())
@@ -196,6 +204,33 @@ def test_the_reference_is_pressed_at_any_time_and_takes_nothing(tmp_path: Path) 
         state = await session.order("prepare", **example)
         assert value(state, "left") == left
         assert len(session.bench.stock) == 0
+
+    use(tmp_path, work)
+
+
+def test_a_prepared_sample_is_the_one_that_the_furnace_would_have_prepared(tmp_path: Path) -> None:
+    async def by_robot(session: Session) -> tuple[JobState, Sample | None]:
+        await session.prepare("P-1")
+        return await session.fire("P-1"), session.bench.samples.get("P-1")
+
+    async def by_hand(session: Session) -> tuple[JobState, Sample | None]:
+        return await session.fire("P-1"), session.bench.samples.get("P-1")
+
+    quick, body = use(tmp_path / "robot", by_robot)
+    slow, same = use(tmp_path / "hand", by_hand)
+    assert body is not None
+    assert body == same
+    assert slow.elapsed_s is not None
+    assert quick.elapsed_s is not None
+    assert slow.elapsed_s - quick.elapsed_s == pytest.approx(45 * 60)
+
+
+def test_what_was_pressed_is_what_is_fired(tmp_path: Path) -> None:
+    async def work(session: Session) -> None:
+        await session.prepare("Q-1")
+        assert fault(await session.fire("Q-1", additive="Y2O3"))[0] == "compact_exists"
+        assert (await session.fire("Q-2")).state == "succeeded"
+        assert fault(await session.prepare("Q-2"))[0] == "sample_exists"  # there is a body of that label
 
     use(tmp_path, work)
 
