@@ -31,6 +31,7 @@ from simulators.devices.pace import check_speed
 from simulators.devices.robot import Robot
 from simulators.devices.ultrasonic import Ultrasonic
 from simulators.faults import Faults
+from simulators.potential import PotentialTruth
 from simulators.reference import reference_body
 from simulators.samples import SampleStore
 from simulators.stock import Stock
@@ -141,7 +142,9 @@ class VirtualLab:
     ) -> None:
         check_speed(speed)  # both said before anything is written
         self._instruments = chosen(instruments)
-        self._truth = LabTruth(seed, library, moduli)
+        # It loads its potential at the first generated crystal: a campaign on the library never does.
+        generated = PotentialTruth(None if directory is None else directory / "potential")
+        self._truth = LabTruth(seed, library, moduli, generated)
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         if directory is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="virtual-lab-")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,15 +16,12 @@ from envs.crystals import CrystalLibrary
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
 from instruments.ids import SeededIds
-from instruments.journal import MemoryJournal
 from instruments.local import LocalBus
 from instruments.messages import JobState, Quantity, Value
-from simulators.devices.bench import Bench
-from simulators.devices.furnace import Furnace
+from simulators.lab import VirtualLab
 from simulators.potential import PotentialTruth
 from simulators.potential_chgnet import Chgnet
 from simulators.samples import DFT, SampleStore
-from simulators.truth import LabTruth
 from surrogates.datasets.elastic import load
 
 LIBRARY = CrystalLibrary.builtin().subset(["mp-631", "mp-1143", "mp-1265", "mp-1145"])
@@ -53,21 +50,21 @@ def test_magnesia_is_near_what_is_measured_and_twice_the_same(tmp_path: Path) ->
     assert two.moduli(two.crystal("gen:rocksalt:Mg-O")) == moduli
 
 
-def fired(directory: Path, crystal: str, sample: str = "s-1") -> tuple[JobState, Bench]:
-    """What the furnace answers to an order of this crystal, and the shelf afterwards."""
+def fired(directory: Path, crystal: str, *, order_number: int = 1) -> JobState:
+    """What the furnace of the virtual laboratory in this directory answers to an order of this crystal."""
 
-    async def whole() -> tuple[JobState, Bench]:
+    async def whole() -> JobState:
         clock = SimClock(datetime(2026, 1, 1, tzinfo=UTC))
-        base: dict[str, Any] = {"clock": clock, "ids": SeededIds(clock, random.Random(1)), "lab": "virtual"}
-        truth = LabTruth(3, LIBRARY, load(), PotentialTruth(directory / "potential", chgnet()))
-        bench, bus = Bench(truth, SampleStore(directory / "samples"), directory / "images"), LocalBus()
-        furnace = Furnace("furnace-1", bus.transport(), bench=bench, journal=MemoryJournal(), **base)
-        client = InstrumentClient(bus.transport(), agent="agent-1", sleeper=wait_forever, **base)
-        await furnace.start()
+        ids, bus = SeededIds(clock, random.Random(order_number)), LocalBus()
+        lab = VirtualLab(3, LIBRARY, load(), directory=directory, clock=clock, ids=ids, instruments=("furnace-1",))
+        client = InstrumentClient(
+            bus.transport(), agent="agent-1", sleeper=wait_forever, clock=clock, ids=ids, lab="virtual"
+        )
+        await lab.start(lambda _: bus.transport())
         await client.start()
         await client.wait_for(("furnace-1",))
         order: dict[str, Value] = {
-            "sample": sample,
+            "sample": "s-1",
             "crystal": crystal,
             "powder_size": Quantity(value=0.3, unit="um"),
             "additive": "none",
@@ -77,28 +74,28 @@ def fired(directory: Path, crystal: str, sample: str = "s-1") -> tuple[JobState,
             "pressure": Quantity(value=40.0, unit="MPa"),
         }
         try:
-            return await client.execute("furnace-1", "sinter", order, job=base["ids"].new()), bench
+            return await client.execute("furnace-1", "sinter", order, job=ids.new())
         finally:
             await client.close()
-            await furnace.stop()
+            await lab.close()
 
     return asyncio.run(whole())
 
 
 def test_a_generated_crystal_is_sintered_and_its_origin_is_told(tmp_path: Path) -> None:
-    state, bench = fired(tmp_path, "gen:rocksalt:Hf-C")
+    state = fired(tmp_path, "gen:rocksalt:Hf-C")
     assert state.result is not None
     assert state.result.values["origin"] == "interatomic potential CHGNet 0.3.0, shear corrected (simulated)"
     sample = SampleStore(tmp_path / "samples").get("s-1")
     assert sample is not None
     assert sample.origin == state.result.values["origin"]
-    assert bench.truth.theoretical_density("gen:rocksalt:Hf-C") == pytest.approx(12_690.0, rel=0.05)
-    again, _ = fired(tmp_path, "gen:rocksalt:Hf-C")
-    assert again.result == state.result
+    (kept,) = (tmp_path / "potential").glob("*.json")
+    assert json.loads(kept.read_bytes())["id"] == "gen:rocksalt:Hf-C"
+    assert fired(tmp_path, "gen:rocksalt:Hf-C", order_number=2).result == state.result
 
 
 def test_a_real_compound_has_another_origin(tmp_path: Path) -> None:
-    state, _ = fired(tmp_path, "mp-631")
+    state = fired(tmp_path, "mp-631")
     assert state.result is not None
     assert state.result.values["origin"] == DFT
 
@@ -108,7 +105,7 @@ def test_a_crystal_that_does_not_hold_together_fails_with_its_reason(tmp_path: P
 
     At rest DFT has C11 < C12, too (Ikehata et al., Phys. Rev. B 70, 174113, 2004).
     """
-    state, _ = fired(tmp_path, "gen:bcc:Ti")
+    state = fired(tmp_path, "gen:bcc:Ti")
     assert state.result is None
     assert state.error is not None
     assert state.error.code == "unstable"
@@ -117,6 +114,6 @@ def test_a_crystal_that_does_not_hold_together_fails_with_its_reason(tmp_path: P
 
 @pytest.mark.parametrize("crystal", ["gen:rocksalt:Ti", "gen:garnet:Y-Al-O", "mp-1"])
 def test_what_cannot_be_made_is_not_in_stock(tmp_path: Path, crystal: str) -> None:
-    state, _ = fired(tmp_path, crystal)
+    state = fired(tmp_path, crystal)
     assert state.error is not None
     assert state.error.code == "unknown_crystal"
