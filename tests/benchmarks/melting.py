@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pymatgen.core import Composition
 
-from envs import laws
+from envs import sintering_laws
 from envs.descriptors import element_table
 from envs.elements import SYMBOLS
 from envs.laws import CERAMIC_FORMERS, melting_estimate
@@ -64,7 +64,7 @@ def fitted() -> npt.NDArray[np.float64]:
 
 
 def _with(formers: dict[int, float], ionic: float) -> npt.NDArray[np.float64]:
-    with patch.object(laws, "CERAMIC_FORMERS", formers), patch.object(laws, "IONIC_BINDING", ionic):
+    with patch.object(sintering_laws, "CERAMIC_FORMERS", formers), patch.object(sintering_laws, "IONIC_BINDING", ionic):
         return estimates()
 
 
@@ -77,7 +77,7 @@ def main() -> None:
     errors = estimates() / handbook - 1.0
     for (formula, kelvin), error in zip(HANDBOOK.items(), errors, strict=True):
         print(f"{formula:8} {kelvin:6.0f} K   estimate {(1 + error) * kelvin:6.0f} K   {100 * error:+6.1f} %")
-    in_use = [*CERAMIC_FORMERS.values(), laws.IONIC_BINDING]
+    in_use = [*CERAMIC_FORMERS.values(), sintering_laws.IONIC_BINDING]
     names = [*(SYMBOLS[z - 1] for z in CERAMIC_FORMERS), "ionic"]
     for name, value, best in zip(names, in_use, fitted(), strict=True):
         print(f"{name:6} in use {value:6.0f} K   fitted {best:6.0f} K")
