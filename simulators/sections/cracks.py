@@ -58,9 +58,7 @@ def crack_mask(cells: Cells, length_px: float, cell_px: float, rng: np.random.Ge
     mask = np.zeros(cells.shape, dtype=np.bool_)
     if length_px == 0.0:
         return mask, 0.0
-    graph = junction_graph(cells, rng)
-    if len(graph.nodes) < 2:
-        return mask, 0.0
+    graph = junction_graph(cells, cell_px, rng)
     state = _Cracks(graph, graph.cost.copy(), length_px, mask)
     heading = rng.uniform(0.0, np.pi)
     for _ in range(MOST):

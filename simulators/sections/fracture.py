@@ -96,13 +96,21 @@ def fracture(spec: SectionSpec, rng: np.random.Generator) -> Maps:
     return Maps(
         labels=np.where(pores, 0, labels).astype(np.int32),
         pores=pores,
-        closed=pores,
+        closed=_closed(pores, spec.open_share, rng),
         phase=nothing,
         cracks=nothing,
         height=(relief - relief.mean()).astype(np.float32),
         sized=np.where(pores, 0, stays + 1).astype(np.int32),
         shown=EXPOSED,
     )
+
+
+def _closed(pores: Mask, open_share: float, rng: np.random.Generator) -> Mask:
+    """Pits of pores that were closed before the crack met them; ``open_share`` of all pits, by chance, were not."""
+    pits, number = ndimage.label(pores)
+    was_closed = np.concatenate(([False], rng.random(number) >= open_share))
+    found: Mask = was_closed[pits]
+    return found
 
 
 def _waves(shape: tuple[int, int], unit: float, rng: np.random.Generator) -> Floats:

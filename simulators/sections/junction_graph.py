@@ -81,33 +81,60 @@ class JunctionGraph:
         return np.concatenate((a[None], middle, b[None]))
 
 
-def junction_graph(cells: Cells, rng: np.random.Generator) -> JunctionGraph:
-    """The graph of a field; boundaries and grains differ in strength at random."""
+def junction_graph(cells: Cells, cell_px: float, rng: np.random.Generator) -> JunctionGraph:
+    """The graph of a field with mean cells of ``cell_px`` pixels; boundaries and grains differ in strength at random.
+
+    Places on the frame are nodes as well: a crack may come in through a grain, and leave so.
+    """
+    nodes, cell, at = _corners(cells)
+    frame = _frame(cells.shape, cell_px)
+    on_frame = np.concatenate((np.zeros(len(nodes), dtype=np.bool_), np.ones(len(frame), dtype=np.bool_)))
+    cell = np.concatenate((cell, cells[frame[:, 0], frame[:, 1]].astype(np.intp)))
+    at = np.concatenate((at, np.arange(len(frame)) + len(nodes)))
+    nodes = np.concatenate((nodes, frame.astype(np.float64)))
+    cell, at, corners = _around(nodes, cell, at)
+    ways = []
+    for k in range(1, int(corners.max(initial=1))):
+        same = np.flatnonzero(cell[:-k] == cell[k:])
+        beside = (k == 1) | (corners[cell[same]] == k + 1)
+        ways.append(np.stack((at[same], at[same + k], cell[same], np.broadcast_to(beside, same.shape))))
+    start, end, owner, side = np.concatenate([np.empty((4, 0), dtype=np.intp), *ways], axis=1)
+    along = side.astype(np.bool_) & ~on_frame[start] & ~on_frame[end]
+    length = np.linalg.norm(nodes[start] - nodes[end], axis=1) + 1e-3
+    cost = length * np.where(along, 1.0, CROSSING) * np.exp(WEAKER * rng.standard_normal(len(start)))
+    return JunctionGraph(cells, nodes, start, end, owner, along, cost)
+
+
+def _corners(cells: Cells) -> tuple[Doubles, Whole, Whole]:
+    """Junctions (N, 2), and which cell (M,) has which junction (M,) at a corner."""
     points = junctions(cells)[0]
     marked = np.zeros(cells.shape, dtype=np.bool_)
     marked[points[:, 0], points[:, 1]] = True
     clusters, n = ndimage.label(marked, structure=np.ones((3, 3)))
-    node = clusters[points[:, 0], points[:, 1]] - 1
+    node = clusters[points[:, 0], points[:, 1]].astype(np.intp) - 1
     count = np.maximum(np.bincount(node, minlength=n), 1)
     nodes = np.stack([np.bincount(node, weights=points[:, k], minlength=n) / count for k in (0, 1)], axis=1) + 0.5
     around = np.concatenate([cells[points[:, 0] + i, points[:, 1] + j] for i in (0, 1) for j in (0, 1)]).astype(np.intp)
     member = np.unique(np.stack((around, np.tile(node, 4)), axis=1), axis=0)
-    cell, at = member[:, 0], member[:, 1]
+    return nodes, member[:, 0], member[:, 1]
+
+
+def _frame(shape: tuple[int, ...], step: float) -> Whole:
+    """Places about ``step`` pixels apart along the frame, shape (N, 2)."""
+    height, width = shape
+    rows = np.linspace(0, height - 1, max(int(height / step), 1) + 1).astype(np.intp)
+    columns = np.linspace(0, width - 1, max(int(width / step), 1) + 1).astype(np.intp)
+    sides = [np.stack((rows, np.full_like(rows, edge)), axis=1) for edge in (0, width - 1)]
+    sides += [np.stack((np.full_like(columns, edge), columns), axis=1) for edge in (0, height - 1)]
+    return np.unique(np.concatenate(sides), axis=0)
+
+
+def _around(nodes: Doubles, cell: Whole, at: Whole) -> tuple[Whole, Whole, Whole]:
+    """Cells and their nodes, in the order in which these lie around each cell, and how many each cell has."""
     corners = np.bincount(cell)
     centre = (
         np.stack([np.bincount(cell, weights=nodes[at, k]) for k in (0, 1)], axis=1) / np.maximum(corners, 1)[:, None]
     )
     spoke = nodes[at] - centre[cell]
     order = np.lexsort((np.arctan2(spoke[:, 0], spoke[:, 1]), cell))
-    cell, at = cell[order], at[order]
-    starts, ends, owners, along = [], [], [], []
-    for k in range(1, int(corners.max(initial=1))):
-        same = np.flatnonzero(cell[:-k] == cell[k:])
-        starts.append(at[same])
-        ends.append(at[same + k])
-        owners.append(cell[same])
-        along.append((k == 1) | (corners[cell[same]] == k + 1))
-    start, end, owner, side = (np.concatenate(v) for v in (starts, ends, owners, along))
-    length = np.linalg.norm(nodes[start] - nodes[end], axis=1) + 1e-3
-    cost = length * np.where(side, 1.0, CROSSING) * np.exp(WEAKER * rng.standard_normal(len(start)))
-    return JunctionGraph(cells, nodes, start, end, owner, side, cost)
+    return cell[order], at[order], corners

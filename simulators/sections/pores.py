@@ -78,6 +78,8 @@ def closed_pores(cells: Cells, free: Mask, count: int, cell_px: float, rng: np.r
 
 def highest(field: Floats, count: int) -> Mask:
     """The ``count`` pixels with the highest values, shape (H, W); ties come in or stay out together."""
+    if count == 0:
+        return np.zeros(field.shape, dtype=np.bool_)
     flat = field.ravel()
     level = np.partition(flat, flat.size - count)[flat.size - count]
     mask: Mask = field >= level
