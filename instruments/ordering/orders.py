@@ -42,6 +42,7 @@ class OpenJob:
         self.sent = False
         self.n_heard = 0
         self.doubtful = False
+        self.illegible = False
         self._on_update = on_update
         self._untold: JobState | None = None
 
@@ -137,6 +138,11 @@ class Orders:
                 answers.append(state)
             self._bell.ring()
 
+    def on_illegible(self, iid: str, job: str) -> None:
+        """Take note that something on a job's topic could not be read."""
+        if (opened := self._open.get((iid, job))) is not None:
+            opened.illegible = True
+
     def doubt(self, iid: str) -> None:
         """Ask at once after every job of an instrument."""
         for opened in self._open.values():
@@ -223,7 +229,8 @@ class Orders:
             elif not woken:
                 silent_s += pause
             if silent_s >= self._patience_s:
-                message = f"nothing was heard of it for {silent_s:g} s; {self._state_of(opened.iid)}; adopt it later"
+                what = "nothing that can be read" if opened.illegible else "nothing"
+                message = f"{what} was heard of it for {silent_s:g} s; {self._state_of(opened.iid)}; adopt it later"
                 raise NoAnswerError(opened.iid, opened.job, message, silent_s=silent_s)
             opened.doubtful = False
             n_asked += 1

@@ -46,7 +46,8 @@ INSIDE: Mapping[str, Kind] = MappingProxyType(
         "indent": Kind.DRIFT,
         "measure": Kind.DRIFT,
         "weigh": Kind.DRIFT,
-        "density": Kind.DRIFT,
+        "scan": Kind.DRIFT,
+        "prepare": Kind.DRIFT,
     }
 )
 """Those inside an instrument, by the command that can meet them."""

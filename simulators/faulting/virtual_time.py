@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from typing_extensions import override
 from instruments.own_thread import OwnThread
 
 T = TypeVar("T")
+_STALLED = "nobody does anything any more, and no timer is set"
 _LOOK_S = 0.05
 """How often a computation is looked after that ends without a word."""
 
@@ -63,6 +64,7 @@ class _Jumping(selectors.SelectSelector):
         super().__init__()
         self._time = time
         self.n_executing = 0
+        self.stalled: Callable[[], None] | None = None
 
     @override
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -77,9 +79,16 @@ class _Jumping(selectors.SelectSelector):
             if events := super().select(_LOOK_S):
                 return events
         if timeout is None:
-            raise StalledError("nobody does anything any more, and no timer is set")
+            self._stall()
+            return []
         self._time.pass_by(timeout)
         return []
+
+    def _stall(self) -> None:
+        stalled, self.stalled = self.stalled, None
+        if stalled is None:
+            raise StalledError(_STALLED)
+        stalled()
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
@@ -98,12 +107,26 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._virtual.elapsed()
 
+    def when_stalled(self, act: Callable[[], None]) -> None:
+        """Have a function called when nothing can happen any more; without one ``StalledError`` comes out of the loop.
+
+        Args:
+            act: makes that something happens.
+        """
+        self._jumping.stalled = act
+
     @override
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         self._jumping.n_executing += 1
         done = super().run_in_executor(executor, func, *args)
         done.add_done_callback(self._executed)
         return done
+
+    @override
+    async def shutdown_default_executor(self) -> None:
+        self._jumping.n_executing += 1  # a thread of its own waits for the others there
+        await super().shutdown_default_executor()
+        self._jumping.n_executing -= 1
 
     def _executed(self, _done: object) -> None:
         self._jumping.n_executing -= 1
@@ -116,4 +139,23 @@ def run(work: Coroutine[Any, Any, T], time: VirtualTime) -> T:
         StalledError: nothing can happen any more, and the work has not ended.
     """
     with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(time)) as runner:
-        return runner.run(work)
+        return runner.run(_watched(work))
+
+
+async def _watched(work: Coroutine[Any, Any, T]) -> T:
+    loop, task, stalled = asyncio.get_running_loop(), asyncio.current_task(), False
+
+    def end() -> None:
+        nonlocal stalled
+        stalled = True
+        if task is not None:
+            task.cancel()
+
+    if isinstance(loop, VirtualTimeLoop):
+        loop.when_stalled(end)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if stalled:
+            raise StalledError(_STALLED) from None
+        raise
