@@ -6,12 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from instruments.device import DeviceFault, JobContext, JobResult, Parameter, Quantity, Returns, Text, command
+from simulators.body import Body
 from simulators.devices.bench import BenchDevice
 from simulators.diffraction import DOUBLET_RATIO, K_ALPHA_1, K_ALPHA_2, Optics, Phase, rate, sticks
 from simulators.peak import strongest
 from simulators.reference import REFERENCE
 from simulators.samples import Sample, stream
 from simulators.second_phases import reflections, residue
+from simulators.sintering.rates import ABNORMAL_SIZE
 
 Array = npt.NDArray[np.float64]
 
@@ -125,7 +127,7 @@ class Diffractometer(BenchDevice):
         plates = powder.uniform()
         batch = stream(seed, "diffraction", made.id)
         pressure = float(made.design.process.get("pressure", 0.0))
-        spotty = min(SPOTTIEST, SPOTTY * (body.grain_size / SPOTTY_GRAIN) ** 1.5)
+        spotty = _spottiness(body)
         phases = [
             Phase(
                 host,
@@ -141,6 +143,12 @@ class Diffractometer(BenchDevice):
             size = min(float(batch.uniform(*SECOND_SIZE)), body.grain_size)
             phases.append(Phase(reflections(left.compound), (1.0 - left.glass) * body.second_phase, size))
         return phases, left.glass * body.second_phase
+
+
+def _spottiness(body: Body) -> float:
+    """Standard deviation of integrated intensities by how few grains reflect: by the mean volume of what is lit."""
+    coarse = (1.0 - body.abnormal + body.abnormal * ABNORMAL_SIZE**3) * body.grain_size**3
+    return float(min(SPOTTIEST, SPOTTY * np.sqrt(coarse / SPOTTY_GRAIN**3)))
 
 
 def _text(sample: str, two_theta: Array, counts: npt.NDArray[np.int64], step: float, time: float) -> str:

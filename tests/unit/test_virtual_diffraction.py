@@ -99,6 +99,15 @@ def test_the_librarys_lattices_are_wider_than_real_ones_by_a_per_cent() -> None:
     assert 1.0 < strongest_of[0] / strongest_of[1] < 1.015
 
 
+def test_a_crystal_scatters_the_same_in_whatever_cell_it_is_given() -> None:
+    whole = LIBRARY[ALUMINA].structure()
+    small = whole.get_primitive_structure()
+    assert len(small) < len(whole)
+    given, other = structure_sticks(whole), structure_sticks(small)
+    a, b = (rate(GRID, [Phase(found, 1.0, 0.1, texture=0.8)], Optics()) for found in (given, other))
+    np.testing.assert_allclose(a, b, rtol=0.02)
+
+
 def test_every_structure_of_a_second_phase_is_dense_as_its_crystals() -> None:
     known = {
         "MgO": 3.58, "Y2O3": 5.03, "MgAl2O4": 3.58, "Y3Al5O12": 4.55, "B4C": 2.52, "BN": 2.28, "Mg2SiO4": 3.22,

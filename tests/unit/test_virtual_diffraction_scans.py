@@ -246,6 +246,21 @@ def test_fine_grains_are_measured_by_the_breadth_of_lines(tmp_path: Path, grain:
     assert 0.0 < slope < 2e-3
 
 
+def test_few_coarse_grains_scatter_what_lines_show(tmp_path: Path) -> None:
+    def heights(label: str, **inside: float) -> Array:
+        """Of corundum's five strongest lines, over their sum."""
+        _, counts = pattern(scanned(tmp_path, sample(label, ALUMINA, "none", **inside), time=4.0))
+        two_theta = 20.0 + 0.02 * np.arange(3001)
+        found = np.array([counts[np.abs(two_theta - at) < 0.4].sum() for at in (25.33, 34.8, 42.92, 52.01, 57.0)])
+        return np.asarray(found / found.sum())
+
+    def scatter(**inside: float) -> float:
+        return float(np.std([heights(f"C-{n}", **inside) for n in range(4)], axis=0).mean())
+
+    assert scatter(grain_size=40.0) > 4.0 * scatter(grain_size=1.0)
+    assert scatter(grain_size=2.0, abnormal=0.5) > 2.0 * scatter(grain_size=2.0)
+
+
 def test_what_cannot_be_scanned_is_said(tmp_path: Path) -> None:
     lost = Sample("L-1", REFERENCE_DESIGN, Body(0.5, 1.0), Outcome.MELTED)
 
