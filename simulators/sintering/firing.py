@@ -34,14 +34,14 @@ def sinter(schedule: Schedule, kinetics: Kinetics, *, rtol: float = RTOL, atol: 
     end = integrate(schedule, kinetics, rtol=rtol, atol=atol)
     gone = mass_loss(schedule, kinetics)
     # What leaves as gas leaves pores: the body keeps its shape.
-    density = (1.0 - end.porosity[-1]) * (1.0 - gone)
-    grain, abnormal = end.grain_size[-1], end.abnormal[-1]
+    porosity, grain, abnormal = end.porosity[-1], end.grain_size[-1], end.abnormal[-1]
+    density = (1.0 - porosity) * (1.0 - gone)
     load = np.maximum(heating_load(schedule, kinetics), cooling_load(schedule, kinetics))
     return SinterResult(
         density=density,
         grain_size=grain,
         outcome=outcomes(schedule, kinetics, gone, load),
-        open_share=open_share(density),
+        open_share=open_share(porosity, abnormal, gone),
         abnormal=abnormal,
         second_phase=kinetics.residue.copy(),
         cracks=cracks(load, grain, abnormal, kinetics),

@@ -41,6 +41,8 @@ PORE_CLOSURE, CLOSURE_WIDTH = 0.925, 0.009
 """Relative density at which half of the porosity is closed, and how sharply. The pore channels along the grains' edges
 pinch off between 90 and 95% (the end of the intermediate stage: Coble, J. Appl. Phys. 32, 787, 1961; why channels of
 few per cent are unstable: Beere, Acta Metall. 23, 131, 1975)."""
+VENTING = 0.02
+"""Share of the mass that has left when half of the room it left is open."""
 LOST_MASS = 0.08
 """Share of the mass that may leave before the body crumbles."""
 SOUND_SHARE = 0.75
@@ -93,9 +95,18 @@ class SinterResult:
         return replace(self, outcome=outcome)
 
 
-def open_share(density: Array) -> Array:
-    """Share of the porosity that is connected to the surface, 0 to 1, at a relative density."""
-    return np.asarray(0.5 - 0.5 * np.tanh(0.5 * (np.asarray(density) - PORE_CLOSURE) / CLOSURE_WIDTH))
+def open_share(porosity: Array, abnormal: Array, mass_loss: Array) -> Array:
+    """Share of all pores that is connected to the surface, 0 to 1.
+
+    Args:
+        porosity: what sintering left, volume fraction.
+        abnormal: volume fraction of abnormal grains; pores inside grains are closed.
+        mass_loss: share of the mass that left as gas: little leaves from the surface alone, much opens its way out.
+    """
+    channels = 0.5 - 0.5 * np.tanh(0.5 * (1.0 - porosity - PORE_CLOSURE) / CLOSURE_WIDTH)
+    emptied = (1.0 - porosity) * mass_loss
+    vented = emptied * mass_loss / (mass_loss + VENTING)
+    return np.asarray((channels * (1.0 - abnormal) * porosity + vented) / (porosity + emptied))
 
 
 def mass_loss(schedule: Schedule, kinetics: Kinetics) -> Array:

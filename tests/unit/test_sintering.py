@@ -149,11 +149,15 @@ def test_short_of_breaking_micro_cracks_stay() -> None:
 
 
 def test_pores_close_between_90_and_95_per_cent() -> None:
-    found = open_share(np.array([0.60, 0.88, 0.925, 0.96]))
+    none = np.zeros(4)
+    found = open_share(1.0 - np.array([0.60, 0.88, 0.925, 0.96]), none, none)
     assert found[0] == pytest.approx(1.0, abs=1e-6)
     assert found[1] > 0.95
     assert found[2] == pytest.approx(0.5)
     assert found[3] < 0.05
+    # Abnormal grains shut pores in, gas that leaves opens them.
+    assert open_share(none + 0.2, none + 0.5, none)[0] == pytest.approx(0.5)
+    assert open_share(none + 0.02, none, none + 0.04)[0] > 0.4
 
 
 def test_what_is_inside_comes_out() -> None:
