@@ -301,7 +301,7 @@ async def check_broker(broker: RemoteBroker) -> None:
 
 def micrograph_stream(size: int) -> Callable[[np.random.Generator], TrainingSample]:
     """Rendered training images with their exact boundary and pore masks."""
-    from simulators.sem import training_sample
+    from simulators.reader_data import training_sample
 
     return lambda rng: training_sample(rng, size)
 

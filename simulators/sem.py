@@ -9,30 +9,25 @@ Microanalysis (4th ed., 2018).
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from simulators.optics.beam import scanned, through_beam
 from simulators.optics.cavities import specks, with_cavities
 from simulators.optics.contrast import solid_grey
 from simulators.optics.detector import Image, charged, detected, uneven
-from simulators.optics.filters import Grey, blur
+from simulators.optics.filters import Grey, blur, smooth_noise
 from simulators.optics.grooves import grooves
 from simulators.optics.presets import operator_settings, random_settings
 from simulators.optics.settings import SemSettings
 from simulators.optics.topography import lit_sides, polished_relief, rough_grey, scratches
-from simulators.sections.microstructure import Microstructure, SectionSpec, Surface
-from simulators.tessellation import draw
-from surrogates.micrograph_fields import LabelledField
+from simulators.sections.microstructure import Microstructure, Surface
 
 __all__ = [
     "Image",
     "SemSettings",
     "empty_stage",
-    "labelled_field",
     "operator_settings",
     "random_settings",
     "render",
-    "training_sample",
 ]
 
 SCRATCH_GREY, PIT_GREY, DUST_GREY = 0.16, 0.3, 0.5
@@ -65,40 +60,6 @@ def empty_stage(shape: tuple[int, int], settings: SemSettings, rng: np.random.Ge
     return detected(grey, settings, rng)
 
 
-def training_sample(
-    rng: np.random.Generator, size: int = 128
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """A rendered field with its truth, for training a reader.
-
-    Returns:
-        Three float32 arrays (size, size): image in 0 to 1, boundary (both pixels beside it) and pore masks of 0 and 1.
-    """
-    spec = SectionSpec(
-        grain_size_um=float(np.exp(rng.uniform(np.log(8.0), np.log(52.0)))),
-        pixel_size_um=1.0,
-        shape=(size, size),
-        porosity=0.0 if rng.random() < 0.2 else float(0.45 * rng.random() ** 1.7),
-        abnormal=0.3 if rng.random() < 0.08 else 0.0,
-    )
-    ms = draw(spec, rng)
-    image = render(ms, random_settings(rng), rng)
-    boundary = ms.boundaries.copy()
-    boundary[1:] |= (ms.labels[1:] != ms.labels[:-1]) & (ms.labels[1:] > 0) & (ms.labels[:-1] > 0)
-    boundary[:, 1:] |= (ms.labels[:, 1:] != ms.labels[:, :-1]) & (ms.labels[:, 1:] > 0) & (ms.labels[:, :-1] > 0)
-    return image.astype(np.float32) / 255.0, boundary.astype(np.float32), ms.pores.astype(np.float32)
-
-
-def labelled_field(
-    rng: np.random.Generator, shape: tuple[int, int] = (512, 512), settings: SemSettings | None = None
-) -> LabelledField:
-    """A field as a campaign takes it (grains of 10 to 45 pixels, porosity 0 to 0.4), for calibration and evaluation."""
-    diameter = float(np.exp(rng.uniform(np.log(10.0), np.log(45.0))))
-    porosity = 0.0 if rng.random() < 0.2 else float(0.4 * rng.random() ** 1.5)
-    ms = draw(SectionSpec(grain_size_um=diameter, pixel_size_um=1.0, shape=shape, porosity=porosity), rng)
-    image = render(ms, random_settings(rng) if settings is None else settings, rng).astype(np.float32) / 255.0
-    return LabelledField(image=image, labels=ms.labels, diameter=diameter)
-
-
 def _polished(ms: Microstructure, settings: SemSettings, rng: np.random.Generator) -> Grey:
     """Grey about 0 of a polished and etched section, shape (H, W)."""
     grey = solid_grey(ms.labels, ms.phase, settings, rng)
@@ -122,12 +83,14 @@ def _polished(ms: Microstructure, settings: SemSettings, rng: np.random.Generato
 
 def _rough(ms: Microstructure, settings: SemSettings, rng: np.random.Generator) -> Grey:
     """Grey about 0 of a powder or a fracture surface, shape (H, W)."""
-    grey = rough_grey(ms.height, settings)
+    grey = rough_grey(ms.height, settings, rng)
     # Orientation hardly shows on a rough surface; composition does.
     own = solid_grey(ms.labels, ms.phase, settings, rng)
-    grey += np.float32(0.35 if settings.detector == "SE" else 0.7) * own
+    grey += np.float32(0.25 if settings.detector == "SE" else 0.4) * own
     gaps = blur((ms.pores | ms.cracks).astype(np.float32), 0.7)
-    result: Grey = grey * (np.float32(1.0) - np.float32(0.6) * gaps) - np.float32(0.6 * settings.pore_darkness) * gaps
+    # Between particles the support shows, or what lies deeper: dim, and never quite even.
+    below = np.float32(0.12) * smooth_noise((grey.shape[0], grey.shape[1]), 9.0, rng) - np.float32(0.6)
+    result: Grey = grey * (np.float32(1.0) - np.float32(0.6) * gaps) + np.float32(settings.pore_darkness) * below * gaps
     return result
 
 

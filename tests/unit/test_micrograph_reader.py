@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from envs.errors import UserError
-from simulators.reader_data import faulty_images, fields
-from simulators.sem import SemSettings, labelled_field, render
+from simulators.reader_data import faulty_images, fields, labelled_field
+from simulators.sem import SemSettings, render
 from simulators.tessellation import polycrystal
 from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_reader import MicrographReader, overlay

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from envs.errors import ConfigError, UserError
-from simulators.sem import training_sample
+from simulators.reader_data import training_sample
 from surrogates.micrograph_calibration import Calibration
 from surrogates.micrograph_cnn import MicrographNet, NetworkShape, load_network, save_network, segment
 from surrogates.micrograph_training import TrainingConfig, checkpointed, train
