@@ -112,6 +112,8 @@ def rule_words(rule: ParameterRule) -> str:
         words = "text"
     if rule.default is None:
         return words
+    if rule.default == "":
+        return f"{words}; may be left out"
     told = rule.default if isinstance(rule.default, str) else f"{rule.default:g}"
     return f"{words}; {told} where nothing is said"
 

@@ -19,14 +19,23 @@ from envs.design import Design
 from envs.errors import UserError
 from surrogates.datasets import elastic
 
+LABORATORY = "laboratory"
+"""The virtual laboratory's own directory in that of a campaign."""
+
 if TYPE_CHECKING:
     from simulators.samples import Sample
     from simulators.truth import Constants, LabTruth
 
 
-def true_hardness(problem: Problem, design: Design) -> float:
-    """The true expected hardness of a design in GPa, 0 where its synthesis fails."""
-    return _truth(problem).true_hardness(design)
+def true_hardness(problem: Problem, design: Design, directory: Path | None = None) -> float:
+    """The true expected hardness of a design in GPa, 0 where its synthesis fails.
+
+    Args:
+        problem: the configured campaign.
+        design: what was made.
+        directory: of the campaign, where what is known of generated crystals is kept.
+    """
+    return _truth(problem, directory).true_hardness(design)
 
 
 def reveal_campaign(
@@ -50,10 +59,10 @@ def reveal_campaign(
     record = read_record(directory)
     if record.end is None:
         raise UserError(f"--reveal: the campaign in {directory} has not ended; continue it with --resume {directory}")
-    shelf = directory / "laboratory" / "samples"
+    shelf = directory / LABORATORY / "samples"
     if not shelf.is_dir():
         raise UserError(f"--reveal: {shelf} is not there, where the virtual laboratory keeps what it made")
-    truth, samples = _truth(problem), SampleStore(shelf)
+    truth, samples = _truth(problem, directory), SampleStore(shelf)
     found = best_design(truth, problem.space)
     formula = problem.library[found.design.crystal].name
     return Revelation(
@@ -66,10 +75,12 @@ def reveal_campaign(
     )
 
 
-def _truth(problem: Problem) -> LabTruth:
+def _truth(problem: Problem, directory: Path | None) -> LabTruth:
+    from simulators.potential import PotentialTruth
     from simulators.truth import LabTruth
 
-    return LabTruth(problem.config.campaign.seed, problem.library, elastic.load())
+    generated = PotentialTruth(None if directory is None else directory / LABORATORY / "potential")
+    return LabTruth(problem.config.campaign.seed, problem.library, elastic.load(), generated)
 
 
 def _constants(drawn: Constants) -> tuple[Constant, ...]:
@@ -116,5 +127,4 @@ def _experiment(truth: LabTruth, record: ExperimentRecord, sample: Sample | None
 
 
 def _hardness(truth: LabTruth, sample: Sample) -> float:
-    additive = str(sample.design.process["additive"])
-    return truth.hardness(sample.design.crystal, additive, sample.body.density, sample.body.grain_size)
+    return truth.body_hardness(sample.design.crystal, str(sample.design.process["additive"]), sample.body)

@@ -40,7 +40,7 @@ class TrueExperiment:
         formula: of its compound.
         body: relative density, grain size (um), shares of pores, phases and grains, cracks (1/mm), as ``Body`` names
             them; empty for a synthesis that left nothing to measure.
-        hardness: true hardness of that body at large loads, GPa.
+        hardness: true hardness of that body, GPa.
         outcome: what the furnace made of it; empty where nothing was made.
         origin: what its crystal's truth was taken from.
         measured: hardness (GPa), grain size (um) and porosity that were measured, each with its standard uncertainty.

@@ -54,8 +54,8 @@ CONFIG = CampaignConfig.model_validate({"campaign": {"name": "hidden", "experime
 
 def reachable(*roots: object) -> Iterator[object]:
     """Everything that objects refer to, however indirectly; through modules of ours, not through those of others."""
-    modules = [m for m in list(sys.modules.values()) if isinstance(m, types.ModuleType)]
-    foreign = {id(vars(m)) for m in modules if m.__name__.split(".")[0] not in OURS}
+    others = [m for name, m in list(sys.modules.items()) if name.split(".")[0] not in OURS]
+    foreign = {id(getattr(m, "__dict__", None)) for m in others}
     seen: dict[int, object] = {}
     waiting = list(roots)
     while waiting:

@@ -73,7 +73,7 @@ def test_the_true_hardness_of_a_body_is_what_the_indenter_would_find_without_noi
 ) -> None:
     lab = LabTruth(problem.config.campaign.seed, problem.library, elastic.load())
     crystal, _ = recorded_campaign.CRYSTALS["E001"]
-    expected = lab.hardness(crystal, "Y2O3", BODY.density, BODY.grain_size)
+    expected = lab.body_hardness(crystal, "Y2O3", BODY)
     assert truth.experiments[0].hardness == pytest.approx(expected)
 
 
