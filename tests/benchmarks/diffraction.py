@@ -6,13 +6,15 @@ Usage::
 
 Scans every ceramic of the library twice (20 to 80 degrees by 0.02: 3,001 angles): the first time the reflections are
 computed, the second time they are remembered. Then it reads the share of spinel in alumina off scans of 50 minutes, by
-least squares on two scaled reference patterns and a background. Prints tables; with ``--json`` one line of JSON.
+least squares on two scaled reference patterns and a background. Prints tables; with ``--json`` one line
+of JSON, as kept in docs/results/diffraction.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import time
 from collections.abc import Sequence
@@ -97,8 +99,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for each in read:
         print(f"spinel {each['share']:.2f}: read {each['mean']:.4f} +- {each['scatter']:.4f}")
     if given.json:
-        about = {"machine": platform.machine(), "seed": SEED, "date": datetime.now(UTC).date().isoformat()}
-        print(json.dumps({"speed": timed, "fractions": read, **about}))
+        about = {
+            "command": "python -m tests.benchmarks.diffraction --json",
+            "date": datetime.now(UTC).date().isoformat(),
+            "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}; one thread",
+            "seed": SEED,
+        }
+        print(json.dumps({**about, "speed": timed, "fractions": read}))
 
 
 if __name__ == "__main__":
