@@ -6,8 +6,8 @@ Usage::
 
 Scans every ceramic of the library twice (20 to 80 degrees by 0.02: 3,001 angles): the first time the reflections are
 computed, the second time they are remembered. Then it reads the share of spinel in alumina off scans of 50 minutes, by
-least squares on two scaled reference patterns and a background. Times are of the processor, so that what runs beside does
-not count. Prints tables; with ``--json`` one line of JSON, as kept in docs/results/diffraction.json.
+least squares on two scaled reference patterns and a background. Times are of the processor, so that what runs beside
+does not count. Prints tables; with ``--json`` one line of JSON, as kept in docs/results/diffraction.json.
 """
 
 from __future__ import annotations
