@@ -32,7 +32,9 @@ def through_beam(grey: Grey, height: Grey | None, pixel_size_um: float, settings
         pixel_size_um: edge of a pixel.
         settings: of the microscope.
     """
-    reach = SKIRT_OF_RANGE * electron_range_um(settings.voltage_kv) / pixel_size_um
+    reach = settings.skirt_px
+    if reach is None:
+        reach = SKIRT_OF_RANGE * electron_range_um(settings.voltage_kv) / pixel_size_um
     if settings.skirt > 0.0 and reach > 1.0:
         grey = np.float32(1.0 - settings.skirt) * grey + np.float32(settings.skirt) * blur(grey, min(reach, 60.0))
     if height is not None and settings.convergence > 0.0:

@@ -50,7 +50,7 @@ def solid_grey(labels: Labels, phase: Mask, settings: SemSettings, rng: np.rando
         own = rng.gamma(1.0, 1.0, n).astype(np.float32)
         grey += np.float32(settings.gradient) * bend * np.take(own, labels)
     if settings.texture > 0.0:
-        amount = np.exp(0.5 * rng.standard_normal(n)).astype(np.float32)
+        amount = np.exp(0.4 * rng.standard_normal(n)).astype(np.float32)
         relief = fractal_noise(labels.shape, 2.0, 10.0, rng)
         grey += np.float32(settings.texture) * relief * np.take(amount, labels)
     if phase.any():

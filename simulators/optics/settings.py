@@ -47,6 +47,7 @@ class SemSettings:
         shading: grey levels of slow unevenness over the field.
         charging: strength of halos and streaks at pores.
         skirt: share of the signal that comes from the wide range of backscattered electrons.
+        skirt_px: how wide that range is; None takes it from voltage and pixel size, for alumina.
         defocus: standard deviation of the beam's blur.
         convergence: blur in pixels for each pixel of height away from the plane of focus.
         astigmatism: relative difference of the blur in two directions at right angles.
@@ -92,6 +93,7 @@ class SemSettings:
     shading: float = 0.03
     charging: float = 0.0
     skirt: float = 0.15
+    skirt_px: float | None = None
     defocus: float = 0.6
     convergence: float = 0.01
     astigmatism: float = 0.0

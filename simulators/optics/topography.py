@@ -11,12 +11,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from simulators.optics.filters import Grey, blur, slope, smooth_noise
+from simulators.optics.filters import Grey, blur, fractal_noise, slope, smooth_noise
 from simulators.optics.settings import SemSettings
 from simulators.sections.microstructure import Labels
 
 HOLLOWS = ((2.0, 0.35), (6.0, 0.4), (18.0, 0.45))
 """Ranges in pixels over which a point is compared with its surroundings, and their weights."""
+ROUGHNESS = 0.22
+"""Relief of the faces of particles and grains, pixels."""
 STEEPEST = 5.0
 """1/cos(tilt) beyond which the escape depth leaves no more signal."""
 
@@ -39,9 +41,12 @@ def lit_sides(height: Grey, settings: SemSettings) -> Grey:
     return lit
 
 
-def rough_grey(height: Grey, settings: SemSettings) -> Grey:
+def rough_grey(height: Grey, settings: SemSettings, rng: np.random.Generator) -> Grey:
     """Grey about 0 of a powder or fracture surface, shape (H, W), as bright as the operator sets it."""
-    surface = blur(height, 0.7)
+    # No face is as smooth as its outline: growth steps, fines and wear.
+    surface = blur(height, 0.7) + np.float32(ROUGHNESS) * fractal_noise(
+        (height.shape[0], height.shape[1]), 2.5, 9.0, rng
+    )
     across, up = slope(surface, 0.0), slope(surface, 0.5 * np.pi)
     secant = np.sqrt(np.float32(1.0) + across * across + up * up)
     facing = -(np.float32(np.cos(settings.detector_angle)) * across + np.float32(np.sin(settings.detector_angle)) * up)

@@ -7,8 +7,8 @@ Usage::
 
 ``--real`` takes every picture below DIR (masks are left out), cuts a field of 384 x 384 pixels from it, puts a virtual
 field of the same grain size beside it and prints how alike they are: spread and skew of the grey levels, share of
-clipped pixels, noise, slope of the radial power spectrum, correlation length, steepness of the edges. Real pictures belong
-to others: that sheet is for the eye, and is never committed.
+clipped pixels, noise, slope of the radial power spectrum, correlation length, steepness of the edges. Real pictures
+belong to others: that sheet is for the eye, and is never committed.
 """
 
 from __future__ import annotations

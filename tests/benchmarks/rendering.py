@@ -1,5 +1,7 @@
 """Prints how long a virtual micrograph takes, drawing and rendering apart, by size and kind, on one core.
 
+Times are those of the processor, so that others on the same machine do not count.
+
 Usage::
 
     python -m tests.benchmarks.rendering [--repeats N] [--seed N] [--json]
@@ -47,11 +49,11 @@ def measure(spec: SectionSpec, seed: int, repeats: int) -> dict[str, float]:
     drawing, rendering = [], []
     for index in range(-1, repeats):
         rng = np.random.default_rng([seed, index + 1])
-        start = time.perf_counter()
+        start = time.process_time()
         ms = draw(spec, rng)
-        middle = time.perf_counter()
+        middle = time.process_time()
         render(ms, random_settings(rng), rng)
-        end = time.perf_counter()
+        end = time.process_time()
         if index >= 0:
             drawing.append(1e3 * (middle - start))
             rendering.append(1e3 * (end - middle))
