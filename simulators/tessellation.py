@@ -16,7 +16,7 @@ from simulators.sections.microstructure import Microstructure, SectionSpec, Surf
 from simulators.sections.polished import polished
 from simulators.sections.powder import powder
 
-__all__ = ["Microstructure", "SectionSpec", "draw", "polycrystal"]
+__all__ = ["Microstructure", "SectionSpec", "draw"]
 
 SURFACES: dict[Surface, Callable[[SectionSpec, np.random.Generator], Maps]] = {
     Surface.POLISHED: polished,
@@ -28,29 +28,13 @@ SURFACES: dict[Surface, Callable[[SectionSpec, np.random.Generator], Maps]] = {
 def draw(spec: SectionSpec, rng: np.random.Generator) -> Microstructure:
     """Draw one field.
 
+    A polished section shows all that the specification asks for. A fracture shows grains, their elongation and pores; a
+    powder its particles and their sizes: their other contents are not seen. Whatever the surface, ``mean_diameter_um``
+    is on average the wanted size: of a fracture it is that of the same body's section, of a powder that of the
+    particles of which at least half is seen.
+
     Args:
         spec: what to draw.
         rng: source of every random choice.
     """
     return measured(spec, SURFACES[spec.surface](spec, rng))
-
-
-def polycrystal(
-    *,
-    grain_size_um: float,
-    porosity: float,
-    pixel_size_um: float,
-    shape: tuple[int, int],
-    rng: np.random.Generator,
-    abnormal_fraction: float = 0.0,
-) -> Microstructure:
-    """``draw`` for those who have not moved to it; goes away with them."""
-    spec = SectionSpec(
-        grain_size_um=grain_size_um,
-        pixel_size_um=pixel_size_um,
-        shape=shape,
-        porosity=porosity,
-        open_share=float(porosity > 0.12),
-        abnormal=abnormal_fraction,
-    )
-    return draw(spec, rng)

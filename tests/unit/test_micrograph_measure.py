@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulators.tessellation import Microstructure, polycrystal
+from simulators.sections.microstructure import Microstructure, SectionSpec
+from simulators.tessellation import draw
 from surrogates.micrograph_evaluation import boundary_f1
 from surrogates.micrograph_measure import measure
 
 
 @pytest.fixture(scope="module")
 def section() -> Microstructure:
-    return polycrystal(
-        grain_size_um=22.0, porosity=0.06, pixel_size_um=1.0, shape=(320, 320), rng=np.random.default_rng(0)
-    )
+    return draw(SectionSpec(22.0, 1.0, (320, 320), porosity=0.06), np.random.default_rng(0))
 
 
 def _maps(section: Microstructure) -> np.ndarray:

@@ -10,8 +10,9 @@ import torch
 
 from envs.errors import UserError
 from simulators.reader_data import faulty_images, fields, labelled_field
+from simulators.sections.microstructure import SectionSpec
 from simulators.sem import SemSettings, render
-from simulators.tessellation import polycrystal
+from simulators.tessellation import draw
 from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_reader import MicrographReader, overlay
 
@@ -62,9 +63,7 @@ def test_operators_mistakes_are_refused_with_advice(reader: MicrographReader, fa
 
 
 def test_a_field_of_few_grains_asks_for_a_wider_one(reader: MicrographReader) -> None:
-    ms = polycrystal(
-        grain_size_um=48.0, porosity=0.02, pixel_size_um=1.0, shape=(200, 200), rng=np.random.default_rng(2)
-    )
+    ms = draw(SectionSpec(48.0, 1.0, (200, 200), porosity=0.02), np.random.default_rng(2))
     image = render(ms, SemSettings(), np.random.default_rng(2)).astype(np.float32) / 255.0
     reading = reader.read(Micrograph(image, 1.0, "given"))
     assert not reading.accepted

@@ -39,13 +39,13 @@ def _rng(*seed: int) -> np.random.Generator:
     ids=str,
 )
 def test_the_wanted_grain_size_is_met_on_average(content: dict[str, Any]) -> None:
-    spec = SectionSpec(grain_size_um=1.5, pixel_size_um=0.1, shape=(200, 240), **content)
+    spec = SectionSpec(grain_size_um=1.3, pixel_size_um=0.1, shape=(160, 180), **content)
     means = []
     for seed in range(20):
         ms = draw(spec, _rng(seed))
         matrix = np.where(np.isin(ms.labels, ms.abnormal), 0, ms.labels).astype(np.int32)
         means.append(mean_diameter(matrix) * 0.1 if ms.abnormal else ms.mean_diameter_um)
-    assert np.mean(means) == pytest.approx(1.5, rel=0.03)
+    assert np.mean(means) == pytest.approx(1.3, rel=0.03)
 
 
 def test_sizes_are_spread_as_in_sections_of_real_polycrystals() -> None:
@@ -156,7 +156,7 @@ def test_the_same_generator_state_gives_the_same_field(surface: Surface) -> None
 
 
 @pytest.mark.parametrize("surface", list(Surface))
-@pytest.mark.parametrize(("grain", "shape"), [(3.0, (16, 33)), (90.0, (40, 64)), (400.0, (64, 64))])
+@pytest.mark.parametrize(("grain", "shape"), [(3.0, (16, 33)), (90.0, (40, 64)), (400.0, (40, 48))])
 def test_extremes_are_drawn(surface: Surface, grain: float, shape: tuple[int, int]) -> None:
     spec = SectionSpec(
         grain, 1.0, shape, 0.5, 0.7, abnormal=0.8, second_phase=0.5, elongation=8.0, cracks=40.0, size_sigma=0.6,
