@@ -136,7 +136,8 @@ def _fired(schedule: Schedule, kinetics: Kinetics, n_times: int, rtol: float, at
 
 def _segments(schedule: Schedule, melting: Array) -> Iterator[_Segment]:
     for i in range(len(schedule.hours) - 1):
-        start, end = schedule.temperature[i], schedule.temperature[i + 1]
+        # What melts is lost, whatever the numbers say: they are kept in bounds.
+        start, end = (np.minimum(kelvin, melting) for kelvin in schedule.temperature[i : i + 2])
         rise, hours = end - start, np.diff(schedule.hours[i : i + 2], axis=0)[0]
         cold = DORMANT * melting
         # Where the line crosses the temperature at which something begins to move.
