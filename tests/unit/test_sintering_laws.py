@@ -141,6 +141,18 @@ def test_alumina_is_about_as_dense_and_as_fine_as_people_make_it() -> None:
     assert (coarse.density < 0.8).all()
 
 
+def test_fast_heating_refines_nanometre_alumina_as_published() -> None:
+    """100 nm alumina heated to 1,400 Cel: grains of 875 nm at 2 K/min, of 443 nm at 25 K/min, both dense.
+
+    From the abstract of "Sintering behavior of nano alumina powder shaped by pressure filtration" (Ceram. Int., 2010).
+    The size is an order of magnitude, for the powder is another; the ratio is the rate laws' own.
+    """
+    found = sinter(ramp_hold_cool(1400.0 + 273.15, 0.0, np.array([2.0, 25.0])), alumina(2, 0.1, "none"))
+    assert found.grain_size[0] / found.grain_size[1] == pytest.approx(875.0 / 443.0, rel=0.15)
+    assert (np.abs(np.log(found.grain_size / np.array([0.875, 0.443]))) < np.log(2.5)).all()
+    assert (found.density > 0.9).all()
+
+
 @pytest.mark.parametrize("additive", ["none", "Y2O3"])
 def test_a_firing_is_what_a_tight_integration_says_alone_or_in_company(additive: str) -> None:
     n = 40
