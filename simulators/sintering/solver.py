@@ -24,7 +24,7 @@ Array = npt.NDArray[np.float64]
 DORMANT = 0.4
 """Homologous temperature below which nothing moves: rates are then 10^-10 of those at 0.8 Tm."""
 RTOL, ATOL = 1e-6, 1e-6
-"""Tolerances of a step: with these a density is right to 1e-4 and better: ``tests/benchmarks/sintering.py`` finds 1e-5."""
+"""Tolerances of a step: a density is then right to 1e-4 and better; ``tests/benchmarks/sintering.py`` finds 1e-5."""
 CHUNK = 1000
 """Firings that are integrated together: more make no faster."""
 HOLD_STRETCH = 6.0
