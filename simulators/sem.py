@@ -75,6 +75,10 @@ def _polished(ms: Microstructure, settings: SemSettings, rng: np.random.Generato
     if ms.phase.any():
         # The second phase polishes and etches unlike the matrix: it stands off, and its rim shows.
         relief += np.float32(1.2 * np.sign(settings.phase_contrast)) * ms.phase
+        share = blur(ms.phase.astype(np.float32), 1.2)
+        grey += (
+            np.float32((2.0 if settings.detector == "SE" else 0.4) * settings.edge_brightness) * share * (1.0 - share)
+        )
     grey += lit_sides(blur(relief, 0.7), settings)
     if settings.pull_outs > 0.0:
         grey -= np.float32(PIT_GREY) * specks(grey.shape, settings.pull_outs, LARGEST_PIT, rng)

@@ -48,6 +48,12 @@ def grooves(labels: Labels, settings: SemSettings, rng: np.random.Generator) -> 
     # Steps of a slanting boundary are shared between both directions; their length is that of the line.
     line = np.hypot(blur(rows, width), blur(columns, width)) * np.float32(np.sqrt(2.0 * np.pi) * np.hypot(width, 0.5))
     line *= along
+    if settings.groove_bite > 0.0:
+        # The etch deepens a strong boundary no further but widens it; a weak one stays a hair line.
+        bite = np.float32(settings.groove_bite)
+        line = np.tanh(np.float32(1.4) * bite * line ** (np.float32(1.0) + np.float32(0.5) * bite)) / np.tanh(
+            1.4 * bite
+        )
     shoulder = blur(line, 2.0 * width + 0.5)
     return Grooves(depth=line - np.float32(SHOULDER) * shoulder, strength=line)
 
@@ -66,5 +72,5 @@ def _edges(labels: Labels, key: Grey, spread: float, axis: int) -> Grey:
 def _unevenness(shape: tuple[int, int], spread: float, rng: np.random.Generator) -> Grey:
     """How the etch bit along the boundaries, about 1: never equally from place to place."""
     fine, slow = smooth_noise(shape, 5.0, rng), smooth_noise(shape, 0.3 * max(shape), rng)
-    attack: Grey = 1.0 + np.float32(0.45 * spread) * fine + np.float32(0.3 * spread) * slow
-    return np.clip(attack, 0.15, 2.0)
+    attack: Grey = np.exp(np.float32(0.45 * spread) * fine + np.float32(0.3 * spread) * slow)
+    return np.clip(attack, 0.15, 2.2)

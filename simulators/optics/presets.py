@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from simulators.optics.detector import GREY_OF_SIGNAL
@@ -65,7 +67,15 @@ def _secondary(rng: np.random.Generator) -> SemSettings:
     if rng.random() < 0.1:
         groove = -0.7 * groove
     channelling = float(rng.uniform(0.0, 0.09))
-    return _common(rng, "SE", channelling, groove, float(rng.uniform(0.0, 0.35)))
+    common = _common(rng, "SE", channelling, groove, float(rng.uniform(0.0, 0.35)))
+    if rng.random() < 0.1:
+        # An etched metal as it is often shown: nearly white grains within dark, uneven lines.
+        bite, depth = float(rng.uniform(1.0, 3.5)), float(rng.uniform(0.35, 0.6))
+        light = float(rng.uniform(0.84, 0.95))
+        return replace(
+            common, brightness=light, gamma=1.0, channelling=0.3 * channelling, groove_depth=depth, groove_bite=bite
+        )
+    return common
 
 
 def _backscattered(rng: np.random.Generator) -> SemSettings:
@@ -111,6 +121,7 @@ def _common(
         groove_depth=groove,
         groove_width=float(rng.uniform(0.6, 2.0)),
         groove_spread=float(rng.uniform(0.1, 0.7)),
+        groove_bite=float(rng.uniform(0.0, 1.2) if rng.random() < 0.7 else rng.uniform(1.2, 3.5)),
         side_light=float(rng.uniform(0.0, 0.35)),
         terraces=float(rng.uniform(0.0, 0.9)),
         striations=_seldom(rng, 0.2, 0.35),
@@ -119,7 +130,7 @@ def _common(
         pore_darkness=pore_darkness,
         edge_brightness=edge_brightness,
         texture=float(rng.uniform(0.003, 0.028)),
-        scratches=_seldom(rng, 0.4, 40.0),
+        scratches=_seldom(rng, 0.4, 90.0),
         pull_outs=_seldom(rng, 0.4, 30.0),
         dust=_seldom(rng, 0.2, 6.0),
         shading=float(rng.uniform(0.0, 0.07)),

@@ -33,6 +33,7 @@ class SemSettings:
         groove_depth: darkness of the boundary grooves; negative shows bright ridges.
         groove_width: half width of a groove.
         groove_spread: how much boundaries differ among themselves, 0 to 1.
+        groove_bite: how far the etch has gone: strong boundaries grow wide instead of deeper, 0 to 4.
         side_light: how much brighter a slope towards the detector is than one away from it.
         terraces: heights to which grains are etched or polished apart, in pixels.
         striations: height of facet lines within some grains, in pixels.
@@ -79,6 +80,7 @@ class SemSettings:
     groove_depth: float = 0.3
     groove_width: float = 1.1
     groove_spread: float = 0.35
+    groove_bite: float = 0.5
     side_light: float = 0.15
     terraces: float = 0.3
     striations: float = 0.0

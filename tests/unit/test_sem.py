@@ -89,7 +89,7 @@ def test_secondary_electrons_light_one_side_of_a_groove_more_than_backscattered_
     quiet = replace(PLAIN, channelling=0.0, dwell_us=2000.0, side_light=0.3, detector_angle=0.5 * np.pi)
     uneven = []
     for detector in ("SE", "BSE"):
-        image = frame(section, replace(quiet, detector=detector))  # type: ignore[arg-type]
+        image = frame(section, replace(quiet, detector=detector))
         flat = section.boundaries & ~ndimage.binary_dilation(section.pores, iterations=4)
         level = flat[3:-3] & (section.labels[3:-3] != section.labels[4:-2])
         # The far side, below the groove in the picture, faces a detector that stands at the top.
@@ -147,7 +147,7 @@ def test_settings_of_people_give_a_usable_exposure(section: Microstructure, chos
 def test_settings_that_no_microscope_has_are_refused() -> None:
     for wrong in ({"detector": "TLD"}, {"dwell_us": 0.0}, {"bandwidth": 0.9}):
         with pytest.raises(UserError):
-            SemSettings(**wrong)  # type: ignore[arg-type]
+            SemSettings(**wrong)
 
 
 def test_an_empty_stage_is_dark() -> None:
