@@ -25,6 +25,7 @@ from instruments.device import (
 from instruments.messages import Value
 from simulators.devices.bench import BenchDevice
 from simulators.devices.firing import ROOM_CELSIUS, Firing
+from simulators.potential_beside import known
 from simulators.reference import reference_order
 from simulators.samples import Sample, is_name, stream
 from simulators.sintering import COOLING_RATE, REASONS, Outcome, furnace_hours
@@ -118,6 +119,7 @@ class Furnace(BenchDevice):
                 **({} if cooling_rate == COOLING_RATE else {"cooling_rate": cooling_rate}),
             },
         )
+        await known(self.bench.truth.origin, crystal)
         body = self._make(sample, design)
         preparation = self._preparation(body)
         hours = furnace_hours(temperature + KELVIN, hold, heating_rate, cooling_rate)

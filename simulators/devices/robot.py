@@ -7,6 +7,7 @@ import json
 from envs.design import Design
 from instruments.device import Choice, DeviceFault, JobContext, JobResult, Parameter, Quantity, Returns, Text, command
 from simulators.devices.bench import BenchDevice
+from simulators.potential_beside import known
 from simulators.reference import REFERENCE, REFERENCE_DESIGN
 from simulators.samples import is_name, stream
 from simulators.stock import Compact, Delivery, LabelTakenError, OutOfStockError
@@ -69,6 +70,7 @@ class Robot(BenchDevice):
             DeviceFault: the label is unfit or taken, the compound is unknown, there is too little of a powder, or no
                 mill gives the powder size.
         """
+        await known(self.bench.truth.origin, crystal)
         compact = self._compact(sample, crystal, powder_size, additive, mass)
         self._check(compact)
         total_s = WEIGH_S + MIX_S + PRESS_S
@@ -106,6 +108,7 @@ class Robot(BenchDevice):
             DeviceFault: there is no such powder.
         """
         if powder:
+            await known(self.bench.truth.origin, powder)
             self._check_known(powder)
         stock = self.bench.stock
         compounds = {c.id: round(stock.left(c.id), 3) for c in self.bench.truth.library}
@@ -136,6 +139,7 @@ class Robot(BenchDevice):
         Raises:
             DeviceFault: there is no such powder, or another delivery came under this number.
         """
+        await known(self.bench.truth.origin, powder)
         self._check_known(powder)
         name = delivery or job.job
         if not is_name(name):

@@ -1,7 +1,9 @@
 """The truth about generated crystals: potentials whose crystals are known from elsewhere, and how it is kept."""
 
+import asyncio
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from envs.errors import JournalError
 from envs.moduli import Moduli
 from envs.prototypes import generate
 from simulators.potential import PotentialTruth
+from simulators.potential_beside import known
 from simulators.potential_cache import RecordStore
 from simulators.potential_chgnet import SOFTENING, Chgnet
 from simulators.potential_softening import Softening
@@ -201,3 +204,31 @@ def test_nothing_of_chgnet_is_loaded_before_it_is_needed() -> None:
     assert truth.origin.startswith("interatomic potential CHGNet 0.3.0")
     assert truth.origin.endswith("(simulated)")
     assert ("chgnet" in sys.modules) == loaded
+
+
+def test_a_new_crystal_is_computed_beside_the_loop() -> None:
+    began, may_end = threading.Event(), threading.Event()
+
+    def slow(crystal_id: str) -> str:
+        began.set()
+        assert may_end.wait(10.0), "the loop stood still"
+        return crystal_id
+
+    async def heart() -> int:
+        order = asyncio.ensure_future(known(slow, "gen:fcc:Cu"))
+        beats = 0
+        while not began.is_set() or beats < 3:
+            await asyncio.sleep(0)
+            beats += 1
+        assert not order.done()
+        may_end.set()
+        await order
+        return beats
+
+    assert asyncio.run(heart()) >= 3
+
+
+def test_what_is_unknown_is_left_for_whoever_asks_again() -> None:
+    truth = PotentialTruth(None, Fake(None))
+    asyncio.run(known(truth.crystal, "gen:garnet:Y-Al-O"))
+    asyncio.run(known(truth.crystal, "mp-631"))
