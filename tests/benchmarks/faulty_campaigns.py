@@ -10,16 +10,19 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from rich.console import Console
 from rich.table import Table
+from sound_record import violations
 
 from agent import core
 from agent import events as ev
@@ -75,33 +78,6 @@ def run(strategy: str, rate: float, seed: int, experiments: int) -> Row:
         sum(isinstance(e, ev.Reconciled) for e in record), sum(isinstance(e, ev.StepDispatched) for e in record),
         result.best, result.best_true, round(result.simulated_days, 2), round(wall_s, 1), broken,
     )  # fmt: skip
-
-
-def violations(record: list[ev.Event], n_samples: int) -> Iterator[str]:
-    """What must not be in a record, in words; nothing when it is sound."""
-    queued = [e.experiment for e in record if isinstance(e, ev.ExperimentQueued)]
-    ends = Counter(e.experiment for e in record if isinstance(e, ev.ExperimentEnded))
-    for experiment in queued:
-        if ends[experiment] != 1:
-            yield f"{experiment} has {ends[experiment]} final states"
-    answers = Counter(e.job for e in record if isinstance(e, ev.StepEnded | ev.Reconciled))
-    for dispatched in (e for e in record if isinstance(e, ev.StepDispatched)):
-        if answers[dispatched.job] != 1:
-            yield f"job {dispatched.job} of {dispatched.experiment} has {answers[dispatched.job]} ends"
-    firings = Counter(e.experiment for e in record if isinstance(e, ev.StepDispatched) and e.step == "sinter")
-    if n_samples > sum(firings.values()):
-        yield f"{n_samples} samples of {sum(firings.values())} firings"
-    for ended in (e for e in record if isinstance(e, ev.StepEnded)):
-        hardness = ended.found.get("hardness")
-        told = ended.values.get("hardness")
-        if hardness and isinstance(told, dict) and not _is_same(hardness[0], told):
-            yield f"{ended.experiment}: {hardness[0]} GPa is recorded of {told}"
-
-
-def _is_same(recorded: float, told: dict[str, object]) -> bool:
-    factors = {"GPa": 1.0, "MPa": 1e-3}
-    factor = factors.get(str(told.get("unit")))
-    return factor is not None and abs(recorded - factor * float(str(told["value"]))) <= 1e-9 * recorded
 
 
 def table(rows: list[Row]) -> Table:

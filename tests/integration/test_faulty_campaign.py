@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sound_record import violations
 
 from agent import core
 from agent import events as ev
@@ -19,8 +20,6 @@ from agent.wiring import build_problem
 from envs.errors import ConfigError, UserError
 from simulators.faults import FILE, Fault, FaultLedger
 from simulators.lab import VirtualLab
-from tests.benchmarks.faulty_campaigns import violations
-
 
 N = 4
 
