@@ -9,6 +9,7 @@ lies at ``min_j max_i z_ij``. Each pair ``(i, j)`` that shows is one flat facet.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,8 @@ PIT = 1.4
 EXPOSED = 1.09
 """Mean diameter of the grains as a fracture shows them over that in a section, by counting."""
 ROUNDS = 4
+CLIFF = 4.0
+"""Slope of the surface beyond which a block is looked at again."""
 
 
 @dataclass(frozen=True)
@@ -188,15 +191,44 @@ def _surface(
 ) -> tuple[Floats, Labels, Labels]:
     """Height of every column in spacings, the seed that stayed, and the one that went; from the corners' seeds."""
     rows, columns = i.shape[0] - 1, i.shape[1] - 1
-    stays, gone = (
-        np.stack((v[:-1, :-1], v[:-1, 1:], v[1:, :-1], v[1:, 1:])).reshape(4, rows * columns) for v in (i, j)
+    stays, gone = (np.stack((v[:-1, :-1], v[:-1, 1:], v[1:, :-1], v[1:, 1:])).reshape(4, -1) for v in (i, j))
+    block_x, block_y = (
+        v.reshape(rows, step, columns, step).swapaxes(1, 2).reshape(rows * columns, step * step) for v in (x, y)
     )
-    blocks = [v.reshape(rows, step, columns, step).swapaxes(1, 2).reshape(rows * columns, step * step) for v in (x, y)]
-    height = np.full(blocks[0].shape, np.inf, dtype=np.float32)
+
+    def whole(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return values.reshape(rows, columns, step, step).swapaxes(1, 2).reshape(rows * step, columns * step)
+
+    height, lower, upper = _envelope(below, above, stays, gone, block_x, block_y)
+    # Parted grains leave no cliffs: where there is one, a facet lies between the corners that none of them is on.
+    cliffs = np.zeros((rows, columns), dtype=np.bool_)
+    relief, pixel = whole(height), float(np.hypot(x[0, 1] - x[0, 0], y[0, 1] - y[0, 0]))
+    for axis in (0, 1):
+        steep = np.argwhere(np.abs(np.diff(relief, axis=axis)) > CLIFF * pixel)
+        for shift in (0, 1):
+            at = (steep + np.array([shift, 0] if axis == 0 else [0, shift])) // step
+            cliffs[at[:, 0], at[:, 1]] = True
+    again = np.flatnonzero(cliffs)
+    if len(again):
+        row, column = np.divmod(again, columns)
+        around = [
+            (np.clip(row + a, 0, rows), np.clip(column + b, 0, columns)) for a in range(-1, 3) for b in range(-1, 3)
+        ]
+        low, high = (np.stack([v[place] for place in around]) for v in (i, j))
+        found = _envelope(below, above, low, high, block_x[again], block_y[again])
+        height[again], lower[again], upper[again] = found
+    return whole(height), whole(lower), whole(upper)
+
+
+def _envelope(
+    below: _Half, above: _Half, stays: Whole, gone: Whole, x: Floats, y: Floats
+) -> tuple[Floats, Labels, Labels]:
+    """Height, and the seeds on either side, of the columns of blocks (B, n) that have candidates (K, B)."""
+    height = np.full(x.shape, np.inf, dtype=np.float32)
     lower, upper = np.zeros(height.shape, dtype=np.int32), np.zeros(height.shape, dtype=np.int32)
-    lows = [below.terms(seed[:, None], *blocks) for seed in stays]
+    lows = [below.terms(seed[:, None], x, y) for seed in stays]
     for seed in gone:
-        high = above.terms(seed[:, None], *blocks)
+        high = above.terms(seed[:, None], x, y)
         best = np.full(height.shape, -np.inf, dtype=np.float32)
         owner = np.zeros(height.shape, dtype=np.int32)
         for low, candidate in zip(lows, stays, strict=True):
@@ -208,7 +240,4 @@ def _surface(
         np.copyto(height, best, where=better)
         np.copyto(lower, owner, where=better)
         np.copyto(upper, seed[:, None].astype(np.int32), where=better)
-    return tuple(  # type: ignore[return-value]
-        v.reshape(rows, columns, step, step).swapaxes(1, 2).reshape(rows * step, columns * step)
-        for v in (height, lower, upper)
-    )
+    return height, lower, upper

@@ -15,7 +15,7 @@ Whole = npt.NDArray[np.intp]
 Doubles = npt.NDArray[np.float64]
 
 CROSSING = 1.9
-"""Energy of a crack across a grain over that along a boundary; 1.5 to 2.5 for alumina and silicon carbide."""
+"""Energy of a crack across a grain over that along a boundary: most of the path follows boundaries, some does not."""
 WEAKER = 0.25
 """Spread of the logarithm of the boundaries' energy."""
 

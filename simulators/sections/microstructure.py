@@ -112,9 +112,10 @@ class Microstructure:
         phase: pixels of the second phase.
         cracks: pixels of cracks.
         height: float32, pixels; relief of the surface, 0 on average: zero everywhere on a flat section.
-        diameters_um: equivalent circular diameters of the grains not cut by the frame, shape (N,).
+        diameters_um: equivalent circular diameters of the grains not cut by the frame, shape (N,); of a powder those of
+            the particles of which at least half is seen, of a fracture those that its grains have in a section.
         mean_diameter_um: their number mean, each weighted against the chance of being cut (Miles-Lantuejoul).
-        mean_intercept_um: mean lineal intercept of the grains (ASTM E112).
+        mean_intercept_um: mean lineal intercept of the grains (ASTM E112); of a powder that of what is seen.
         astm_g: the ASTM E112 number of that intercept.
         porosity: area fraction of the pores.
         phase_fraction: area fraction of the second phase in the solid.

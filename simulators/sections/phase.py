@@ -25,7 +25,7 @@ def residue(gap: Floats, boundaries: Mask, free: Mask, count: int, cell_px: floa
     """Pockets with cusps at triple points that run out as films along boundaries, ``count`` pixels in all.
 
     A liquid that wets its grains fills the gaps between them up to one capillary pressure, hence one level
-    (Lange, J. Am. Ceram. Soc. 65, C-23, 1982; German, Liquid Phase Sintering, 1985, ch. 2).
+    (Lange, J. Am. Ceram. Soc. 65, C-23, 1982; German, Liquid Phase Sintering, 1985).
 
     Args:
         gap: squared distance of each pixel beyond its grain, in squared spacings, shape (H, W).

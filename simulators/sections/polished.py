@@ -124,7 +124,7 @@ def _stretched(
 
 
 def _pores(spec: SectionSpec, cells: Cells, owner: Labels, rng: np.random.Generator) -> tuple[Mask, Mask]:
-    """All pores and the closed ones; what closed pores find no room for is open."""
+    """All pores, and the closed ones of them."""
     wanted = round(spec.porosity * owner.size)
     n_open = round(wanted * spec.open_share)
     nothing = np.zeros(owner.shape, dtype=np.bool_)

@@ -22,6 +22,8 @@ UNEVEN = 0.05
 """How much the packing of the powder differed from place to place, in squared spacings of ``gap``."""
 PATCH = 3.0
 """Extent of the places where it did, in cells."""
+MERGED = 0.04
+"""Width, in cells, over which the outline of pores that have met is smoothed."""
 ROUNDING = 0.07
 """Radius, in cells, to which surface diffusion has rounded the walls of open channels."""
 
@@ -72,8 +74,17 @@ def closed_pores(cells: Cells, free: Mask, count: int, cell_px: float, rng: np.r
         _paint(field, *_sites(cells, free, count, cell_px, rng), rng)
         field[~free] = FAR
         if np.count_nonzero(field < FAR) >= count:
-            return highest(-field, count)
+            return highest(-_rounded(field, cell_px), count)
     return field < FAR
+
+
+def _rounded(field: Floats, cell_px: float) -> Floats:
+    """The field with the notches where pores have met smoothed out, as far as pixels show them."""
+    if (width := MERGED * cell_px) < 0.6:
+        return field
+    smooth = ndimage.gaussian_filter(np.minimum(field, np.float32(3.0)), width, truncate=2.5)
+    found: Floats = np.where(field < FAR, smooth, FAR)
+    return found
 
 
 def highest(field: Floats, count: int) -> Mask:
