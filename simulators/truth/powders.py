@@ -23,11 +23,12 @@ ADDITIVE_SHARE = 0.02
 """By volume, of all powders."""
 
 LATTICE_Q: Mapping[str, float] = MappingProxyType(
-    {"oxide": 21.0, "nitride": 20.0, "carbide": 18.5, "boride": 18.0, "silicide": 17.5, "": 17.0}
+    {"oxide": 24.5, "nitride": 20.0, "carbide": 18.5, "boride": 18.0, "silicide": 17.5, "": 17.0}
 )
-"""Mean activation energy of lattice diffusion over R Tm (ranges: Brown and Ashby, Acta Metall. 28, 1085, 1980)."""
+"""Mean activation energy of lattice diffusion over R Tm (ranges: Brown and Ashby, Acta Metall. 28, 1085, 1980; the
+oxides' is near alumina's 477 kJ/mol: Frost and Ashby, Deformation-Mechanism Maps, 1982)."""
 DENSIFICATION: Mapping[str, float] = MappingProxyType(
-    {"oxide": 0.5, "nitride": -0.6, "carbide": -0.4, "boride": -0.3, "silicide": 0.2, "": 0.3}
+    {"oxide": 0.8, "nitride": -0.6, "carbide": -0.4, "boride": -0.3, "silicide": 0.2, "": 0.3}
 )
 """Natural logarithm of a family's densification rate over the mean one: covalent powders sinter worse."""
 MEAN_RATE = 0.5

@@ -141,6 +141,21 @@ def test_alumina_is_about_as_dense_and_as_fine_as_people_make_it() -> None:
     assert (coarse.density < 0.8).all()
 
 
+def test_aluminas_apparent_activation_energy_is_the_published_one() -> None:
+    """440 +- 45 kJ/mol: Wang and Raj, J. Am. Ceram. Soc. 73, 1172 (1990).
+
+    From constant heating rates: the slope of ln(T dT/dt drho/dT) over 1/T at one density.
+    """
+    rates = np.array([2.0, 5.0, 10.0, 20.0])
+    path = follow(ramp_hold_cool(1900.0, 0.0, rates), alumina(4, 0.3), 400)
+    kelvin, density = path.temperature[:400], 1.0 - path.porosity[:400]
+    for level in (0.65, 0.70, 0.75):
+        at = np.array([np.interp(level, density[:, i], kelvin[:, i]) for i in range(4)])
+        steep = [np.interp(level, density[:, i], np.gradient(density[:, i], kelvin[:, i])) for i in range(4)]
+        energy = -8.314e-3 * np.polyfit(1.0 / at, np.log(at * steep * rates), 1)[0]
+        assert energy == pytest.approx(440.0, abs=45.0)
+
+
 def test_fast_heating_refines_nanometre_alumina_as_published() -> None:
     """100 nm alumina heated to 1,400 Cel: grains of 875 nm at 2 K/min, of 443 nm at 25 K/min, both dense.
 
