@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from simulators.truth.laboratory import LabTruth
 
@@ -19,6 +20,14 @@ def fingerprint(truth: LabTruth) -> str:
 
 def difference(known: str, own: str) -> str:
     """What is another in a directory that is marked ``known``, where this laboratory is ``own``: a few words."""
-    if known.partition("-")[2].partition("-")[0] != own.partition("-")[2].partition("-")[0]:
-        return "of an older or newer version of Labwright, whose furnace made other bodies of the same orders"
+    if _version(known) not in {None, _version(own)}:
+        return "of another version of Labwright, whose furnace makes other bodies of the same orders"
     return "of another seed or library"
+
+
+def _version(mark: str) -> int | None:
+    """Of the physics behind a mark; None where it is no mark of ours."""
+    if found := re.fullmatch(r"physics-(\d+)-[0-9a-f]{64}", mark):
+        return int(found.group(1))
+    # The first version did not say which it was.
+    return 1 if re.fullmatch("[0-9a-f]{64}", mark) else None
