@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 
@@ -134,9 +133,13 @@ BODY_WORDS = {
 """Name, unit and factor of each value of a body as people read it."""
 
 
+TRACE = 5e-4
+"""Below this a share, or a length of cracks in 1/mm, is nothing that anybody could find."""
+
+
 def body_words(name: str, value: float) -> str:
-    """One value of a body with three digits, in the unit of ``BODY_WORDS``."""
-    return f"{value * BODY_WORDS.get(name, (name, '', 1.0))[2]:.3g}"
+    """One value of a body with three digits, in the unit of ``BODY_WORDS``; 0 for what is only a trace."""
+    return f"{value * BODY_WORDS.get(name, (name, '', 1.0))[2]:.3g}" if abs(value) >= TRACE else "0"
 
 
 def regret_words(regret: float | None) -> str:
@@ -163,12 +166,12 @@ def _best_table(truth: Revelation) -> Table:
 
 def _experiment_table(truth: Revelation) -> Table:
     title = "Experiments: the truth, and what was measured and predicted"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("id", "compound"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("density, %", "grains, um", "GPa", "measured", "predicted"):
-        table.add_column(heading, justify="right")
-    table.add_column("also")
+    for heading in ("density\n%", "grains\nµm", "true\nGPa", "measured\nGPa", "forecast\nGPa"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("also", no_wrap=True)
     for one in truth.experiments:
         measured = one.measured.get("hardness")
         true = f"{one.hardness:.1f}" if one.hardness is not None else one.outcome or "not made"
@@ -184,11 +187,11 @@ def _body(one: TrueExperiment, name: str) -> str:
 
 
 def _also(one: TrueExperiment) -> str:
-    """What else is in a body, where it is not nothing."""
-    others = [name for name in BODY_WORDS if name not in {"density", "grain_size"} and one.body.get(name)]
-    return ", ".join(
-        f"{BODY_WORDS[name][0]} {body_words(name, one.body[name])} {BODY_WORDS[name][1]}" for name in others
-    )
+    """What else is in a body, a line each, where it is more than a trace."""
+    others = [name for name in BODY_WORDS if name not in {"density", "grain_size"} and one.body.get(name, 0.0) >= TRACE]
+    words = {name: BODY_WORDS[name][0].removesuffix(" pores").removeprefix("second ") for name in others}
+    units = {name: BODY_WORDS[name][1].partition(" of ")[0] for name in others}
+    return "\n".join(f"{words[name]} {body_words(name, one.body[name])} {units[name]}" for name in others)
 
 
 def _constant_table(truth: Revelation) -> Table:
