@@ -24,6 +24,7 @@ def operator_settings(rng: np.random.Generator) -> SemSettings:
     backscattered = bool(rng.random() < 0.4)
     spot, current = SPOTS[int(rng.integers(3, 6) if backscattered else rng.integers(1, 4))]
     groove = rng.uniform(0.0, 0.15) if backscattered else rng.uniform(0.25, 0.45)
+    phase = _phase(rng, backscattered)
     return SemSettings(
         detector="BSE" if backscattered else "SE",
         voltage_kv=float(rng.choice((10.0, 15.0) if backscattered else (5.0, 10.0))),
@@ -36,7 +37,7 @@ def operator_settings(rng: np.random.Generator) -> SemSettings:
         channelling=float(rng.uniform(0.1, 0.16) if backscattered else rng.uniform(0.01, 0.05)),
         twins=float(rng.uniform(0.0, 0.3) if rng.random() < 0.2 else 0.0),
         gradient=float(rng.uniform(0.0, 0.008)),
-        phase_contrast=_phase(rng),
+        phase_contrast=phase,
         groove_depth=float(groove),
         groove_width=float(rng.uniform(0.7, 1.4)),
         side_light=float(rng.uniform(0.05, 0.2)),
@@ -49,7 +50,7 @@ def operator_settings(rng: np.random.Generator) -> SemSettings:
         scratches=float(rng.exponential(5.0)),
         pull_outs=float(rng.exponential(6.0)),
         dust=float(rng.exponential(0.8)),
-        shading=float(rng.uniform(0.008, 0.03)),
+        shading=float(rng.uniform(0.004, 0.02)),
         defocus=float(rng.uniform(0.45, 0.8)),
         convergence=float(rng.uniform(0.005, 0.02)),
         astigmatism=float(rng.uniform(-0.08, 0.08)),
@@ -101,8 +102,10 @@ def _common(
     efficiency = 0.06 if backscattered else 0.12
     noise = float(np.exp(rng.uniform(np.log(0.006), np.log(min(0.1, max(0.4 * visible, 0.012))))))
     dwell = (GREY_OF_SIGNAL * contrast / noise) ** 2 / (ELECTRONS_PER_PA_US * current * efficiency)
-    # A pore is deeper than a groove, and darker than dark grains.
-    pore_darkness = float(np.clip(max(rng.uniform(0.15, 0.45) + 1.4 * channelling, 0.9 * groove), 0.15, 0.7))
+    # A pore is deeper than a groove, and darker than dark grains and dark phases.
+    phase = _phase(rng, backscattered)
+    least = max(0.9 * groove, 0.16 - phase)
+    pore_darkness = float(np.clip(max(rng.uniform(0.15, 0.45) + 1.4 * channelling, least), 0.15, 0.7))
     return SemSettings(
         detector="BSE" if backscattered else "SE",
         voltage_kv=float(rng.choice(VOLTAGES_KV)),
@@ -117,7 +120,7 @@ def _common(
         channelling=channelling,
         twins=_seldom(rng, 0.15, 0.4),
         gradient=_seldom(rng, 0.3, 0.25 * channelling),
-        phase_contrast=_phase(rng),
+        phase_contrast=phase,
         groove_depth=groove,
         groove_width=float(rng.uniform(0.6, 2.0)),
         groove_spread=float(rng.uniform(0.1, 0.7)),
@@ -155,6 +158,8 @@ def _seldom(rng: np.random.Generator, chance: float, most: float) -> float:
     return float(rng.uniform(0.0, most)) if rng.random() < chance else 0.0
 
 
-def _phase(rng: np.random.Generator) -> float:
-    """A second phase is heavier or lighter than the matrix, and shows in either case."""
-    return float(rng.uniform(0.12, 0.35) * (1.0 if rng.random() < 0.5 else -1.0))
+def _phase(rng: np.random.Generator, backscattered: bool) -> float:
+    """A second phase is heavier or lighter than the matrix; secondary electrons show it less, and never as a pore."""
+    heavier = rng.random() < 0.5
+    amount = rng.uniform(0.12, 0.32 if heavier else 0.2) if backscattered else rng.uniform(0.04, 0.14)
+    return float(amount if heavier else -amount)

@@ -76,7 +76,7 @@ class SemSettings:
     channelling: float = 0.06
     twins: float = 0.0
     gradient: float = 0.0
-    phase_contrast: float = -0.15
+    phase_contrast: float = -0.1
     groove_depth: float = 0.3
     groove_width: float = 1.1
     groove_spread: float = 0.35

@@ -7,14 +7,14 @@ Usage::
 
 ``--real`` takes every picture below DIR (masks are left out), cuts a field of 384 x 384 pixels from it, puts a virtual
 field of the same grain size beside it and prints how alike they are: spread and skew of the grey levels, share of
-clipped pixels, noise, slope of the radial power spectrum, correlation length, steepness of the edges. Real pictures
-belong to others: that sheet is for the eye, and is never committed.
+clipped pixels, noise, slope of the radial power spectrum, correlation length, steepness and width of the edges. Real
+pictures belong to others: that sheet is for the eye, and is never committed.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,7 @@ def statistics(image: npt.NDArray[np.float64]) -> dict[str, float]:
         "slope": slope,
         "corr_px": correlation_length(image),
         "edge": float(np.quantile(steepness, 0.98) / max(float(smooth.std()), 1e-6)),
+        "edge_px": edge_width(image),
         "uneven": float(ndimage.gaussian_filter(image, EDGE / 8).std() / max(float(image.std()), 1e-6)),
     }
 
@@ -68,6 +69,27 @@ def spectrum(image: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], n
     ring = np.minimum((far * EDGE).astype(int), EDGE // 2)
     count = np.maximum(np.bincount(ring.ravel()), 1)
     return (np.arange(len(count)) + 0.5) / EDGE, np.bincount(ring.ravel(), power.ravel()) / count
+
+
+def edge_profile(image: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Mean grey across the steepest two per cent of the picture, from 0, the dark side, to 1, shape (13,)."""
+    smooth = ndimage.gaussian_filter(image, 1.0)
+    down, right = np.gradient(smooth)
+    steepness = np.maximum(np.hypot(down, right), 1e-9)
+    rows, columns = np.nonzero(steepness > np.quantile(steepness, 0.98))
+    steps = np.arange(-6, 7)[:, None]
+    where = rows + steps * (down / steepness)[rows, columns], columns + steps * (right / steepness)[rows, columns]
+    profile = ndimage.map_coordinates(image, where, order=1, mode="nearest").mean(axis=1)
+    scaled: npt.NDArray[np.float64] = (profile - profile.min()) / max(float(np.ptp(profile)), 1e-9)
+    return scaled
+
+
+def edge_width(image: npt.NDArray[np.float64]) -> float:
+    """Pixels over which the mean edge rises from a quarter to three quarters of its height."""
+    profile = edge_profile(image)
+    low, high = int(profile.argmin()), int(profile.argmax())
+    rise = np.maximum.accumulate(profile[min(low, high) : max(low, high) + 1])
+    return float(np.interp(0.75, rise, np.arange(len(rise))) - np.interp(0.25, rise, np.arange(len(rise))))
 
 
 def correlation_length(image: npt.NDArray[np.float64]) -> float:
@@ -98,23 +120,78 @@ def real_pictures(directory: Path) -> list[tuple[str, Picture]]:
     return found
 
 
-def twin(picture: Picture, seed: int) -> Picture:
-    """A virtual field of much the same grain size and exposure as a real one."""
-    rng = np.random.default_rng([seed, 5])
+@dataclass(frozen=True)
+class Likeness:
+    """What kind of material and which preparation a directory of real pictures shows.
+
+    Args:
+        section: of the specification, beside grain size, pixel and shape.
+        settings: of the microscope, beside exposure, contrast and noise, which are taken from each picture.
+        grain_px: mean grain in the pictures, by eye; else it is taken from the correlation of the grey levels.
+    """
+
+    section: dict[str, object]
+    settings: dict[str, object]
+    grain_px: float | None = None
+
+
+LIKE = {
+    # Superalloys etched so that one phase lies lower within bright rims.
+    "nasa_super1": Likeness(
+        {"second_phase": 0.45, "phase_at_boundaries": False},
+        {"detector": "SE", "channelling": 0.0, "groove_depth": 0.04, "phase_contrast": -0.09, "edge_brightness": 0.25,
+         "terraces": 0.0, "side_light": 0.06, "scratches": 25.0, "defocus": 1.3},
+        48.0,
+    ),
+    # Plasma-sprayed coatings: bright, porous and cracked.
+    "nasa_ebc1": Likeness(
+        {"porosity": 0.15, "open_share": 0.4, "cracks": 40.0},
+        {"detector": "BSE", "channelling": 0.02, "groove_depth": 0.0, "pore_darkness": 0.7, "texture": 0.008},
+    ),
+    "nist_gsat/grain": Likeness(
+        {"porosity": 0.002, "size_sigma": 0.5},
+        {"detector": "SE", "channelling": 0.01, "groove_depth": 0.6, "groove_spread": 0.6, "groove_bite": 3.0,
+         "pull_outs": 60.0, "texture": 0.004, "terraces": 0.1, "side_light": 0.05},
+        42.0,
+    ),
+    "nist_gsat/sem": Likeness(
+        {"elongation": 4.0, "direction": 1.5},
+        {"detector": "SE", "channelling": 0.03, "groove_depth": -0.4, "groove_spread": 0.5, "groove_bite": 1.0,
+         "texture": 0.02, "scratches": 120.0, "side_light": 0.2, "terraces": 0.5},
+        34.0,
+    ),
+    # Martensite and bainite by orientation: no lines, blotches within blotches.
+    "tbm_metallography": Likeness(
+        {"porosity": 0.003, "size_sigma": 0.6, "elongation": 1.6, "direction": 0.6},
+        {"detector": "BSE", "channelling": 0.07, "gradient": 0.02, "groove_depth": 0.0, "texture": 0.03,
+         "defocus": 1.0, "shading": 0.01, "scratches": 60.0},
+    ),
+}  # fmt: skip
+
+
+def twin(name: str, picture: Picture, seed: int) -> Picture:
+    """A virtual field of the kind, the grain size, the exposure, the contrast and the noise of a real one."""
     grey = picture.astype(float) / 255.0
-    grain = float(np.clip(3.2 * correlation_length(grey), 12.0, 70.0))
-    porous = float(np.clip((ndimage.gaussian_filter(grey, 1.5) < grey.mean() - 2.2 * grey.std()).mean(), 0.005, 0.2))
-    spec = SectionSpec(grain_size_um=grain * 0.1, pixel_size_um=0.1, shape=picture.shape, porosity=porous)
-    settings = replace(operator_settings(rng), brightness=float(np.clip(grey.mean(), 0.3, 0.75)))
-    noise = statistics(grey)["noise"]
-    wanted = (0.5 * settings.contrast / max(noise, 0.004)) ** 2
-    settings = replace(settings, dwell_us=settings.dwell_us * wanted / settings.quanta)
-    return render(draw(spec, rng), settings, rng)
+    wanted = statistics(grey)
+    like = next((like for start, like in LIKE.items() if name.startswith(start)), Likeness({}, {}))
+    grain = like.grain_px or float(np.clip(3.2 * wanted["corr_px"], 14.0, 70.0))
+    more = {"porosity": 0.01, **like.section}
+    spec = SectionSpec(grain_size_um=grain * 0.1, pixel_size_um=0.1, shape=picture.shape, **more)  # type: ignore[arg-type]
+    rng = np.random.default_rng([seed, 5])
+    median = float(np.clip(np.median(grey), 0.1, 0.97))
+    settings = replace(operator_settings(rng), brightness=median, **like.settings)  # type: ignore[arg-type]
+    ms = draw(spec, rng)
+    # The operator turns the contrast until the picture is as lively as the real one.
+    first = render(ms, settings, np.random.default_rng(seed)).std() / 255.0
+    contrast = settings.contrast * float(np.clip(wanted["std"] / first, 0.3, 3.0))
+    dose = (0.5 * contrast / max(wanted["noise"], 0.004)) ** 2
+    settings = replace(settings, contrast=contrast, dwell_us=settings.dwell_us * dose / settings.quanta)
+    return render(ms, settings, np.random.default_rng(seed))
 
 
 def compare(directory: Path, out: Path, seed: int) -> None:
     """The sheet of real pictures beside virtual ones, and the table of their statistics."""
-    pairs = [(name, real, twin(real, seed + k)) for k, (name, real) in enumerate(real_pictures(directory))]
+    pairs = [(name, real, twin(name, real, seed + k)) for k, (name, real) in enumerate(real_pictures(directory))]
     across = 3
     rows = -(-len(pairs) // across)
     width, height = across * (2 * EDGE + 2 * GAP), rows * (EDGE + CAPTION)
@@ -219,7 +296,7 @@ def truth_sheet(out: Path, seed: int, across: int = 4) -> None:
     for k, (kind, spec, detector) in enumerate(fields):
         rng = np.random.default_rng([seed, k])
         ms = draw(spec, rng)
-        image = render(ms, chosen(detector, rng, plain=k % 3 != 2), rng)
+        image = render(ms, chosen(detector, rng, plain=k % 4 != 2), rng)
         left, top = GAP + (k % across) * (2 * shown + GAP), GAP + (k // across) * (shown + CAPTION)
         # A part of the field at full resolution, not all of it made small.
         for step, picture in enumerate((np.repeat(image[:, :, None], 3, axis=2), overlaid(image, ms))):
