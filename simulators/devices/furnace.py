@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
-from envs.design import Design
+from envs.design import Design, FactorValue
 from envs.laws import KELVIN
 from instruments.commands import ParameterRule
 from instruments.device import (
@@ -106,33 +106,17 @@ class Furnace(BenchDevice):
             DeviceFault: the label is taken by another design or compact or unfit, there is no such compound, or the
                 firing failed through no fault of the design.
         """
-        design = Design(
-            crystal,
-            {
-                "powder_size": powder_size,
-                "additive": additive,
-                "temperature": temperature,
-                "hold": hold,
-                "heating_rate": heating_rate,
-                "pressure": pressure,
-                # Of the furnace's own cooling no design says anything, so that a sample of old is still the same.
-                **({} if cooling_rate == COOLING_RATE else {"cooling_rate": cooling_rate}),
-            },
-        )
+        process: dict[str, FactorValue] = {
+            "powder_size": powder_size, "additive": additive, "temperature": temperature, "hold": hold,
+            "heating_rate": heating_rate, "pressure": pressure,
+        }  # fmt: skip
+        if cooling_rate != COOLING_RATE:
+            # Of the furnace's own cooling no design says anything, so that a sample of old is still the same.
+            process["cooling_rate"] = cooling_rate
         await known(self.bench.truth.origin, crystal)
-        body = self._make(sample, design)
-        preparation = self._preparation(body)
+        body = self._make(sample, Design(crystal, process))
         hours = furnace_hours(temperature + KELVIN, hold, heating_rate, cooling_rate)
-        total_s = 3600.0 * (preparation + hours)
-        await self.pace.begin(job, total_s)
-        try:
-            await self.pace.take(job, total_s, at=self._gauges(job, body, preparation))
-        finally:
-            if self.pace.gradual:
-                await job.telemetry("temperature", Quantity(value=ROOM_CELSIUS, unit="Cel"))
-        self._check_unspoiled(sample)
-        # Not before it is fired: of what is interrupted nothing lies on the shelf.
-        self._shelve(body)
+        await self._fire(job, body, hours)
         if body.outcome is not Outcome.SINTERED:
             raise InfeasibleFault(str(body.outcome), f"sample {sample}: {self._reason(body)}")
         values: dict[str, Value] = {
@@ -141,6 +125,20 @@ class Furnace(BenchDevice):
             "origin": body.origin,
         }
         return JobResult(values=values)
+
+    async def _fire(self, job: JobContext, body: Sample, hours: float) -> None:
+        """Let the firing pass, and shelve what comes out."""
+        preparation = self._preparation(body)
+        total_s = 3600.0 * (preparation + hours)
+        await self.pace.begin(job, total_s)
+        try:
+            await self.pace.take(job, total_s, at=self._gauges(job, body, preparation))
+        finally:
+            if self.pace.gradual:
+                await job.telemetry("temperature", Quantity(value=ROOM_CELSIUS, unit="Cel"))
+        self._check_unspoiled(body.id)
+        # Not before it is fired: of what is interrupted nothing lies on the shelf.
+        self._shelve(body)
 
     def _make(self, sample: str, design: Design) -> Sample:
         """The body that this label and design give; making it again gives the same one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -98,7 +99,12 @@ RESIDUE: Mapping[tuple[str, str], float] = MappingProxyType(
 """Volume of second phase over that of the additive: MgO dissolves in part, boron carbide is used up on oxide skins,
 others take up the skin and swell (1.3 where a liquid formed)."""
 
+FIRST_CUBIC = 195
+"""Number of the first cubic space group."""
+
 Row = tuple[float, float, float, float, float]
+Pair = tuple[str, str]
+"""Family and additive."""
 
 
 @dataclass(frozen=True)
@@ -162,10 +168,7 @@ class Powders:
         """
         kinds = [family(c.crystal) for c in compounds]
         pairs = list(zip(kinds, additives, strict=True))
-        lattice, q, growth, growth_q, exponent = np.array([self.families[k] for k in kinds]).reshape(-1, 5).T
-        scatter = np.array([b.rate for b in batches])
         d = sizes * np.array([b.size for b in batches])
-        rate, wet = self._speeds(pairs, d)
         melting = np.array([c.melting for c in compounds])
         # Fine powders pack worse: friction between particles.
         green = 0.575 + 0.045 * np.log10(d) + np.array([b.green for b in batches])
@@ -174,32 +177,35 @@ class Powders:
             powder_size=d,
             melting=melting,
             green_density=np.clip(green, 0.48, 0.64),
-            lattice_rate=lattice * rate * scatter,
-            lattice_q=q,
-            boundary_rate=0.05 * lattice * rate * scatter,
-            boundary_q=0.7 * q,
-            growth_rate=growth * np.array([self.effect(*p)[1] for p in pairs]),
-            growth_q=growth_q,
-            growth_exponent=exponent,
-            surface_rate=0.02 * _skin(pairs, d, constants.skin),
-            surface_q=0.5 * q,
             residual=0.004,
             eutectic=np.minimum([self.eutectics.get(p, np.inf) for p in pairs], _ceiling(pairs, melting)),
-            liquid_rate=lattice * wet * scatter,
-            liquid_growth=LIQUID_RIPENING * (wet > 0.0),
             abnormal_onset=constants.abnormal_onset + np.array([PINNED.get(p, 0.0) for p in pairs]),
             abnormal_factor=constants.abnormal_factor,
-            melting_share=constants.melting_share,
-            decomposes=[k in DECOMPOSING for k in kinds],
-            decomposition_rate=[DECOMPOSITION[k] for k in kinds],
-            decomposition_q=constants.decomposition_q,
-            crack_rate=constants.crack_rate,
-            shock_rate=constants.shock_rate,
-            critical_grain=[np.inf if c.crystal.space_group >= 195 else constants.critical_grain for c in compounds],
             residue=[_residue(p) for p in pairs],
+            **self._rates(pairs, d, np.array([b.rate for b in batches]), constants),
+            **_limits(compounds, kinds, constants),
         )
 
-    def _speeds(self, pairs: Sequence[tuple[str, str]], d: Array) -> tuple[Array, Array]:
+    def _rates(self, pairs: Sequence[Pair], d: Array, scatter: Array, constants: Constants) -> dict[str, Array]:
+        """Rate constants and activation energies of all that moves matter."""
+        rows = np.array([self.families[kind] for kind, _ in pairs]).reshape(-1, 5)
+        lattice, q, growth, growth_q, exponent = rows.T
+        rate, wet = self._speeds(pairs, d)
+        return {
+            "lattice_rate": lattice * rate * scatter,
+            "lattice_q": q,
+            "boundary_rate": 0.05 * lattice * rate * scatter,
+            "boundary_q": 0.7 * q,
+            "growth_rate": growth * np.array([self.effect(*p)[1] for p in pairs]),
+            "growth_q": growth_q,
+            "growth_exponent": exponent,
+            "surface_rate": 0.02 * _skin(pairs, d, constants.skin),
+            "surface_q": 0.5 * q,
+            "liquid_rate": lattice * wet * scatter,
+            "liquid_growth": LIQUID_RIPENING * (wet > 0.0),
+        }
+
+    def _speeds(self, pairs: Sequence[Pair], d: Array) -> tuple[Array, Array]:
         """Factors on the family's rate: of the solid paths, and of the liquid one at 1 um.
 
         The finer a powder, the more skin it has, and the more liquid.
@@ -211,21 +217,35 @@ class Powders:
         return solid, np.where(melts, np.maximum(whole - solid, 0.0) * LIQUID_WORK * skin, 0.0)
 
 
+def _limits(compounds: Sequence[Compound], kinds: Sequence[str], constants: Constants) -> dict[str, Any]:
+    """What loses or harms a compact."""
+    cubic = [c.crystal.space_group >= FIRST_CUBIC for c in compounds]
+    return {
+        "melting_share": constants.melting_share,
+        "decomposes": [k in DECOMPOSING for k in kinds],
+        "decomposition_rate": [DECOMPOSITION[k] for k in kinds],
+        "decomposition_q": constants.decomposition_q,
+        "crack_rate": constants.crack_rate,
+        "shock_rate": constants.shock_rate,
+        "critical_grain": np.where(cubic, np.inf, constants.critical_grain),
+    }
+
+
 def _growth(exponent: float) -> float:
     return 6.0 if exponent > 2.5 else 3.0
 
 
-def _ceiling(pairs: Sequence[tuple[str, str]], melting: Array) -> Array:
+def _ceiling(pairs: Sequence[Pair], melting: Array) -> Array:
     return np.asarray(np.where([p in EUTECTICS for p in pairs], EUTECTIC_CEILING * melting, np.inf))
 
 
-def _skin(pairs: Sequence[tuple[str, str]], d: Array, skin: float) -> Array:
+def _skin(pairs: Sequence[Pair], d: Array, skin: float) -> Array:
     """Factor on coarsening by the oxide skin, which grows with the surface of the powder unless B4C strips it."""
     bare = np.array([kind not in SKINNED or additive == "B4C" for kind, additive in pairs])
     return np.where(bare, 1.0, 1.0 + skin * np.minimum(0.3 / d, 3.0))
 
 
-def _residue(pair: tuple[str, str]) -> float:
+def _residue(pair: Pair) -> float:
     if pair[1] == "none":
         return 0.0
     return ADDITIVE_SHARE * RESIDUE.get(pair, 1.3 if pair in EUTECTICS else 1.0)
