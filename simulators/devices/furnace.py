@@ -117,10 +117,13 @@ class Furnace(BenchDevice):
         body = self._make(sample, Design(crystal, process))
         hours = furnace_hours(temperature + KELVIN, hold, heating_rate, cooling_rate)
         await self._fire(job, body, hours)
+        return self._told(body, hours)
+
+    def _told(self, body: Sample, hours: float) -> JobResult:
         if body.outcome is not Outcome.SINTERED:
-            raise InfeasibleFault(str(body.outcome), f"sample {sample}: {self._reason(body)}")
+            raise InfeasibleFault(str(body.outcome), f"sample {body.id}: {self._reason(body)}")
         values: dict[str, Value] = {
-            "peak_temperature": Quantity(value=temperature, unit="Cel", std=5.0),
+            "peak_temperature": Quantity(value=float(body.design.process["temperature"]), unit="Cel", std=5.0),
             "furnace_time": Quantity(value=hours, unit="h"),
             "origin": body.origin,
         }
