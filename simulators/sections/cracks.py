@@ -20,6 +20,8 @@ SHORTEST = 1.5
 """Length in cells of the shortest crack that is drawn; less is drawn as often as its length asks for."""
 USED = 50.0
 """How much dearer a way is that another crack has taken."""
+DETOUR = 8.0
+"""Cost of the dearest path that is looked for, in distances."""
 BRANCHING = 0.35
 """Share of the length that is in branches."""
 BEYOND = 1.5
@@ -137,19 +139,19 @@ def _route(state: _Cracks, start: Doubles, goal: Doubles) -> list[tuple[int, boo
     """Ways from the junction nearest to ``start`` to that nearest to ``goal``, and whether each is walked forward."""
     nodes = state.graph.nodes
     first, last = (int(np.argmin(((nodes - place) ** 2).sum(axis=1))) for place in (start, goal))
+    # A way round costs a few times the distance at most; what lies farther need not be searched.
+    limit = DETOUR * float(np.linalg.norm(nodes[last] - nodes[first])) + 1.0
     before = sparse.csgraph.dijkstra(
-        state.graph.matrix(state.cost), directed=False, indices=first, return_predecessors=True
+        state.graph.matrix(state.cost), indices=first, return_predecessors=True, limit=limit
     )[1]
     ways: list[tuple[int, bool]] = []
     at = last
     while at != first and before[at] >= 0:
         previous = int(before[at])
-        forward = (state.graph.start == previous) & (state.graph.end == at)
-        backward = (state.graph.start == at) & (state.graph.end == previous)
-        found = np.flatnonzero(forward | backward)
+        found = state.graph.between(previous, at)
         way = int(found[np.argmin(state.cost[found])])
         state.cost[found] *= USED
-        ways.append((way, bool(forward[way])))
+        ways.append((way, bool(state.graph.start[way] == previous)))
         at = previous
     return ways[::-1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -42,15 +43,29 @@ class JunctionGraph:
     along: npt.NDArray[np.bool_]
     cost: Doubles
 
+    @cached_property
+    def _pairs(self) -> tuple[Whole, Whole, Whole]:
+        """Ways sorted by the two nodes that they join, where each pair begins, and a number for each pair."""
+        low, high = np.minimum(self.start, self.end), np.maximum(self.start, self.end)
+        key = low * len(self.nodes) + high
+        order = np.argsort(key, kind="stable")
+        first = np.flatnonzero(np.diff(key[order], prepend=-1))
+        return order, first, key[order][first]
+
     def matrix(self, cost: Doubles) -> sparse.csr_matrix:
-        """Ways as a sparse matrix of costs, shape (N, N); the cheaper of two between the same nodes."""
-        order = np.lexsort((cost, self.end, self.start))
-        start, end = self.start[order], self.end[order]
-        first = np.ones(len(order), dtype=np.bool_)
-        first[1:] = (start[1:] != start[:-1]) | (end[1:] != end[:-1])
-        kept = order[first]
-        shape = (len(self.nodes), len(self.nodes))
-        return sparse.csr_matrix((cost[kept], (self.start[kept], self.end[kept])), shape=shape)
+        """Ways as a symmetric sparse matrix of costs, shape (N, N); the cheapest of those between the same nodes."""
+        order, first, key = self._pairs
+        least = np.minimum.reduceat(cost[order], first) if len(first) else cost[:0]
+        low, high = np.divmod(key, max(len(self.nodes), 1))
+        both = np.concatenate((low, high)), np.concatenate((high, low))
+        return sparse.csr_matrix((np.concatenate((least, least)), both), shape=(len(self.nodes),) * 2)
+
+    def between(self, a: int, b: int) -> Whole:
+        """Ways that join two nodes, in either direction."""
+        order, first, key = self._pairs
+        at = int(np.searchsorted(key, min(a, b) * len(self.nodes) + max(a, b)))
+        end = int(first[at + 1]) if at + 1 < len(first) else len(order)
+        return order[int(first[at]) : end]
 
     def course(self, way: int) -> Doubles:
         """Points of a way as row, column, shape (K, 2), from its start to its end."""

@@ -164,5 +164,9 @@ def _sizes(labels: Labels, seen: Labels, areas: npt.NDArray[np.intp]) -> Doubles
     counted[0] = False
     for edge in (seen[0], seen[-1], seen[:, 0], seen[:, -1]):
         counted[edge] = False
+    if not counted.any():
+        # So near that no particle is seen whole: all that show, which are as large as they are.
+        counted = shown > 0
+        counted[0] = False
     diameters: Doubles = np.sqrt(4.0 * areas[counted] / np.pi)
     return diameters

@@ -48,6 +48,13 @@ def test_the_wanted_grain_size_is_met_on_average(content: dict[str, Any]) -> Non
     assert np.mean(means) == pytest.approx(1.3, rel=0.03)
 
 
+@pytest.mark.parametrize(("pixels", "size"), [(3.5, 96), (7.0, 128), (30.0, 480)])
+def test_the_wanted_grain_size_is_met_however_fine_the_pixels_are(pixels: float, size: int) -> None:
+    spec = SectionSpec(grain_size_um=1.0, pixel_size_um=1.0 / pixels, shape=(size, size), porosity=0.02)
+    means = [draw(spec, _rng(seed)).mean_diameter_um for seed in range(10)]
+    assert np.mean(means) == pytest.approx(1.0, rel=0.03)
+
+
 def test_sizes_are_spread_as_in_sections_of_real_polycrystals() -> None:
     fields = [draw(PLAIN, _rng(seed)) for seed in range(8)]
     diameters = [
