@@ -229,7 +229,7 @@ def _truth(truth: Revelation) -> dict[str, object]:
         "random_regret": None if truth.random_regret is None else regret_words(truth.random_regret),
         "columns": [f"{words}, {unit.replace('um', 'µm')}" for words, unit, _ in BODY_WORDS.values()],
         "rows": [_true_row(e) for e in truth.experiments],
-        "constants": [(c.words or c.name, f"{c.value:.4g}") for c in truth.constants],
+        "constants": [(f"{c.name.replace('_', ' ')}: {c.words}", f"{c.value:.4g}") for c in truth.constants],
         "compounds": [
             (chemical(c.formula), c.crystal, f"{c.intrinsic:.1f}", f"{c.melting - KELVIN:.0f}") for c in truth.compounds
         ],
