@@ -11,7 +11,7 @@ from typing import NamedTuple
 from envs.errors import UserError
 from instruments.bus.waiting import Stream
 from instruments.clock import Clock, Sleeper
-from instruments.errors import NoAnswerError, TopicError
+from instruments.errors import NoAnswerError
 from instruments.ids import Ids
 from instruments.messages import (
     Command,
@@ -30,7 +30,6 @@ from instruments.ordering.directory import STALE_S, AgentsView, Directory, Sight
 from instruments.ordering.leases import LeaseKeeper
 from instruments.ordering.orders import CONFIRM_S, Check, OnUpdate, OpenJob, Orders
 from instruments.ordering.slots import Slots
-from instruments.topic_forms import InstrumentTopic
 from instruments.topics import Lab
 from instruments.transport import Message, Mirror, Transport
 
@@ -376,19 +375,12 @@ class InstrumentClient:
             iid, state = read
             self._directory.note_job(iid, state)
             self._orders.on_job(iid, state, live=not message.retained)
-        elif message.payload and (topic := _job_topic(self._topics, message)) is not None:
-            self._orders.on_illegible(topic.iid, topic.name)
+        elif message.payload:
+            self._orders.on_illegible(message.topic)
 
     def _on_presence(self, iid: str, status: Status, *, back: bool) -> None:
         if back or status.state == "offline":
             self._orders.doubt(iid)
-
-
-def _job_topic(topics: Lab, message: Message) -> InstrumentTopic | None:
-    try:
-        return topics.parse(message.topic)
-    except TopicError:
-        return None
 
 
 def _check_values(command: str, parameters: Mapping[str, Value]) -> None:

@@ -138,10 +138,10 @@ class Orders:
                 answers.append(state)
             self._bell.ring()
 
-    def on_illegible(self, iid: str, job: str) -> None:
-        """Take note that something on a job's topic could not be read."""
-        if (opened := self._open.get((iid, job))) is not None:
-            opened.illegible = True
+    def on_illegible(self, topic: str) -> None:
+        """Take note that something on a topic could not be read: it may have been about an open job."""
+        for opened in self._open.values():
+            opened.illegible |= topic.endswith(f"/{opened.iid}/job/{opened.job}")
 
     def doubt(self, iid: str) -> None:
         """Ask at once after every job of an instrument."""

@@ -222,3 +222,23 @@ def test_a_drifting_indenter_reads_wrong_by_some_per_cent(faultless: Ends) -> No
     assert isinstance(true, Quantity)
     assert 0.0 < abs(found.value / true.value - 1.0) < 0.1
     assert faults.ledger.injected == {"drift": 1}
+
+
+def test_what_an_instrument_says_illegibly_is_told_as_such() -> None:
+    clock = VirtualTime(datetime(2026, 1, 1, tzinfo=UTC), SPEED)
+    room = Room(clock, Faults(1.0, 1, kinds=[Kind.WRONG_UNIT]))
+    told: list[str] = []
+
+    async def orders(room: Room) -> Ends:
+        late = clock.now() + timedelta(hours=10)
+        for n in range(8):
+            values: dict[str, Value] = {"sample": "reference", "load": LOAD, "count": Quantity(value=2 + n, unit="1")}
+            try:
+                await room.client.execute(INDENTER, "indent", values, job=room.ids.new(), not_after=late)
+            except NoAnswerError as error:
+                told.append(str(error))
+                break
+        return []
+
+    run(_used(room, orders), clock)
+    assert "nothing that can be read was heard of it for" in told[0]
