@@ -20,6 +20,9 @@ GREY_OF_SIGNAL = 0.5
 DARKEST = 0.04
 """Least signal, in shares of the mean solid's: electrons that strike the chamber."""
 
+MANY = 12.0
+"""Counts from which a normal law of the same variance takes the place of Poisson's."""
+
 
 def uneven(shape: tuple[int, int], rng: np.random.Generator) -> Grey:
     """A slow ground over the field of about unit size, shape (H, W): tilted, vignetted, with faint patches."""
@@ -54,8 +57,7 @@ def detected(grey: Grey, settings: SemSettings, rng: np.random.Generator) -> Ima
     """One frame of eight bits, shape (H, W)."""
     lines = settings.line_noise * _line_offsets(grey.shape[0], rng)
     expected = np.maximum(np.float32(1.0) + grey / np.float32(GREY_OF_SIGNAL), np.float32(DARKEST))
-    counted = rng.poisson(np.float32(settings.quanta) * expected).astype(np.float32)
-    found = (counted / np.float32(settings.quanta) - 1.0) * np.float32(GREY_OF_SIGNAL)
+    found = (_counted(expected, settings.quanta, rng) - np.float32(1.0)) * np.float32(GREY_OF_SIGNAL)
     if settings.bandwidth > 0.0:
         carried = np.float32(settings.bandwidth)
         found[:, 1:] = (1.0 - carried) * found[:, 1:] + carried * found[:, :-1]
@@ -67,6 +69,17 @@ def detected(grey: Grey, settings: SemSettings, rng: np.random.Generator) -> Ima
         np.power(level, np.float32(settings.gamma), out=level)
     image: Image = np.rint(np.float32(255.0) * level).astype(np.uint8)
     return image
+
+
+def _counted(expected: Grey, quanta: float, rng: np.random.Generator) -> Grey:
+    """Counts in shares of ``quanta``, shape (H, W): Poisson's law, or its normal limit where all counts are many."""
+    if quanta * DARKEST < MANY:
+        few: Grey = rng.poisson(np.float32(quanta) * expected).astype(np.float32) / np.float32(quanta)
+        return few
+    spread: Grey = np.sqrt(expected * np.float32(1.0 / quanta))
+    spread *= rng.standard_normal(expected.shape, dtype=np.float32)
+    spread += expected
+    return spread
 
 
 def _line_offsets(rows: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:

@@ -12,8 +12,8 @@ from simulators.sections.microstructure import SectionSpec
 from simulators.sem import Image, empty_stage, render
 from simulators.tessellation import draw
 
-SMALLEST_DRAWN_PX = 3.2
-"""Finer grains merge into an unresolved texture: they are drawn this large and blurred."""
+SMALLEST_PX, LARGEST_PX = 3.0, 4.2
+"""Grains, in pixels, of a field that was taken from too far away: they show, but no one can measure them."""
 
 
 class OperatorFault(StrEnum):
@@ -41,7 +41,7 @@ def mistaken(
     """
     if fault is OperatorFault.OUT_OF_FOCUS:
         grain = spec.grain_size_um / spec.pixel_size_um
-        blurred = max(float(rng.uniform(6.0, 11.0)), 0.3 * grain)
+        blurred = max(float(rng.uniform(7.0, 12.0)), 0.4 * grain)
         return spec, replace(settings, defocus=blurred, astigmatism=float(np.clip(settings.astigmatism, -0.3, 0.3)))
     if fault is OperatorFault.SATURATED:
         over = rng.random() < 0.6
@@ -76,8 +76,4 @@ def _other_magnification(
         # Some ten grains fill the field.
         wanted = float(np.sqrt(spec.shape[0] * spec.shape[1] / rng.uniform(4.0, 12.0)))
         return replace(spec, pixel_size_um=spec.pixel_size_um * grain / wanted), settings
-    wanted = float(rng.uniform(1.2, 3.0))
-    drawn = max(wanted, SMALLEST_DRAWN_PX)
-    blurred = float(np.hypot(settings.defocus, 0.5 * SMALLEST_DRAWN_PX)) if drawn > wanted else settings.defocus
-    scale = spec.grain_size_um / drawn
-    return replace(spec, pixel_size_um=scale), replace(settings, defocus=blurred)
+    return replace(spec, pixel_size_um=spec.grain_size_um / float(rng.uniform(SMALLEST_PX, LARGEST_PX))), settings

@@ -303,7 +303,7 @@ def truth_sheet(out: Path, seed: int, across: int = 4) -> None:
             sheet.paste(Pillow.fromarray(picture[:shown, :shown]), (left + step * shown, top))
         pen.text((left, top + shown + 2), f"{kind.value}, {detector}", fill=(0, 0, 0), font=font)
         pen.text((left, top + shown + 18), truth_words(ms), fill=(70, 70, 70), font=font)
-    sheet.quantize(256, dither=Pillow.Dither.NONE).save(out, optimize=True)
+    sheet.quantize(96, dither=Pillow.Dither.NONE).save(out, optimize=True)
 
 
 def main() -> None:
