@@ -1,4 +1,4 @@
-"""The virtual laboratory: furnace, microscope and indenter around one hidden truth, as instruments on a bus."""
+"""The virtual laboratory: any of the virtual instruments around one hidden truth, on a bus."""
 
 from __future__ import annotations
 
