@@ -2,7 +2,7 @@
 
 Usage::
 
-    python -m tests.benchmarks.micrograph_sheet --real DIR --out FILE.png
+    python -m tests.benchmarks.micrograph_sheet --real DIR --out FILE.png [--json]
     python -m tests.benchmarks.micrograph_sheet --truth --out docs/micrographs.png
 
 ``--real`` takes every picture below DIR (masks are left out), cuts a field of 384 x 384 pixels from it, puts a virtual
@@ -14,6 +14,7 @@ pictures belong to others: that sheet is for the eye, and is never committed.
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -189,8 +190,8 @@ def twin(name: str, picture: Picture, seed: int) -> Picture:
     return render(ms, settings, np.random.default_rng(seed))
 
 
-def compare(directory: Path, out: Path, seed: int) -> None:
-    """The sheet of real pictures beside virtual ones, and the table of their statistics."""
+def compare(directory: Path, out: Path, seed: int) -> dict[str, dict[str, list[float]]]:
+    """The sheet of real pictures beside virtual ones, and the table of their statistics: 10%, median, 90% of each."""
     pairs = [(name, real, twin(name, real, seed + k)) for k, (name, real) in enumerate(real_pictures(directory))]
     across = 3
     rows = -(-len(pairs) // across)
@@ -206,13 +207,18 @@ def compare(directory: Path, out: Path, seed: int) -> None:
         for kind, picture in (("real", real), ("virtual", virtual)):
             table[kind].append(statistics(picture.astype(float) / 255.0))
     sheet.save(out)
-    print(f"{'':10} {'real: 10%':>10} {'median':>8} {'90%':>8}   {'virtual: 10%':>12} {'median':>8} {'90%':>8}")
+    heads = "".join(f"{head:>9}" for head in ("10%", "median", "90%"))
+    print(f"{'':10} {heads}    {heads}    (real, virtual)")
+    figures: dict[str, dict[str, list[float]]] = {}
     for name in table["real"][0]:
-        found = [np.quantile([each[name] for each in table[kind]], [0.1, 0.5, 0.9]) for kind in ("real", "virtual")]
-        print(
-            f"{name:10} {found[0][0]:10.3f} {found[0][1]:8.3f} {found[0][2]:8.3f}   "
-            f"{found[1][0]:12.3f} {found[1][1]:8.3f} {found[1][2]:8.3f}"
-        )
+        found = {
+            kind: [round(float(v), 4) for v in np.quantile([each[name] for each in rows_of], [0.1, 0.5, 0.9])]
+            for kind, rows_of in table.items()
+        }
+        figures[name] = found
+        real_, virtual_ = ("".join(f"{v:9.3f}" for v in found[kind]) for kind in ("real", "virtual"))
+        print(f"{name:10} {real_}    {virtual_}")
+    return figures
 
 
 def showcase() -> list[tuple[Kind, SectionSpec, str]]:
@@ -314,11 +320,14 @@ def main() -> None:
     what.add_argument("--truth", action="store_true", help="24 virtual ones with their truth")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=24)
+    parser.add_argument("--json", action="store_true", help="end in one line of JSON, with --real")
     wanted = parser.parse_args()
     if wanted.truth:
         truth_sheet(wanted.out, wanted.seed)
     else:
-        compare(wanted.real, wanted.out, wanted.seed)
+        figures = compare(wanted.real, wanted.out, wanted.seed)
+        if wanted.json:
+            print(json.dumps(figures))
 
 
 if __name__ == "__main__":
