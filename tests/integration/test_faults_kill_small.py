@@ -25,6 +25,7 @@ def run(name: str, scale: float, **environment: str) -> tuple[int, dict[str, Any
     return ended.returncode, found["runs"][name], "; ".join(found["misses"])
 
 
+@pytest.mark.slow
 def test_a_daemon_that_is_killed_again_and_again_does_everything_once() -> None:
     status, counts, misses = run("sqlite", 0.04)
     assert not misses
@@ -34,6 +35,7 @@ def test_a_daemon_that_is_killed_again_and_again_does_everything_once() -> None:
     assert counts["physical acts"] > 0
 
 
+@pytest.mark.slow
 def test_so_does_one_whose_database_server_dies_with_it() -> None:
     status, counts, misses = run("postgres", 0.08)
     if "left out" in counts:
@@ -43,12 +45,14 @@ def test_so_does_one_whose_database_server_dies_with_it() -> None:
     assert counts["kills"] >= 3
 
 
+@pytest.mark.slow
 def test_a_torn_log_leaves_all_that_was_committed_before_the_tear() -> None:
     status, counts, misses = run("torn", 0.04)
     assert not misses
     assert (status, counts["torn logs"]) == (0, 12)
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_is_named() -> None:
     status, counts, misses = run("flipped", 0.06)
     assert not misses
