@@ -47,8 +47,7 @@ def section_of(
         cracks=body.cracks,
         surface=surface,
     )
-    # What the beam cannot resolve it averages: the blur spans the width of the drawn grains.
-    return spec, SMALLEST_GRAIN_PX if drawn > body.grain_size else 0.0
+    return spec, _unresolved(drawn, body.grain_size)
 
 
 def powder_of(size: float, pixel_size: float, shape: tuple[int, int]) -> tuple[SectionSpec, float]:
@@ -64,4 +63,12 @@ def powder_of(size: float, pixel_size: float, shape: tuple[int, int]) -> tuple[S
     """
     drawn = max(size, SMALLEST_GRAIN_PX * pixel_size)
     spec = SectionSpec(grain_size_um=drawn, pixel_size_um=pixel_size, shape=shape, surface=Surface.POWDER)
-    return spec, SMALLEST_GRAIN_PX if drawn > size else 0.0
+    return spec, _unresolved(drawn, size)
+
+
+def _unresolved(drawn: float, size: float) -> float:
+    """Blur in pixels of grains that are drawn larger than they are.
+
+    What the beam cannot resolve it averages: over as many of the drawn grains as it would of the real ones.
+    """
+    return SMALLEST_GRAIN_PX * float(np.sqrt((drawn / size) ** 2 - 1.0))

@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Any
 
 from envs.crystals import CrystalLibrary
-from envs.design import Design
 from envs.errors import ConfigError, JournalError
 from envs.moduli import Moduli
 from instruments.artefacts import write_durably
@@ -261,14 +260,6 @@ class VirtualLab:
                 self._journals.popitem()[1].close()
             if self._temporary is not None:
                 self._temporary.cleanup()
-
-    def reveal(self, design: Design) -> float:
-        """True expected hardness in GPa, 0 for a failed synthesis: for the report of a campaign that has ended.
-
-        Raises:
-            KeyError: when the crystal is not in the library or a process factor is missing.
-        """
-        return self._truth.true_hardness(design)
 
     def _mishaps(self, own: Mishaps | None) -> Mishaps:
         return self._faults.mishaps if self._faults is not None else own or Faultless()

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from envs.design import Design, FactorValue
+from envs.firing_limits import FIRING
 from envs.laws import KELVIN
 from instruments.commands import ParameterRule
 from instruments.device import (
@@ -29,18 +30,24 @@ from simulators.potential_beside import known
 from simulators.reference import reference_order
 from simulators.samples import Sample, is_name, stream
 from simulators.sintering import COOLING_RATE, REASONS, Outcome, furnace_hours
-from simulators.truth import ADDITIVES, Batch
+from simulators.truth import Batch
 
 PREPARATION_H = 0.75
 """Weighing, mixing with the additive, and pressing, h."""
 
+SUMMARIES = {
+    "powder_size": "mean particle diameter",
+    "additive": "sintering aid, 2 % by volume",
+    "temperature": "hold temperature",
+    "hold": "time at temperature",
+    "heating_rate": "",
+    "pressure": "uniaxial, 0 is pressureless",
+}
 PROCESS: dict[str, ParameterRule] = {
-    "powder_size": Parameter(unit="um", low=0.05, high=10.0, summary="mean particle diameter"),
-    "additive": Choice(ADDITIVES, summary="sintering aid, 2 % by volume"),
-    "temperature": Parameter(unit="Cel", low=400.0, high=2200.0, summary="hold temperature"),
-    "hold": Parameter(unit="h", low=0.05, high=24.0, summary="time at temperature"),
-    "heating_rate": Parameter(unit="K/min", low=0.5, high=100.0),
-    "pressure": Parameter(unit="MPa", low=0.0, high=80.0, summary="uniaxial, 0 is pressureless"),
+    name: Choice(limit.options, summary=SUMMARIES[name])
+    if limit.options
+    else Parameter(unit=limit.unit, low=limit.low, high=limit.high, summary=SUMMARIES[name])
+    for name, limit in FIRING.items()
 }
 COOLING = Parameter(
     unit="K/min", low=1.0, high=100.0, default=COOLING_RATE, summary="after the hold; the default is the furnace's own"

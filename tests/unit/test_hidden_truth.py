@@ -29,14 +29,11 @@ from agent.inline import InlineMinds
 from agent.planner import Planner
 from agent.runner import Runner
 from agent.wiring import Problem, build_problem
-from envs.firing_limits import FIRING
 from instruments.client import InstrumentClient
-from instruments.commands import Choice, Parameter
 from instruments.device import Device
 from instruments.local import LocalBus
 from simulators.body import Body
 from simulators.devices.bench import Bench
-from simulators.devices.furnace import PROCESS
 from simulators.lab import VirtualLab
 from simulators.samples import Sample, SampleStore
 from simulators.truth import Constants, LabTruth
@@ -238,14 +235,3 @@ def test_a_worker_of_the_daemon_never_loads_a_simulator() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
     assert done.stdout.strip() == "True 2 []", done.stderr
-
-
-def test_what_a_space_is_checked_by_is_what_the_furnace_takes() -> None:
-    assert set(FIRING) == set(PROCESS)
-    for name, limit in FIRING.items():
-        rule = PROCESS[name]
-        if isinstance(rule, Choice):
-            assert limit.options == rule.options
-        else:
-            assert isinstance(rule, Parameter)
-            assert (limit.unit, limit.low, limit.high) == (rule.unit, rule.low, rule.high)
