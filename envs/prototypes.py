@@ -23,10 +23,12 @@ import numpy as np
 import numpy.typing as npt
 
 from envs.crystals import Crystal
-from envs.elements import check_elements
+from envs.elements import SYMBOLS, check_elements
 from envs.errors import ConfigError
 
 PREFIX = "gen"
+HEAVIEST = 94
+"""Plutonium: of heavier elements neither the potential nor the table of elements knows anything."""
 FloatArray = npt.NDArray[np.float64]
 Contact = tuple[int, int]
 
@@ -264,8 +266,8 @@ def _check(prototype: Prototype, species: tuple[str, ...], key: str) -> None:
     if len(set(species)) < len(species):
         raise ConfigError(key, written, "a different element for each species (alike, they make another prototype)")
     for symbol in species:
-        if not _radius(symbol) > 0:
-            raise ConfigError(key, symbol, "elements that have an atomic radius in Slater's table")
+        if symbol in SYMBOLS[HEAVIEST:] or not _radius(symbol) > 0:
+            raise ConfigError(key, symbol, "elements up to Pu that have an atomic radius in Slater's table")
 
 
 @cache

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
+from envs.errors import MissingExtraError
 from envs.prototypes import is_generated
 from instruments import own_thread
+from instruments.device import DeviceFault
 
 
 async def known(look_up: Callable[[str], object], crystal_id: str) -> None:
@@ -18,8 +20,13 @@ async def known(look_up: Callable[[str], object], crystal_id: str) -> None:
         crystal_id: any; of a compound of the library nothing is computed.
 
     Raises:
+        DeviceFault: the potential is not installed.
         JournalError: what was computed cannot be kept.
     """
-    if is_generated(crystal_id):
-        with suppress(KeyError):
+    if not is_generated(crystal_id):
+        return
+    with suppress(KeyError):
+        try:
             await own_thread.run(partial(look_up, crystal_id), name="potential")
+        except MissingExtraError as error:
+            raise DeviceFault("no_potential", str(error)) from error

@@ -18,7 +18,7 @@ from simulators.sintering import Outcome
 
 DFT = "elastic tensor by density functional theory"
 """Origin of the moduli of a real compound."""
-_NAME = re.compile(r"^[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,63}$")
+_NAME = re.compile(r"[A-Za-z0-9_\-](?:[A-Za-z0-9_.\-]{0,62}[A-Za-z0-9_\-])?")
 
 
 def stream(seed: int, *parts: str | float) -> np.random.Generator:
@@ -36,7 +36,7 @@ def stream(seed: int, *parts: str | float) -> np.random.Generator:
 
 def is_name(sample: str) -> bool:
     """Whether a sample's name is fit for a label and a file: 1 to 64 letters, digits, ``_``, ``-`` and inner dots."""
-    return _NAME.match(sample) is not None
+    return _NAME.fullmatch(sample) is not None
 
 
 @dataclass(frozen=True)

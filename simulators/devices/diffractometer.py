@@ -78,7 +78,7 @@ class Diffractometer(BenchDevice):
 
         Raises:
             InfeasibleFault: the sample did not survive its synthesis.
-            DeviceFault: there is no such sample, or the angles are fewer than two.
+            DeviceFault: there is no such sample, the angles are fewer than two, or an element is not in the tables.
         """
         made = self.sample(sample)
         n = int(np.floor((stop - start) / step + 1e-6)) + 1
@@ -119,7 +119,11 @@ class Diffractometer(BenchDevice):
         """The phases in a sample's face and its share of glass; ``rng`` chooses the spot that is lit."""
         body, crystal = made.body, self.bench.truth.crystal(made.design.crystal)
         left = residue(crystal, str(made.design.process["additive"]))
-        host = sticks(crystal)
+        try:
+            host = sticks(crystal)
+        except (KeyError, ValueError) as error:
+            message = f"sample {made.id}: nothing is known of how an element of {crystal.formula} absorbs or scatters"
+            raise DeviceFault("unknown_element", message) from error
         seed = self.bench.truth.seed
         powder = stream(seed, "diffraction", crystal.id)
         domain = DOMAIN_SIZE * powder.lognormal(0.0, DOMAIN_SPREAD)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from instruments.device import Quantity
 from simulators.body import Body
@@ -34,3 +37,9 @@ def test_its_order_is_the_furnaces_own_example_in_the_furnaces_units() -> None:
         ordered = order[name]
         assert (ordered.value if isinstance(ordered, Quantity) else ordered) == value
         assert PROCESS[name].check(name, ordered) is None
+
+
+@pytest.mark.parametrize("label", ["", "a.", ".a", "a b", "../a", "a\n", "x" * 65])
+def test_a_label_that_is_unfit_for_a_file_is_refused(label: str) -> None:
+    with pytest.raises(ValueError, match="is no sample label"):
+        SampleStore().put(replace(reference_body(), id=label))

@@ -19,9 +19,10 @@ from ase.units import GPa
 from typing_extensions import override
 
 from envs.crystals import CrystalLibrary
-from envs.errors import JournalError
+from envs.errors import JournalError, MissingExtraError
 from envs.moduli import Moduli
 from envs.prototypes import generate
+from instruments.device import DeviceFault
 from simulators.potential import PotentialTruth
 from simulators.potential_beside import known
 from simulators.potential_cache import RecordStore
@@ -232,3 +233,12 @@ def test_what_is_unknown_is_left_for_whoever_asks_again() -> None:
     truth = PotentialTruth(None, Fake(None))
     asyncio.run(known(truth.crystal, "gen:garnet:Y-Al-O"))
     asyncio.run(known(truth.crystal, "mp-631"))
+
+
+def test_a_laboratory_without_the_potential_says_what_to_install() -> None:
+    def missing(crystal_id: str) -> str:
+        raise MissingExtraError("a generated crystal", "lab", "chgnet")
+
+    with pytest.raises(DeviceFault, match="pip install") as caught:
+        asyncio.run(known(missing, "gen:fcc:Cu"))
+    assert caught.value.code == "no_potential"

@@ -121,6 +121,7 @@ def test_the_same_name_gives_the_same_crystal() -> None:
         ("gen:rocksalt:Ti-Ti", "a different element for each species"),
         ("gen:rocksalt:Ti-He", "Slater"),
         ("gen:rocksalt:Ti-Og", "Slater"),
+        ("gen:rocksalt:Am-N", "up to Pu"),
     ],
 )
 def test_what_is_wrong_with_an_identifier_is_said(written: str, said: str) -> None:

@@ -18,8 +18,10 @@ from pymatgen.core import Structure
 from scipy.optimize import curve_fit, least_squares
 from scipy.special import voigt_profile
 
-from envs.crystals import CrystalLibrary, ceramics
+from envs.crystals import Crystal, CrystalLibrary, ceramics
 from envs.design import Design
+from envs.moduli import Moduli
+from envs.prototypes import generate, parse
 from instruments.bulk.fetch import read as read_artefact
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
@@ -43,9 +45,24 @@ ALUMINA, TIB2 = "mp-1143", "mp-1145"
 T = TypeVar("T")
 
 
+class Generated:
+    """Crystals as they were generated, each as stiff as steel."""
+
+    origin = "a test's"
+
+    def crystal(self, crystal_id: str) -> Crystal:
+        return generate(*parse(crystal_id))
+
+    def moduli(self, crystal: Crystal) -> Moduli:
+        return Moduli(170.0, 80.0)
+
+    def reason(self, crystal: Crystal) -> str:
+        return ""
+
+
 @cache
 def truth() -> LabTruth:
-    return LabTruth(5, LIBRARY, load())
+    return LabTruth(5, LIBRARY, load(), Generated())
 
 
 def sample(label: str, crystal: str, additive: str, **inside: float) -> Sample:
@@ -263,17 +280,21 @@ def test_few_coarse_grains_scatter_what_lines_show(tmp_path: Path) -> None:
 
 def test_what_cannot_be_scanned_is_said(tmp_path: Path) -> None:
     lost = Sample("L-1", REFERENCE_DESIGN, Body(0.5, 1.0), Outcome.MELTED)
+    heavy = sample("L-2", "gen:rocksalt:Pu-N", "none")
 
     async def work(session: Session) -> list[tuple[str, str]]:
         states = [
             await session.scan("L-1"),
             await session.scan("nowhere"),
             await session.scan(REFERENCE, start=60.0, stop=40.0),
+            await session.scan("L-2"),
         ]
         return [(s.error.code, s.error.kind) for s in states if s.error is not None]
 
-    found = use(tmp_path, work, lost)
-    assert found == [("no_body", "infeasible"), ("unknown_sample", "other"), ("range", "other")]
+    found = use(tmp_path, work, lost, heavy)
+    assert found == [
+        ("no_body", "infeasible"), ("unknown_sample", "other"), ("range", "other"), ("unknown_element", "other"),
+    ]  # fmt: skip
 
 
 def test_the_shortest_scan_is_carried_out(tmp_path: Path) -> None:
