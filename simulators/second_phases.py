@@ -102,12 +102,29 @@ def residue(crystal: Crystal, additive: str) -> Residue:
     garnet. The oxide skins of aluminium nitride and of silicon ceramics melt with the additive: aluminates (Virkar,
     Jackson and Cutler, J. Am. Ceram. Soc. 72, 2031, 1989) and half-crystalline silicates (Gazza, J. Am. Ceram. Soc. 56,
     662, 1973) remain. Boron carbide gives its boron to titanium and to nitrides. Elsewhere the additive stays itself.
+    What becomes the compound itself, as magnesia in magnesia, is no second phase.
 
     Args:
         crystal: the compound that was sintered.
         additive: ``none``, ``MgO``, ``Y2O3`` or ``B4C``.
     """
-    kind, elements = family(crystal), frozenset(crystal.elements)
+    became = _became(family(crystal), frozenset(crystal.elements), additive)
+    return Residue("", 1.0) if became.compound and is_of(crystal, became.compound) else became
+
+
+def is_of(crystal: Crystal, compound: str) -> bool:
+    """Whether a crystal has the composition of a formula."""
+    return _reduced(crystal.formula) == _reduced(compound)
+
+
+@cache
+def _reduced(formula: str) -> str:
+    from pymatgen.core import Composition
+
+    return str(Composition(formula).reduced_formula)
+
+
+def _became(kind: str, elements: frozenset[str], additive: str) -> Residue:
     if additive == "none":
         return Residue("", 1.0)
     if additive == "B4C":

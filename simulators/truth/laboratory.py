@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from envs.crystals import Crystal, CrystalLibrary, family
+from envs.crystals import Crystal, CrystalLibrary
 from envs.design import Design
 from envs.laws import KELVIN
 from envs.moduli import Moduli
@@ -25,7 +25,7 @@ from simulators.sintering import (
 from simulators.sintering.rates import ABNORMAL_SIZE
 from simulators.truth.compounds import Compounds, GeneratedCrystals, theoretical_density
 from simulators.truth.constants import Batch, Constants
-from simulators.truth.powders import Powders
+from simulators.truth.powders import Powders, pair
 
 Array = npt.NDArray[np.float64]
 
@@ -183,7 +183,7 @@ class LabTruth:
             KeyError: there is no such crystal.
         """
         compound, c = self._compounds[crystal_id], self.constants
-        _, _, factor = self._powders.effect(family(compound.crystal), additive)
+        _, _, factor = self._powders.effect(pair(compound.crystal, additive))
         refined = 1.0 - abnormal * (1.0 - ABNORMAL_SIZE**-0.5)
         dense = compound.intrinsic * factor + c.hall_petch / np.sqrt(grain_size) * refined
         return float(dense * np.exp(-c.porosity_exponent * (1.0 - density) - cracks / c.crack_hardness))

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from envs.crystals import family
+from envs.crystals import Crystal, family
+from simulators.second_phases import is_of, residue
 from simulators.sintering.kinetics import Kinetics
 from simulators.truth.compounds import Compound
 from simulators.truth.constants import Batch, Constants
@@ -145,9 +146,9 @@ class Powders:
         }
         return Powders(rows, effects, {key: kelvin + later.normal(0.0, 20.0) for key, kelvin in EUTECTICS.items()})
 
-    def effect(self, kind: str, additive: str) -> tuple[float, float, float]:
+    def effect(self, pair: Pair) -> tuple[float, float, float]:
         """Factors of an additive on densification, grain growth and hardness of a family."""
-        return self.effects.get((kind, additive), (1.0, 1.0, 1.0))
+        return self.effects.get(pair, (1.0, 1.0, 1.0))
 
     def kinetics(
         self,
@@ -167,7 +168,7 @@ class Powders:
             batches: how each differs from the mean one.
         """
         kinds = [family(c.crystal) for c in compounds]
-        pairs = list(zip(kinds, additives, strict=True))
+        pairs = [pair(c.crystal, a) for c, a in zip(compounds, additives, strict=True)]
         d = sizes * np.array([b.size for b in batches])
         melting = np.array([c.melting for c in compounds])
         # Fine powders pack worse: friction between particles.
@@ -181,7 +182,7 @@ class Powders:
             eutectic=np.minimum([self.eutectics.get(p, np.inf) for p in pairs], _ceiling(pairs, melting)),
             abnormal_onset=constants.abnormal_onset + np.array([PINNED.get(p, 0.0) for p in pairs]),
             abnormal_factor=constants.abnormal_factor,
-            residue=[_residue(p) for p in pairs],
+            residue=[_left(c.crystal, p) for c, p in zip(compounds, pairs, strict=True)],
             **self._rates(pairs, d, np.array([b.rate for b in batches]), constants),
             **_limits(compounds, kinds, constants),
         )
@@ -196,7 +197,7 @@ class Powders:
             "lattice_q": q,
             "boundary_rate": 0.05 * lattice * rate * scatter,
             "boundary_q": 0.7 * q,
-            "growth_rate": growth * np.array([self.effect(*p)[1] for p in pairs]),
+            "growth_rate": growth * np.array([self.effect(p)[1] for p in pairs]),
             "growth_q": growth_q,
             "growth_exponent": exponent,
             "surface_rate": 0.02 * _skin(pairs, d, constants.skin),
@@ -210,7 +211,7 @@ class Powders:
 
         The finer a powder, the more skin it has, and the more liquid.
         """
-        whole = np.array([self.effect(*p)[0] for p in pairs])
+        whole = np.array([self.effect(p)[0] for p in pairs])
         melts = np.array([p in self.eutectics for p in pairs])
         solid = np.where(melts, whole**SOLID_SHARE, whole)
         skin = 0.6 + 0.4 * np.minimum(0.4 / d, 3.0)
@@ -231,6 +232,11 @@ def _limits(compounds: Sequence[Compound], kinds: Sequence[str], constants: Cons
     }
 
 
+def pair(crystal: Crystal, additive: str) -> Pair:
+    """What the tables are asked for; a compound is no additive to itself."""
+    return family(crystal), "none" if additive != "none" and is_of(crystal, additive) else additive
+
+
 def _growth(exponent: float) -> float:
     return 6.0 if exponent > 2.5 else 3.0
 
@@ -245,7 +251,8 @@ def _skin(pairs: Sequence[Pair], d: Array, skin: float) -> Array:
     return np.where(bare, 1.0, 1.0 + skin * np.minimum(0.3 / d, 3.0))
 
 
-def _residue(pair: Pair) -> float:
-    if pair[1] == "none":
+def _left(crystal: Crystal, of: Pair) -> float:
+    """Volume fraction of second phase; what becomes the compound itself leaves none."""
+    if not residue(crystal, of[1]).compound:
         return 0.0
-    return ADDITIVE_SHARE * RESIDUE.get(pair, 1.3 if pair in EUTECTICS else 1.0)
+    return ADDITIVE_SHARE * RESIDUE.get(of, 1.3 if of in EUTECTICS else 1.0)

@@ -212,6 +212,17 @@ def test_fine_carbides_and_borides_need_their_skin_stripped(truth: LabTruth) -> 
     assert found.grain_size[1] < 0.95 * found.grain_size[0]
 
 
+def test_a_compound_is_no_additive_to_itself(truth: LabTruth) -> None:
+    magnesia, spinel, bn = "mp-1265", "mp-3536", "mp-984"
+    mixed, plain = (truth.sinter([recipe(magnesia, additive=a)]).body(0) for a in ("MgO", "none"))
+    assert mixed.second_phase == 0.0
+    assert mixed.density == pytest.approx(plain.density, abs=1e-4)
+    assert truth.body_hardness(magnesia, "MgO", plain) == truth.body_hardness(magnesia, "none", plain)
+    others = truth.sinter([recipe(spinel, additive="MgO"), recipe(bn, additive="B4C"), recipe(spinel, additive="B4C")])
+    assert others.second_phase[:2].tolist() == [0.0, 0.0]
+    assert others.second_phase[2] > 0.0
+
+
 def test_an_older_laboratorys_directory_is_told_apart_from_another_seeds(truth: LabTruth) -> None:
     own = fingerprint(truth)
     assert "seed" in difference(fingerprint(LabTruth(4, LIBRARY, MODULI)), own)

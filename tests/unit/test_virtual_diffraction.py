@@ -131,6 +131,7 @@ def test_what_an_additive_becomes() -> None:
     assert [of(TIB2, a) for a in ("MgO", "Y2O3", "B4C")] == ["MgO", "Y2O3", "B4C"]
     assert of(SIC, "B4C") == "B4C"
     assert residue(LIBRARY[SIC], "none") == Residue("", 1.0)
+    assert residue(LIBRARY["mp-1265"], "MgO").compound == residue(LIBRARY["mp-3536"], "MgO").compound == ""
     assert len(reflections("TiB2").spacing) > 10
     with pytest.raises(KeyError, match="no structure of NaCl3"):
         reflections("NaCl3")
