@@ -7,7 +7,7 @@ they are fitted to, shears hardly: the bulk modulus is taken as it is, and Pugh'
     log10(G / K) = offset + exponent * log10(G' / K'),
 
 the primed moduli being the potential's own. ``tests/benchmarks/potential.py --softening`` fits it and says what it is
-worth; the form and the two numbers are this project's own.
+worth; the form and the two numbers are this project's own. What is left: both moduli are some 17% low on the mean.
 """
 
 from __future__ import annotations
