@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from instruments.artefacts import write_durably
 from instruments.clock import Clock
 from instruments.commands import Channel, CommandSpec, declared_commands
 from instruments.device import Device
+from instruments.errors import TransportError
 from instruments.ids import Ids
 from instruments.journal import JobJournal, MemoryJournal, SqliteJournal
 from instruments.transport import Transport
@@ -36,6 +38,7 @@ from simulators.samples import SampleStore
 from simulators.stock import Stock
 from simulators.truth import LabTruth, difference, fingerprint
 
+_log = logging.getLogger(__name__)
 FURNACE, MICROSCOPE, INDENTER = "furnace-1", "sem-1", "indenter-1"
 ROBOT, DIFFRACTOMETER = "robot-1", "diffractometer-1"
 ULTRASONIC, BALANCE = "ultrasonic-1", "balance-1"
@@ -232,9 +235,19 @@ class VirtualLab:
         if self._directory is not None:
             for path in self._directory.glob(f"{iid}.jobs.sqlite*"):
                 path.unlink()
-        started = await self._switched_on(iid)
+        started = await self._back_on(iid, down_s)
         self._devices = tuple(started if old is device else old for old in self._devices)
         self._changed.set()
+
+    async def _back_on(self, iid: str, pause_s: float) -> Device:
+        """Switch it on as often as it takes: a broker may be away just then."""
+        while True:
+            try:
+                return await self._switched_on(iid)
+            except TransportError as error:
+                _log.warning("%s finds no broker after its restart: %s", iid, error)
+                self._journals.pop(iid).close()
+                await asyncio.sleep(pause_s)
 
     async def _switched_on(self, iid: str) -> Device:
         if self._connect is None:
@@ -249,10 +262,10 @@ class VirtualLab:
 
     async def close(self) -> None:
         """Switch everything off; what was kept in a temporary directory is gone."""
+        if self._faults is not None:  # first: what is just restarting would come up behind our back
+            await self._faults.close()
         devices, self._devices = self._devices, ()
         try:
-            if self._faults is not None:
-                await self._faults.close()
             for device in devices:
                 await device.stop()
         finally:

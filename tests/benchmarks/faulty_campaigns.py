@@ -32,7 +32,7 @@ from agent.simulate import run_campaign
 from agent.wiring import build_problem
 
 RATES = (0.0, 0.05, 0.2, 0.5)
-PLAN = (("random", 16, (0, 1)), ("hybrid", 12, (0,)))
+PLAN = (("random", 16, (0, 1, 2)), ("hybrid", 12, (0,)))
 """Strategy, experiments and seeds."""
 
 

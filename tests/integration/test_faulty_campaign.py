@@ -21,7 +21,7 @@ from envs.errors import ConfigError, UserError
 from simulators.faults import FILE, Fault, FaultLedger
 from simulators.lab import VirtualLab
 
-N = 4
+N = 3
 
 
 def _read(

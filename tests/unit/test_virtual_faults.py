@@ -145,7 +145,7 @@ def made_safe(end: JobState | str) -> bool:
     return isinstance(end, JobState) and end.error is not None and end.error.code == "lease_lost"
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize(
     "kind", [Kind.NO_ANSWER, Kind.LATE, Kind.DUPLICATE, Kind.REORDERED, Kind.DISCONNECT, Kind.STALE]
 )
@@ -162,7 +162,7 @@ def test_what_happens_to_messages_costs_time_and_no_result(
     assert set(begun.values()) <= {1}
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_an_instrument_that_forgets_never_does_a_job_twice(seed: int, begun: Counter[str]) -> None:
     ends, faults = use(Kind.RESTART, seed)
     assert faults is not None
