@@ -21,8 +21,8 @@ from simulators.sintering.schedule import Schedule
 
 Array = npt.NDArray[np.float64]
 
-DORMANT = 0.4
-"""Homologous temperature below which nothing is taken to move: diffusion is then some 10^-10 of that at 0.8 Tm."""
+DORMANT = 0.3
+"""Homologous temperature below which nothing moves: a day there coarsens the finest powder by less than 0.1 %."""
 RTOL, ATOL = 1e-6, 1e-6
 """Tolerances of a step: a density is then right to 1e-4 and better; ``tests/benchmarks/sintering.py`` finds 1e-5."""
 CHUNK = 1000

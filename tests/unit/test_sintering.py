@@ -10,6 +10,7 @@ import pytest
 
 from simulators.sintering import Kinetics, Outcome, Schedule, SinterResult, furnace_hours, ramp_hold_cool, sinter
 from simulators.sintering.outcome import open_share
+from simulators.sintering.solver import DORMANT
 
 MELTING = 2400.0
 Array = npt.NDArray[np.float64]
@@ -169,7 +170,7 @@ def test_what_is_inside_comes_out() -> None:
 
 
 def test_any_programme_can_be_fired() -> None:
-    """A knot more changes nothing, a hold on the way densifies, what is below 0.4 Tm does nothing."""
+    """A knot more changes nothing, a hold on the way densifies, one in the cold does nothing."""
     top = 0.74 * MELTING
     plain = programme([0.0, 3.0, 5.0, 7.0], [300.0, top, top, 300.0])
     knotted = programme([0.0, 1.5, 3.0, 3.5, 5.0, 7.0], [300.0, 0.5 * (300.0 + top), top, top, top, 300.0])
@@ -181,6 +182,15 @@ def test_any_programme_can_be_fired() -> None:
     # The same ramp from 800 K on, but that it is steeper.
     assert found[2].density[0] == pytest.approx(found[0].density[0], abs=0.01)
     assert found[3].density[0] > found[0].density[0] + 0.002
+
+
+def test_where_integration_begins_does_not_show() -> None:
+    """The finest powder of the class that moves most easily, held for a day at about the temperature."""
+    fine = {"powder_size": 0.05, "lattice_q": 17.0, "boundary_q": 12.0, "surface_q": 8.5, "hold": 24.0}
+    found = fire(temperature=(DORMANT + np.array([-1e-3, 1e-3, 0.05])) * MELTING, **fine)
+    assert found.grain_size[0] == pytest.approx(0.05, rel=1e-9)
+    assert found.grain_size[1] == pytest.approx(0.05, rel=1e-3)
+    assert found.grain_size[2] > 1.003 * found.grain_size[1]
 
 
 def test_pressure_that_comes_late_does_less() -> None:
