@@ -91,8 +91,9 @@ class Diffractometer(BenchDevice):
         counts = self._counts(made, two_theta, time, rng)
         peak = strongest(two_theta, counts)
         text = _text(sample, two_theta, counts, step, time)
-        kept = await self.kept(job, text.encode(), "text/plain", ".xy")
         await self.pace.take(job, total_s)
+        # Not before it is counted: of what is interrupted there is no file.
+        kept = await self.kept(job, text.encode(), "text/plain", ".xy")
         values = {
             "wavelength": Quantity(value=K_ALPHA_1, unit="Ao"),
             "start": Quantity(value=start, unit="deg"),

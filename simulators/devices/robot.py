@@ -110,6 +110,7 @@ class Robot(BenchDevice):
         if powder:
             await known(self.bench.truth.origin, powder)
             self._check_known(powder)
+        await self.pace.take(job, INVENTORY_S)
         stock = self.bench.stock
         compounds = {c.id: round(stock.left(c.id), 3) for c in self.bench.truth.library}
         additives = {name: round(stock.left(name), 3) for name in ADDITIVE_DENSITY}
@@ -120,7 +121,6 @@ class Robot(BenchDevice):
         if powder:
             values["mass"] = Quantity(value=stock.left(powder), unit="g")
         kept = await self.kept(job, listed, "application/json", ".json")
-        await self.pace.take(job, INVENTORY_S)
         return JobResult(values=values, artefacts={"stock": kept})
 
     @command(

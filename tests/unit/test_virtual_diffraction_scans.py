@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from envs.prototypes import generate, parse
 from instruments.bulk.fetch import read as read_artefact
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
+from instruments.device import JobContext
 from instruments.ids import SeededIds
 from instruments.journal import MemoryJournal
 from instruments.local import LocalBus
@@ -302,3 +303,25 @@ def test_the_shortest_scan_is_carried_out(tmp_path: Path) -> None:
     assert len(pattern(state)[0]) == 2
     assert state.result is not None
     assert "strongest" not in state.result.values
+
+
+class Interrupted:
+    """A job that is ended while time passes."""
+
+    may_upload = False
+
+    async def progress(self, *_: Any, **__: Any) -> None:
+        """Nobody listens."""
+
+    def spend(self, seconds: float) -> None:
+        raise asyncio.CancelledError
+
+
+def test_of_an_interrupted_scan_there_is_no_file(tmp_path: Path) -> None:
+    async def work(session: Session) -> None:
+        job = cast("JobContext", Interrupted())
+        with pytest.raises(asyncio.CancelledError):
+            await session.device.scan(job, sample=REFERENCE, start=20.0, stop=30.0, step=0.1, time=1.0)
+
+    use(tmp_path, work)
+    assert not list(tmp_path.rglob("*.xy"))
