@@ -7,6 +7,7 @@ interatomic potential that the learner does not use stands in for nature, and ev
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 
 from envs.crystals import Crystal
@@ -32,6 +33,7 @@ class PotentialTruth:
     def __init__(self, directory: Path | None, potential: Potential | None = None) -> None:
         self._potential = potential or Chgnet()
         self._kept = RecordStore(directory)
+        self._computing = threading.Lock()
 
     @property
     def origin(self) -> str:
@@ -76,10 +78,13 @@ class PotentialTruth:
         """
         p = self._potential
         key = structure_key(crystal, f"{p.name}, {p.softening}, {FORCE} eV/A, strain {STRAIN}")
-        found = self._kept.get(key)
-        if found is None:
-            found = self._compute(crystal)
-            self._kept.put(key, found)
+        if (found := self._kept.get(key)) is not None:
+            return found
+        with self._computing:
+            # Whoever waited for the same crystal finds it here.
+            if (found := self._kept.get(key)) is None:
+                found = self._compute(crystal)
+                self._kept.put(key, found)
         return found
 
     def _of(self, crystal: Crystal) -> Record:

@@ -242,3 +242,27 @@ def test_a_laboratory_without_the_potential_says_what_to_install() -> None:
     with pytest.raises(DeviceFault, match="pip install") as caught:
         asyncio.run(known(missing, "gen:fcc:Cu"))
     assert caught.value.code == "no_potential"
+
+
+def test_two_orders_of_a_new_crystal_compute_it_once() -> None:
+    began, may_end = threading.Event(), threading.Event()
+
+    class Slow(Fake):
+        @override
+        @contextmanager
+        def calculator(self) -> Iterator[Any]:
+            with super().calculator() as calculator:
+                began.set()
+                assert may_end.wait(10.0)
+                yield calculator
+
+    potential = Slow(EMT())
+    truth = PotentialTruth(None, potential)
+    orders = [threading.Thread(target=truth.crystal, args=("gen:fcc:Cu",)) for _ in range(2)]
+    for order in orders:
+        order.start()
+    assert began.wait(10.0)
+    may_end.set()
+    for order in orders:
+        order.join()
+    assert potential.n_lent == 1
