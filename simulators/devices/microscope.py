@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from instruments.device import Choice, JobContext, JobResult, Parameter, Quantity, Returns, Text, command
+from instruments.device import Choice, DeviceFault, JobContext, JobResult, Parameter, Quantity, Returns, Text, command
 from instruments.transport import Transport
 from simulators.devices.bench import Bench, BenchDevice
 from simulators.field_of_view import powder_of, section_of
@@ -28,6 +28,8 @@ DEFOCUSED_SHARE = 0.05
 """Share of fields that the operator leaves out of focus."""
 CAREFUL_SHARE = 0.5
 """Share of samples that are looked at as the routine says; the others as the operator of the day thinks best."""
+WHOLE_PARTICLE = 0.6
+"""Diameter of the largest particles whose heap is imaged, in long sides of the field."""
 SURVEY_GRAIN_PX = 25.0
 SURVEY_SCATTER = 0.15
 MAGNIFICATIONS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)
@@ -127,7 +129,7 @@ class Microscope(BenchDevice):
 
         Raises:
             InfeasibleFault: the sample did not survive its synthesis.
-            DeviceFault: there is no such sample.
+            DeviceFault: there is no such sample, or its powder's particles are larger than the field.
         """
         made, place = self.sample(sample), int(field)
         rng = stream(self.bench.truth.seed, "acquire", sample, place, pixel_size)
@@ -177,7 +179,14 @@ def _frame(
 ) -> tuple[Image, float]:
     """One field, drawn and rendered, and the pixel size at which it really was taken, um."""
     if surface is Surface.POWDER:
-        spec, blur = powder_of(float(made.design.process["powder_size"]), pixel_size, shape)
+        size, widest = float(made.design.process["powder_size"]), WHOLE_PARTICLE * max(shape)
+        if size > widest * pixel_size:
+            raise DeviceFault(
+                "field_too_small",
+                f"a field {max(shape) * pixel_size:.3g} um wide shows no whole particle of a powder of {size:g} um: "
+                f"take a pixel of at least {size / widest:.2g} um",
+            )
+        spec, blur = powder_of(size, pixel_size, shape)
     else:
         spec, blur = section_of(made.body, pixel_size, shape, rng, surface)
     settings = replace(settings, defocus=settings.defocus + blur)

@@ -16,6 +16,8 @@ from simulators.optics.settings import SemSettings
 
 SKIRT_OF_RANGE = 0.25
 """Standard deviation of the skirt over the range of the electrons: most leave the surface well within it."""
+WIDEST_SPOT = 0.3
+"""Of a spot, in long sides of the frame: nothing is left to be seen under it, and a wider one takes gigabytes."""
 
 
 def electron_range_um(voltage_kv: float) -> float:
@@ -44,6 +46,7 @@ def through_beam(grey: Grey, height: Grey | None, pixel_size_um: float, settings
 
 def _spot(grey: Grey, size: float, settings: SemSettings) -> Grey:
     """Blurred by a spot that astigmatism makes an ellipse."""
+    size = min(size, WIDEST_SPOT * max(grey.shape))
     if abs(settings.astigmatism) < 0.03:
         return blur(grey, size)
     wide, narrow = size * (1.0 + abs(settings.astigmatism)), size * max(1.0 - abs(settings.astigmatism), 0.2)

@@ -91,7 +91,7 @@ class SectionSpec:
             raise UserError(f"elongation {self.elongation} is outside 1 to 8")
         if min(self.shape) < 16:
             raise UserError(f"a field of {self.shape[0]} x {self.shape[1]} pixels is too small: take at least 16 x 16")
-        if size / pixel < 3.0:
+        if size < 3.0 * pixel * (1.0 - 1e-9):  # 3 pixels after rounding are 3 pixels
             raise UserError(
                 f"grains of {size / pixel:.1f} pixels cannot be drawn: take a pixel of at most {size / 3.0:.3g} um"
             )

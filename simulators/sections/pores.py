@@ -26,6 +26,8 @@ MERGED = 0.04
 """Width, in cells, over which the outline of pores that have met is smoothed."""
 ROUNDING = 0.07
 """Radius, in cells, to which surface diffusion has rounded the walls of open channels."""
+MOST_SMOOTHED = 0.125
+"""Extent, in short sides of the field, beyond which nothing is smoothed: a field within one pore shows no outline."""
 
 
 def open_pores(gap: Floats, count: int, cell_px: float, rng: np.random.Generator) -> Mask:
@@ -41,7 +43,8 @@ def open_pores(gap: Floats, count: int, cell_px: float, rng: np.random.Generator
         return np.zeros(gap.shape, dtype=np.bool_)
     rows, columns = gap.shape
     depth = evened(gap, cell_px) + np.float32(UNEVEN) * smooth_noise((rows, columns), PATCH * cell_px, rng)
-    depth = ndimage.gaussian_filter(depth, max(ROUNDING * cell_px, 0.5), truncate=2.5)
+    rounded = min(max(ROUNDING * cell_px, 0.5), MOST_SMOOTHED * min(gap.shape))
+    depth = ndimage.gaussian_filter(depth, rounded, truncate=2.5)
     return highest(depth, count)
 
 
@@ -80,7 +83,7 @@ def closed_pores(cells: Cells, free: Mask, count: int, cell_px: float, rng: np.r
 
 def _rounded(field: Floats, cell_px: float) -> Floats:
     """The field with the notches where pores have met smoothed out, as far as pixels show them."""
-    if (width := MERGED * cell_px) < 0.6:
+    if (width := min(MERGED * cell_px, MOST_SMOOTHED * min(field.shape))) < 0.6:
         return field
     smooth = ndimage.gaussian_filter(np.minimum(field, np.float32(3.0)), width, truncate=2.5)
     found: Floats = np.where(field < FAR, smooth, FAR)

@@ -114,6 +114,23 @@ def test_instruments_describe_themselves() -> None:
     use(work)
 
 
+def test_a_frame_from_as_near_or_as_far_as_the_microscope_goes() -> None:
+    async def image(session: Session, sample: str, pixel_um: float, **others: Value) -> JobState:
+        place = {"pixel_size": Quantity(value=pixel_um, unit="um"), "field": Quantity(value=0, unit="1")}
+        return await session.order(MICROSCOPE, "acquire", sample=sample, **place, **others)
+
+    async def work(session: Session) -> None:
+        await session.sinter("s1")
+        near = await image(session, "s1", 0.001, mistake="out of focus", format="256x256")
+        # A pixel whose triple, divided by it, is not quite 3.
+        far = [await image(session, "s1", 15.135717311711513, surface=s) for s in ("polished", "fracture", "powder")]
+        assert [state.state for state in (near, *far)] == ["succeeded"] * 4
+        too_near = await image(session, "s1", 0.001, surface="powder")
+        assert code(too_near) == ("field_too_small", "other")
+
+    use(work)
+
+
 def test_one_experiment() -> None:
     async def work(session: Session) -> None:
         made = await session.sinter("s1")
