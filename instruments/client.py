@@ -376,7 +376,7 @@ class InstrumentClient:
             self._directory.note_job(iid, state)
             self._orders.on_job(iid, state, live=not message.retained)
         elif message.payload:
-            self._orders.on_illegible(message.topic)
+            self._orders.on_illegible(message.topic, message.payload)
 
     def _on_presence(self, iid: str, status: Status, *, back: bool) -> None:
         if back or status.state == "offline":

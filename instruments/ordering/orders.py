@@ -9,7 +9,7 @@ from envs.errors import UserError
 from instruments.bus.waiting import Bell
 from instruments.clock import Sleeper
 from instruments.errors import NoAnswerError, NotCommittedError
-from instruments.messages import Command, JobState
+from instruments.messages import Command, JobState, MalformedMessageError
 from instruments.session import JobTracker, is_aside, is_unknown
 
 CONFIRM_S = 5.0
@@ -42,7 +42,7 @@ class OpenJob:
         self.sent = False
         self.n_heard = 0
         self.doubtful = False
-        self.illegible = False
+        self.illegible = ""
         self._on_update = on_update
         self._untold: JobState | None = None
 
@@ -71,6 +71,12 @@ class OpenJob:
         """Have the device asked at once: it restarted, left, or came back."""
         self.doubtful = True
         self.bell.ring()
+
+    def misread(self, why: str) -> None:
+        """Take note that a message about it could not be understood; for the first one the device is asked at once."""
+        first, self.illegible = not self.illegible, why
+        if first:
+            self.doubt()
 
     @property
     def confirmed(self) -> bool:
@@ -110,6 +116,7 @@ class Orders:
         self._patience_s = patience_s
         self._open: dict[tuple[str, str], OpenJob] = {}
         self._queries: dict[tuple[str, str], list[list[JobState]]] = {}
+        self._misread: dict[tuple[str, str], list[str]] = {}
         self._bell = Bell(sleeper)
 
     def open(self, iid: str, job: str, digest: str | None, on_update: OnUpdate | None) -> OpenJob:
@@ -138,10 +145,19 @@ class Orders:
                 answers.append(state)
             self._bell.ring()
 
-    def on_illegible(self, topic: str) -> None:
+    def on_illegible(self, topic: str, payload: bytes) -> None:
         """Take note that something on a topic could not be read: it may have been about an open job."""
+        try:
+            JobState.parse(payload)
+            why = "from an instrument of no id, or of one too many"
+        except MalformedMessageError as error:
+            why = str(error)
         for opened in self._open.values():
-            opened.illegible |= topic.endswith(f"/{opened.iid}/job/{opened.job}")
+            if topic.endswith(f"/{opened.iid}/job/{opened.job}"):
+                opened.misread(why)
+        for (iid, job), reasons in self._misread.items():
+            if topic.endswith(f"/{iid}/job/{job}"):
+                reasons.append(why)
 
     def doubt(self, iid: str) -> None:
         """Ask at once after every job of an instrument."""
@@ -229,8 +245,9 @@ class Orders:
             elif not woken:
                 silent_s += pause
             if silent_s >= self._patience_s:
-                what = "nothing that can be read" if opened.illegible else "nothing"
-                message = f"{what} was heard of it for {silent_s:g} s; {self._state_of(opened.iid)}; adopt it later"
+                what = "nothing that can be understood" if opened.illegible else "nothing"
+                message = f"{what} was heard of it for {silent_s:g} s{_because(opened.illegible)}"
+                message += f"; {self._state_of(opened.iid)}; adopt it later"
                 raise NoAnswerError(opened.iid, opened.job, message, silent_s=silent_s)
             opened.doubtful = False
             n_asked += 1
@@ -248,6 +265,7 @@ class Orders:
         answers: list[JobState] = []
         waiting = self._queries.setdefault((iid, job), [])
         waiting.append(answers)
+        misread = self._misread.setdefault((iid, job), [])
         try:
             for attempt in range(SENDINGS):
                 await self._ask(iid, job)
@@ -257,7 +275,13 @@ class Orders:
             waiting[:] = [other for other in waiting if other is not answers]
             if not waiting:
                 self._queries.pop((iid, job), None)
-        raise NoAnswerError(iid, job, f"no answer to a query; {self._state_of(iid)}")
+                self._misread.pop((iid, job), None)
+        what = "no answer to a query" + (" that can be understood" if misread else "")
+        raise NoAnswerError(iid, job, f"{what}{_because(*misread[-1:])}; {self._state_of(iid)}")
 
     def _state_of(self, iid: str) -> str:
         return f"the instrument is {self._presence(iid)}"
+
+
+def _because(why: str = "") -> str:
+    return f" ({why})" if why else ""

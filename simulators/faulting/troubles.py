@@ -250,23 +250,22 @@ class Stale(_Once):
 
 
 class WrongUnit(Trouble):
-    """What was measured comes in a unit that nobody asked for."""
+    """What was measured comes once in a unit that nobody asked for; who asks again is told it as it is."""
 
     def __init__(self, case: Case, wire: Wire) -> None:
         super().__init__(case, wire)
-        self._told: dict[bytes, bytes] = {}
+        self._done = False
 
     @override
     async def answer(self, post: Post) -> None:
-        if post.state is None or post.state.result is None:
+        if self._done or post.state is None or post.state.result is None:
             await super().answer(post)
             return
-        if post.payload not in self._told:  # asked again, it says the same again
-            payload, words = in_other_units(post.payload, self.case.rng)
-            self._told[post.payload] = payload
-            if words:
-                self.case.happened(words)
-        await post.send(self._told[post.payload])
+        self._done = True
+        payload, words = in_other_units(post.payload, self.case.rng)
+        if words:
+            self.case.happened(words)
+        await post.send(payload)
 
 
 def read(payload: bytes) -> JobState | None:

@@ -219,6 +219,16 @@ def test_the_record_of_a_campaign_tells_no_hidden_number(campaign: Campaign, pro
     assert told(said, hidden) == set()
 
 
+def test_no_file_beside_the_record_shows_a_body(campaign: Campaign, problem: Problem) -> None:
+    """The laboratory remembers its bodies in its own directory: who looks there, or greps, does not see them."""
+    hidden = secrets(problem, campaign.directory)
+    files = [path for path in (campaign.directory / "laboratory").rglob("*") if path.is_file()]
+    texts = {path: path.read_bytes().decode("latin-1") for path in files if path.suffix != ".tiff"}
+    assert any(path.parent.name == "samples" for path in texts)
+    for path, text in texts.items():
+        assert told(numbers(text), hidden) == set(), path
+
+
 def test_a_worker_of_the_daemon_never_loads_a_simulator() -> None:
     """It states spaces and plans in a process of its own; only the virtual laboratory's has the simulators."""
     settings = CONFIG.campaign.model_copy(update={"strategy": "random"})

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from typing_extensions import override
 
 from envs.crystals import CrystalLibrary, ceramics
 from instruments.client import InstrumentClient
@@ -18,6 +19,8 @@ from instruments.ids import SeededIds
 from instruments.local import LocalBus
 from instruments.messages import JobState, Quantity, Value
 from simulators.devices.pace import Pace
+from simulators.faulting import troubles
+from simulators.faulting.troubles import Post, Trouble
 from simulators.faulting.virtual_time import VirtualTime, run
 from simulators.faults import Faults, Kind
 from simulators.lab import FURNACE, INDENTER, INSTRUMENTS, MICROSCOPE, VirtualLab
@@ -183,7 +186,8 @@ def test_a_result_in_another_unit_says_so(faultless: Ends) -> None:
         assert faults is not None
         for end, fault, right in zip(ends, faults.ledger.faults, faultless, strict=True):
             if "without its unit" in fault.detail:
-                assert end == "silent"  # what says no unit is no message of the profile
+                # What says no unit is no message of the profile: the instrument is asked, and says it again.
+                assert values(end) == values(right)
                 seen.add("none")
             else:
                 name, told = fault.detail.split(" in ", 1)
@@ -224,21 +228,31 @@ def test_a_drifting_indenter_reads_wrong_by_some_per_cent(faultless: Ends) -> No
     assert faults.ledger.injected == {"drift": 1}
 
 
-def test_what_an_instrument_says_illegibly_is_told_as_such() -> None:
+class NeverAUnit(Trouble):
+    """An instrument whose driver is wrong: however often it is asked, its results have no units."""
+
+    @override
+    async def answer(self, post: Post) -> None:
+        await post.send(post.payload.replace(b'"unit"', b'"untold"'))
+
+
+def test_what_an_instrument_says_illegibly_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(troubles._TROUBLES, Kind.WRONG_UNIT, NeverAUnit)
     clock = VirtualTime(datetime(2026, 1, 1, tzinfo=UTC), SPEED)
     room = Room(clock, Faults(1.0, 1, kinds=[Kind.WRONG_UNIT]))
     told: list[str] = []
 
     async def orders(room: Room) -> Ends:
-        late = clock.now() + timedelta(hours=10)
-        for n in range(8):
-            values: dict[str, Value] = {"sample": "reference", "load": LOAD, "count": Quantity(value=2 + n, unit="1")}
-            try:
-                await room.client.execute(INDENTER, "indent", values, job=room.ids.new(), not_after=late)
-            except NoAnswerError as error:
-                told.append(str(error))
-                break
+        late, job = clock.now() + timedelta(hours=10), room.ids.new()
+        values: dict[str, Value] = {"sample": "reference", "load": LOAD, "count": Quantity(value=2, unit="1")}
+        with pytest.raises(NoAnswerError) as silent:
+            await room.client.execute(INDENTER, "indent", values, job=job, not_after=late)
+        with pytest.raises(NoAnswerError) as deaf:
+            await room.client.query(INDENTER, job)
+        told.extend([str(silent.value), str(deaf.value)])
         return []
 
     run(_used(room, orders), clock)
-    assert "nothing that can be read was heard of it for" in told[0]
+    assert "nothing that can be understood was heard of it for" in told[0]
+    assert "no answer to a query that can be understood" in told[1]
+    assert all("unit: Field required" in words for words in told)
