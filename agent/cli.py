@@ -137,8 +137,9 @@ def simulate(
     cert: CertFile = None,
     key: KeyFile = None,
     compare: Annotated[
-        Comparison, typer.Option(help="Spend the same budget at random too, for comparison.")
-    ] = Comparison.RANDOM,
+        Comparison | None,
+        typer.Option(show_default="random", help="Spend the same budget at random too, for comparison."),
+    ] = None,
     fault_rate: Annotated[
         float | None,
         typer.Option(
@@ -168,7 +169,7 @@ def simulate(
             resume=resume,
             config=config,
             broker=broker,
-            compare=compare is Comparison.RANDOM,
+            compare=compare.value if compare else None,
             as_json=as_json,
             lab=lab,
             ca=ca,

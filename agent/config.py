@@ -110,21 +110,28 @@ class FaultsSection(Section):
 
 
 class CampaignConfig(Section):
-    """All of a campaign's settings; ``space`` and ``objective`` are read by the problem itself."""
+    """All of a campaign's settings; ``space`` and ``objective`` are read by the problem itself.
+
+    ``compare`` says what an offline campaign is compared with, at the same budget.
+    """
 
     campaign: CampaignSection = CampaignSection()
     recipe: RecipeSection = RecipeSection()
     space: dict[str, Any] = Field(default_factory=lambda: {"preset": "flagship"})
     objective: dict[str, Any] = Field(default_factory=FLAGSHIP.to_dict)
     faults: FaultsSection = FaultsSection()
+    compare: Literal["random", "none"] = "random"
 
 
-def load_config(path: Path | None, *, fault_rate: float | None = None, **overrides: object) -> CampaignConfig:
+def load_config(
+    path: Path | None, *, fault_rate: float | None = None, compare: str | None = None, **overrides: object
+) -> CampaignConfig:
     """Read a configuration file, or take the defaults, and put the command line's values over it.
 
     Args:
         path: a TOML file, or ``None``.
         fault_rate: ``rate`` of the ``[faults]`` table; ``None`` leaves it as it is.
+        compare: ``random`` or ``none``; ``None`` leaves it as it is.
         overrides: values of the ``[campaign]`` table; ``None`` leaves a value as it is.
 
     Raises:
@@ -134,6 +141,8 @@ def load_config(path: Path | None, *, fault_rate: float | None = None, **overrid
     raw = {} if path is None else read_toml(path)
     raw = _over(raw, "campaign", overrides, path)
     raw = _over(raw, "faults", {"rate": fault_rate}, path)
+    if compare is not None:
+        raw = {**raw, "compare": compare}
     return parse_config(raw, source=str(path or ""))
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from agent.config import CampaignConfig, load_config
 from agent.connection import broker_address, watching
-from agent.progress import CampaignProgress, describe_process
+from agent.progress import CampaignProgress, describe_process, faults_words
 from agent.record import COMPARISON, UNIT
 from agent.remote_broker import RemoteBroker
 from agent.report import write_report
@@ -49,7 +49,7 @@ class Request:
     resume: Path | None
     config: Path | None
     broker: str
-    compare: bool
+    compare: str | None
     as_json: bool
     lab: str | None = None
     ca: Path | None = None
@@ -80,7 +80,7 @@ def simulate(request: Request) -> None:
     if isinstance(broker, RemoteBroker):
         console.print(f"Watch it with: {watching(broker.address, broker.topics.everything)}", soft_wrap=True)
     with _resumable(directory, broker, console):
-        result, random = _ended(problem, directory, request) or _made(problem, directory, request, broker, console)
+        result, random = _ended(problem, directory, request) or _made(problem, directory, broker, console)
         truth = _revealed(problem, directory, result, random) if request.reveal else None
         report = write_report(directory, problem, result, random, truth)
     wall_s = round(time.monotonic() - started, 1)
@@ -116,6 +116,7 @@ def _start_or_resume(request: Request) -> tuple[CampaignConfig, Path]:
             seed=request.seed,
             strategy=request.strategy,
             fault_rate=request.fault_rate,
+            compare=request.compare,
         )
         return config, request.out or fresh_directory()
     fixed = {
@@ -130,7 +131,12 @@ def _start_or_resume(request: Request) -> tuple[CampaignConfig, Path]:
     given = [name for name, value in fixed.items() if value is not None]
     if given:
         raise UserError(f"--resume continues a campaign as it was started: leave out {', '.join(given)}")
-    return stored_config(request.resume), request.resume
+    config = stored_config(request.resume)
+    if request.compare not in {None, config.compare}:
+        raise UserError(
+            f"--resume continues a campaign as it was started, with --compare {config.compare}: leave out --compare"
+        )
+    return config, request.resume
 
 
 def _check_faults(config: CampaignConfig, broker: Broker) -> None:
@@ -179,11 +185,11 @@ def _resumable(directory: Path, broker: Broker, console: Console) -> Iterator[No
 
 
 def _made(
-    problem: Problem, directory: Path, request: Request, broker: Broker, console: Console
+    problem: Problem, directory: Path, broker: Broker, console: Console
 ) -> tuple[CampaignResult, CampaignResult | None]:
     strategy = problem.config.campaign.strategy
     result = _watched(problem, directory, strategy, broker, console)
-    wanted = request.compare and strategy != "random"
+    wanted = problem.config.compare == "random" and strategy != "random"
     return result, _compared(problem, directory, console) if wanted else None
 
 
@@ -247,7 +253,7 @@ def _table(result: CampaignResult, random: CampaignResult | None) -> Table:
         "simulated time": [f"{r.simulated_days:.1f} days" for r in columns],
     }
     if any(r.faults for r in columns):
-        rows["faults"] = [_faults(r) for r in columns]
+        rows["faults"] = [faults_words(r.faults).replace(": ", "\n").replace(", ", "\n") for r in columns]
     for name, cells in rows.items():
         table.add_row(name, *cells)
     return table
@@ -262,14 +268,6 @@ def _measured(result: CampaignResult) -> str:
     if result.best is None or result.best_std is None:
         return "nothing measured"
     return f"{result.best:.1f} ± {result.best_std:.1f} {UNIT}"
-
-
-def _faults(result: CampaignResult) -> str:
-    injected = (result.faults or {}).get("injected")
-    if not isinstance(injected, dict) or not injected:
-        return "none"
-    kinds = "\n".join(f"{n} {kind.replace('_', ' ')}" for kind, n in injected.items())
-    return f"{sum(injected.values())} in all\n{kinds}"
 
 
 def _outcomes(result: CampaignResult) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -88,7 +90,7 @@ class CampaignProgress:
         head = f"  {experiment.id}  {compound:<20} {describe_process(made.design.process):<46}"
         if experiment.hardness is None or experiment.reading is None:
             words = OUTCOME_WORDS.get(experiment.outcome, experiment.outcome)
-            self._say(f"{head} [dim]{words}: {escape(experiment.reason)}[/]")
+            self._say(f"{head} [dim]{words}: {escape(reason_words(experiment.reason, experiment.id))}[/]")
             return
         value = experiment.hardness[0]
         better = value > self._best
@@ -107,6 +109,25 @@ class CampaignProgress:
     def _say(self, line: str) -> None:
         if self._verbose and self._live:
             self._progress.console.print(line, highlight=False, soft_wrap=True)
+
+
+def reason_words(reason: str, experiment: str) -> str:
+    """Why an experiment ended, without what stands beside it: the fault's code and the sample's name."""
+    return re.sub(rf"^\w+: sample {re.escape(experiment)}: ", "", reason)
+
+
+def faults_words(faults: Mapping[str, object] | None) -> str:
+    """The rate of faults and how many took place, by kind; ``none`` where there were none.
+
+    Args:
+        faults: ``rate``, and ``injected`` with numbers by kind.
+    """
+    injected = (faults or {}).get("injected")
+    if not faults or not isinstance(injected, dict):
+        return "none"
+    kinds = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in injected.items())
+    rate = f"{faults['rate']:.0%} of orders"
+    return f"{sum(injected.values())} at a rate of {rate}" + (f": {kinds}" if kinds else "")
 
 
 def describe_process(process: dict[str, ev.Factor]) -> str:

@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from agent import gallery, plots
-from agent.progress import OUTCOME_WORDS, describe_process
+from agent.progress import OUTCOME_WORDS, describe_process, faults_words, reason_words
 from agent.record import ARTEFACTS, COMPARISON, CampaignRecord, ExperimentRecord, read_record
 from agent.revelation import BODY_WORDS, Revelation, TrueExperiment, body_words, regret_words
 from agent.store import ArtefactStore
@@ -101,6 +101,8 @@ def _header(record: CampaignRecord, problem: Problem) -> dict[str, object]:
         "space_version": record.created.space_version[:12],
         "ended": record.end.reason if record.end else "still running when this page was written",
         "n_events": record.n_events,
+        "fault_rate": f"{problem.config.faults.rate:.0%}" if problem.config.faults.rate else "",
+        "only_start": campaign.experiments <= campaign.initial,
     }
 
 
@@ -119,6 +121,7 @@ def _summary(result: CampaignResult, random: CampaignResult | None) -> list[tupl
             for o in ("completed", *OUTCOME_WORDS)
             if any(r.outcomes.get(o) for r in columns)
         ],
+        *([("faults injected", [faults_words(r.faults) for r in columns])] if any(r.faults for r in columns) else []),
         ("simulated laboratory time", [f"{r.simulated_days:.1f} days" for r in columns]),
     ]
 
@@ -229,7 +232,7 @@ def _truth(truth: Revelation) -> dict[str, object]:
         "random_regret": None if truth.random_regret is None else regret_words(truth.random_regret),
         "columns": [f"{words}, {unit.replace('um', 'µm')}" for words, unit, _ in BODY_WORDS.values()],
         "rows": [_true_row(e) for e in truth.experiments],
-        "constants": [(f"{c.name.replace('_', ' ')}: {c.words}", f"{c.value:.4g}") for c in truth.constants],
+        "constants": [(f"{c.name.replace('_', ' ')}: {c.words}", c.told) for c in truth.constants],
         "compounds": [
             (chemical(c.formula), c.crystal, f"{c.intrinsic:.1f}", f"{c.melting - KELVIN:.0f}") for c in truth.compounds
         ],
@@ -297,5 +300,5 @@ def _row(experiment: ExperimentRecord, problem: Problem) -> dict[str, object]:
         "images": len(experiment.readings),
         "failed": experiment.failed,
         "outcome": _outcome_words(experiment.outcome),
-        "reason": experiment.end.reason if experiment.end else "",
+        "reason": reason_words(experiment.end.reason, experiment.id) if experiment.end else "",
     }

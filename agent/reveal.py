@@ -22,6 +22,16 @@ from surrogates.datasets import elastic
 LABORATORY = "laboratory"
 """The virtual laboratory's own directory in that of a campaign."""
 
+UNITS = {
+    "hall_petch": "GPa·µm½",
+    "furnace_offset": "K",
+    "crack_rate": "K/min",
+    "shock_rate": "K/min",
+    "critical_grain": "µm",
+    "crack_hardness": "mm/mm²",
+}
+"""Of the drawn constants that are more than a number."""
+
 if TYPE_CHECKING:
     from simulators.samples import Sample
     from simulators.truth import Constants, LabTruth
@@ -85,7 +95,10 @@ def _truth(problem: Problem, directory: Path | None) -> LabTruth:
 
 def _constants(drawn: Constants) -> tuple[Constant, ...]:
     words = _words(inspect.getdoc(type(drawn)) or "")
-    return tuple(Constant(f.name, float(getattr(drawn, f.name)), words.get(f.name, "")) for f in fields(drawn))
+    return tuple(
+        Constant(f.name, float(getattr(drawn, f.name)), words.get(f.name, ""), UNITS.get(f.name, ""))
+        for f in fields(drawn)
+    )
 
 
 def _words(docstring: str) -> dict[str, str]:

@@ -21,13 +21,20 @@ class Constant:
 
     Args:
         name: as the simulators call it.
-        value: in the unit that the words say.
-        words: what it is, with its unit.
+        value: in the unit.
+        words: what it is.
+        unit: as people write it; empty for a number.
     """
 
     name: str
     value: float
     words: str
+    unit: str = ""
+
+    @property
+    def told(self) -> str:
+        """Its value with its unit."""
+        return f"{self.value:.4g} {self.unit}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,7 @@ class Revelation:
     def to_dict(self) -> dict[str, object]:
         """Plain form for JSON."""
         return {
-            "constants": {c.name: {"value": c.value, "words": c.words} for c in self.constants},
+            "constants": {c.name: {"value": c.value, "unit": c.unit, "words": c.words} for c in self.constants},
             "compounds": [asdict(c) for c in self.compounds],
             "experiments": [asdict(e) for e in self.experiments],
             "best": asdict(self.best),
@@ -124,9 +131,9 @@ class Revelation:
 
 BODY_WORDS = {
     "density": ("density", "%", 100.0),
-    "grain_size": ("grains", "um", 1.0),
+    "grain_size": ("matrix grains", "um", 1.0),
     "open_share": ("open pores", "% of pores", 100.0),
-    "abnormal": ("abnormal", "%", 100.0),
+    "abnormal": ("abnormal grains", "% of volume", 100.0),
     "second_phase": ("second phase", "%", 100.0),
     "cracks": ("cracks", "/mm", 1.0),
 }
@@ -169,7 +176,7 @@ def _experiment_table(truth: Revelation) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("id", "compound"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("density\n%", "grains\nµm", "true\nGPa", "measured\nGPa", "forecast\nGPa"):
+    for heading in ("density\n%", "matrix\ngrains\nµm", "true\nGPa", "measured\nGPa", "forecast\nGPa"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("also", no_wrap=True)
     for one in truth.experiments:
@@ -189,7 +196,10 @@ def _body(one: TrueExperiment, name: str) -> str:
 def _also(one: TrueExperiment) -> str:
     """What else is in a body, a line each, where it is more than a trace."""
     others = [name for name in BODY_WORDS if name not in {"density", "grain_size"} and one.body.get(name, 0.0) >= TRACE]
-    words = {name: BODY_WORDS[name][0].removesuffix(" pores").removeprefix("second ") for name in others}
+    words = {
+        name: BODY_WORDS[name][0].removesuffix(" pores").removesuffix(" grains").removeprefix("second ")
+        for name in others
+    }
     units = {name: BODY_WORDS[name][1].partition(" of ")[0] for name in others}
     return "\n".join(f"{words[name]} {body_words(name, one.body[name])} {units[name]}" for name in others)
 
@@ -197,5 +207,5 @@ def _also(one: TrueExperiment) -> str:
 def _constant_table(truth: Revelation) -> Table:
     table = Table(title="Hidden constants of this laboratory", title_justify="left", show_header=False)
     for constant in truth.constants:
-        table.add_row(constant.name, f"{constant.value:.4g}", constant.words)
+        table.add_row(constant.name, constant.told, constant.words)
     return table

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from agent import events as ev
 from agent.ledger.tables import experiments, proposals
-from agent.progress import OUTCOME_WORDS, describe_process
+from agent.progress import OUTCOME_WORDS, describe_process, faults_words
 from agent.provenance import ProvenanceJson, provenance, shown_quantity
 from agent.record import ARTEFACTS, UNIT, CampaignRecord, ExperimentRecord, gather, open_journal
 from agent.store import ArtefactStore
@@ -33,7 +33,7 @@ def show_campaign(directory: Path, *, as_json: bool) -> None:
     """
     record, rows, broken = _read(directory)
     if as_json:
-        print(json.dumps(_campaign_json(record, rows, broken)))  # noqa: T201 - the answer itself
+        print(json.dumps(_campaign_json(directory, record, rows, broken)))  # noqa: T201 - the answer itself
         return
     console = Console(highlight=False)
     console.print(_facts(directory, record, broken))
@@ -117,7 +117,7 @@ def _settings(record: CampaignRecord) -> dict[str, object]:
 # ---- The campaign
 
 
-def _campaign_json(record: CampaignRecord, rows: list[Row], broken: str) -> dict[str, object]:
+def _campaign_json(directory: Path, record: CampaignRecord, rows: list[Row], broken: str) -> dict[str, object]:
     best = record.best
     return {
         "name": record.created.name,
@@ -132,6 +132,7 @@ def _campaign_json(record: CampaignRecord, rows: list[Row], broken: str) -> dict
         if best
         else None,
         "simulated_days": record.days,
+        "faults": _faults(directory, record),
         "events": record.n_events,
         "intact": not broken,
         "damage": broken,
@@ -154,12 +155,23 @@ def _facts(directory: Path, record: CampaignRecord, broken: str) -> Table:
         "budget": f"{settings.get('experiments')} experiments",
         "experiments": counts,
         "best": escape(words),
+        **({"faults": faults_words(faults)} if (faults := _faults(directory, record)) else {}),
         "simulated time": f"{record.days:.1f} days",
         "software": escape(record.created.software),
         "record": f"{record.n_events} events, {chain}",
     }.items():
         table.add_row(f"[dim]{name}[/]", value)
     return table
+
+
+def _faults(directory: Path, record: CampaignRecord) -> dict[str, object] | None:
+    """The rate of faults and how many took place, by kind; None where there were to be none."""
+    from agent.wiring import injected_faults
+
+    wanted = record.created.config.get("faults")
+    if not isinstance(wanted, dict) or not wanted.get("rate"):
+        return None
+    return {"rate": wanted["rate"], "injected": injected_faults(directory)}
 
 
 def _experiments(rows: list[Row]) -> Table:

@@ -243,6 +243,8 @@ def _config_of(problem: Problem, strategy: str) -> dict[str, object]:
     config["campaign"]["strategy"] = strategy
     if not problem.config.faults.rate:
         del config["faults"]
+    if problem.config.compare == "random":
+        del config["compare"]
     return dict(config)
 
 

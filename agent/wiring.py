@@ -272,6 +272,17 @@ def campaign_faults(problem: Problem, directory: Path) -> Faults | None:
     return Faults(wanted.rate, seed, kinds=kinds, directory=directory) if wanted.rate > 0.0 else None
 
 
+def injected_faults(directory: Path) -> dict[str, int]:
+    """How many faults took place in a campaign, by kind, as its directory tells.
+
+    Raises:
+        JournalError: the count cannot be read.
+    """
+    from simulators.faults import FILE, FaultLedger
+
+    return FaultLedger(directory / FILE).injected
+
+
 def virtual_time(start: datetime) -> VirtualTime:
     """The clock of a campaign with faults: it moves while ``run_virtually`` waits."""
     from simulators.faulting.virtual_time import VirtualTime

@@ -154,7 +154,8 @@ class CommandSpec:
         missing = sorted(self._required - parameters.keys())
         unknown = sorted(parameters.keys() - self.parameters.keys())
         if missing or unknown:
-            return JobError(code="parameters", message=f"missing: {missing or 'none'}; unknown: {unknown or 'none'}")
+            told = [f"{name} is missing" for name in missing] + [f"{name} is unknown" for name in unknown]
+            return JobError(code="parameters", message=f"{', '.join(told)}; it takes {', '.join(self.parameters)}")
         faults = (self.parameters[name].check(name, value) for name, value in parameters.items())
         return next((fault for fault in faults if fault is not None), None)
 

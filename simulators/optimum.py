@@ -51,11 +51,12 @@ class Optimum:
     @property
     def how(self) -> str:
         """How it was found, in words."""
+        n = self.n_compounds - self.n_excluded
+        climbed = f"{N_STARTS} starts for " + ("the one compound" if n == 1 else f"each of the {n} compounds")
         return (
             f"{self.n_tried:,} designs tried: {N_DRAWN:,} at random, then climbs by one factor, and by two, from "
-            f"{N_STARTS} starts for each of {self.n_compounds - self.n_excluded} compounds; the other "
-            f"{self.n_excluded} cannot reach it with any process, for fully dense with the finest grains they stay "
-            "below. A local search: a better design may hide among the compounds that were climbed"
+            f"{climbed} that can reach it with some process; fully dense and with the finest grains the other "
+            f"{self.n_excluded} stay below. A local search: a better design of a compound that was climbed may hide."
         )
 
 

@@ -89,8 +89,10 @@ class Sample:
 
 
 def _sealed(body: Body) -> str:
-    """A body as text that nobody reads in passing. It is kept, and not made again from its design, because a later
-    version of the physics would make another one, which nobody has measured."""
+    """A body as text that nobody reads in passing.
+
+    It is kept, and not made again from its design: a later version of the physics would make another one.
+    """
     return base64.b64encode(zlib.compress(json.dumps(body.to_dict(), sort_keys=True).encode(), 9)).decode()
 
 

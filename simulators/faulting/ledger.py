@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from envs.errors import JournalError
 from simulators.faulting.kinds import Kind
+
+DRAWS = "fault_draws.jsonl"
+"""File beside the faults: what was drawn for each order, most often nothing."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,9 @@ class FaultLedger:
     """Counts faults, once for each order.
 
     Args:
-        path: lines of JSON are added to this file, and read from it at the start, so that what is continued goes on
-            counting; in memory alone where none is given.
+        path: a line of JSON is added to this file for each fault that took place, and to ``DRAWS`` beside it for each
+            order that was judged; both are read at the start, so that what is continued goes on counting. In memory
+            alone where none is given.
 
     Raises:
         JournalError: the file cannot be read, or is no ledger.
@@ -65,8 +70,9 @@ class FaultLedger:
         self.judged: dict[str, Judged] = {}
         self._met: set[str] = set()
         self._times: Counter[str] = Counter()
-        if path is not None and path.exists():
-            self._read(path)
+        self._draws = None if path is None else path.with_name(DRAWS)
+        _read(self._draws, self._put_back_draw)
+        _read(self._path, self._put_back_fault)
 
     def __len__(self) -> int:
         return len(self.faults)
@@ -88,7 +94,7 @@ class FaultLedger:
             JournalError: it cannot be written.
         """
         self._take(judged)
-        self._write({"judged": asdict(judged)})
+        self._write(self._draws, asdict(judged))
 
     def add(self, fault: Fault) -> None:
         """Count a fault; one of the same order counts once.
@@ -100,47 +106,52 @@ class FaultLedger:
             return
         self._met.add(fault.job)
         self.faults.append(fault)
-        self._write({"fault": asdict(fault)})
+        self._write(self._path, asdict(fault))
 
     def _take(self, judged: Judged) -> None:
         self.judged[judged.job] = judged
         self._times[judged.what] += 1
 
-    def _write(self, line: dict[str, Any]) -> None:
-        if self._path is None:
+    @staticmethod
+    def _write(path: Path | None, entry: dict[str, Any]) -> None:
+        if path is None:
             return
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise JournalError(f"{self._path} cannot be written ({error.strerror or error})") from error
-
-    def _read(self, path: Path) -> None:
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError) as error:
-            raise JournalError(f"{path} cannot be read: {error}") from error
-        for number, line in enumerate(lines, 1):
-            try:
-                self._put_back(json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
-                if number == len(lines):  # the process was killed in the middle of its last line
-                    self._cut(path, lines[:-1])
-                    return
-                raise JournalError(f"{path}, line {number}, is no entry of a ledger of faults: {error}") from error
-
-    def _put_back(self, entry: dict[str, Any]) -> None:
-        if "judged" in entry:
-            judged = entry["judged"]
-            self._take(Judged(**{**judged, "kind": Kind(judged["kind"]) if judged["kind"] else None}))
-        else:
-            fault = entry["fault"]
-            self._met.add(fault["job"])
-            self.faults.append(Fault(**{**fault, "kind": Kind(fault["kind"])}))
-
-    def _cut(self, path: Path, whole: list[str]) -> None:
-        try:
-            path.write_text("".join(f"{line}\n" for line in whole), encoding="utf-8")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
         except OSError as error:
             raise JournalError(f"{path} cannot be written ({error.strerror or error})") from error
+
+    def _put_back_draw(self, entry: dict[str, Any]) -> None:
+        self._take(Judged(**{**entry, "kind": Kind(entry["kind"]) if entry["kind"] else None}))
+
+    def _put_back_fault(self, entry: dict[str, Any]) -> None:
+        fault = Fault(**{**entry, "kind": Kind(entry["kind"])})
+        self._met.add(fault.job)
+        self.faults.append(fault)
+
+
+def _read(path: Path | None, put_back: Callable[[dict[str, Any]], None]) -> None:
+    """Hand over every entry of a file; one that was cut off at the end is taken out of it."""
+    if path is None or not path.exists():
+        return
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise JournalError(f"{path} cannot be read: {error}") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            put_back(json.loads(line))
+        except (ValueError, KeyError, TypeError) as error:
+            if number == len(lines):  # the process was killed in the middle of its last line
+                _cut(path, lines[:-1])
+                return
+            raise JournalError(f"{path}, line {number}, is no entry of a ledger of faults: {error}") from error
+
+
+def _cut(path: Path, whole: list[str]) -> None:
+    try:
+        path.write_text("".join(f"{line}\n" for line in whole), encoding="utf-8")
+    except OSError as error:
+        raise JournalError(f"{path} cannot be written ({error.strerror or error})") from error

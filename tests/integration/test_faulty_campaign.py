@@ -152,7 +152,7 @@ def test_killed_again_and_again_it_meets_the_same_faults(whole: tuple[Path, Camp
 def test_faults_go_without_a_broker(tmp_path: Path) -> None:
     wanted = Request(
         experiments=2, batch=None, seed=None, strategy="random", out=tmp_path / "c", resume=None, config=None,
-        broker="embedded", compare=False, as_json=False, fault_rate=0.2,
+        broker="embedded", compare="none", as_json=False, fault_rate=0.2,
     )  # fmt: skip
     with pytest.raises(UserError, match="labwright lab run --fault-rate"):
         simulate(wanted)

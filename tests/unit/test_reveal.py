@@ -162,7 +162,7 @@ def test_a_finished_campaign_is_looked_at_and_nothing_is_made(
     before = (campaign / "journal.sqlite").read_bytes()
     request = offline.Request(
         experiments=None, batch=None, seed=None, strategy=None, out=None, resume=campaign, config=None, broker="none",
-        compare=True, as_json=True, reveal=True,
+        compare=None, as_json=True, reveal=True,
     )  # fmt: skip
     offline.simulate(request)
     line = json.loads(capsys.readouterr().out.strip().splitlines()[-1])

@@ -94,7 +94,8 @@ def test_a_ledger_that_was_cut_off_in_its_last_line_is_whole_without_it(tmp_path
     path = tmp_path / "faults.jsonl"
     FaultPlan(1.0, 1, ledger=FaultLedger(path)).case("i", order("s")).happened("so")
     whole = path.read_text()
-    path.write_text(whole + '{"fault": {"ki')
+    assert [json.loads(line)["kind"] for line in whole.splitlines()] == [str(FaultLedger(path).faults[0].kind)]
+    path.write_text(whole + '{"ki')
     assert len(FaultLedger(path)) == 1
     assert path.read_text() == whole
     path.write_text("nothing\n" + whole)
