@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from envs.errors import ConfigError
 from instruments.address import BrokerAddress
 
 PASSWORD = "LABWRIGHT_BROKER_PASSWORD"  # noqa: S105  # the name of the variable, not a password
@@ -88,7 +89,10 @@ def broker_address(
     """
     password = (os.environ if environment is None else environment).get(PASSWORD)
     names_user = re.match(r"[^/]*//[^:@/]+@", url) is not None
-    return BrokerAddress.from_url(url, password=password if names_user else None, ca=ca, certificate=cert, key=key)
+    try:
+        return BrokerAddress.from_url(url, password=password if names_user else None, ca=ca, certificate=cert, key=key)
+    except ConfigError as error:
+        raise ConfigError(f"--{error.key}", error.value, error.allowed) from None
 
 
 def watching(address: BrokerAddress, topic: str, *, with_password: bool = False) -> str:

@@ -102,6 +102,13 @@ def _pass_over(iid: str, status: Status, *, back: bool) -> None:
     """Who only looks does nothing about it."""
 
 
+def _timed(name: str, command: dict[str, Any]) -> str:
+    """A command with how long it usually takes."""
+    from agent.words import duration
+
+    return f"{name} ({duration(command['duration_s'])})" if command.get("duration_s") else name
+
+
 def print_instruments(found: list[dict[str, Any]], lab: str) -> None:
     """Print a table of what ``found_instruments`` gives."""
     from rich.console import Console
@@ -113,13 +120,17 @@ def print_instruments(found: list[dict[str, Any]], lab: str) -> None:
     if not found:
         Console(stderr=True).print(f"No instrument has described itself in lab {lab}.")
         return
-    table = Table("instrument", "kind", "presence", "commands", "telemetry", "driver", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for heading in ("instrument", "kind", "presence"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("commands", "telemetry", "driver"):
+        table.add_column(heading, overflow="fold")
     for one in found:
         cells = (
             one["iid"],
             one["kind"],
             one["presence"],
-            ", ".join(one["commands"]),
+            ", ".join(_timed(name, command) for name, command in one["commands"].items()),
             ", ".join(f"{name} ({channel['unit']})" for name, channel in one["channels"].items()),
             one["driver"],
         )

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.wiring import virtual_catalogue
+from agent.words import duration
 from instruments.commands import Channel, Choice, CommandSpec, Parameter, ParameterRule, Returns
 
 
@@ -122,13 +123,3 @@ def _result_words(result: Returns) -> str:
     if result.unit is not None:
         return "number" if result.unit == "1" else result.unit
     return result.media_type or "word"
-
-
-def duration(seconds: float | None) -> str:
-    """So many seconds of lab time as people say them."""
-    if seconds is None:
-        return ""
-    for unit, length in (("h", 3600.0), ("min", 60.0)):
-        if seconds >= length:
-            return f"{seconds / length:.2g} {unit}"
-    return f"{seconds:g} s"

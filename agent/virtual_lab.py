@@ -7,12 +7,14 @@ them, and it leaves when that closes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import shlex
+import shutil
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -31,12 +33,17 @@ from agent.wiring import virtual_instruments, virtual_lab
 from envs.errors import ConfigError, LabwrightError, UserError
 from instruments.address import BrokerAddress
 from instruments.brokers.child import Lifeline
+from instruments.bus.waiting import Bell
 from instruments.clock import SystemClock
 from instruments.device import Device
 from instruments.ids import SystemIds
+from instruments.messages import MalformedMessageError, Status
 from instruments.mqtt import MqttTransport
 from instruments.topics import Lab
-from instruments.transport import Transport
+from instruments.transport import Message, Transport
+
+SEEN_S = 10.0
+"""How long the broker may take to pass on what an instrument says of itself."""
 
 
 class Laboratory(Protocol):
@@ -98,7 +105,7 @@ def run_virtual_lab(wanted: LabRun) -> None:
 
     Raises:
         ConfigError: when the speed is neither 0 nor 1 or more, or there is no instrument of an id.
-        UserError: when instruments of these ids are there already.
+        UserError: when instruments of these ids are there already, or the broker does not pass on what they say.
         JournalError: when the directory belongs to a laboratory of another seed.
         TransportError: when there is no broker, or it refuses.
     """
@@ -112,31 +119,40 @@ def run_virtual_lab(wanted: LabRun) -> None:
 
 async def _serve(wanted: LabRun, iids: tuple[str, ...], topics: Lab, console: Console) -> None:
     address, session, tally = wanted.address, SystemIds().new(), Tally(topics)
+    await refuse_where_taken(address, topics, iids)  # before anything is written
+    fresh, online = _is_unused(wanted.state), False
     # The agents that order here tell the machine's time: on any other every order would come too late.
     virtual = virtual_lab(
         wanted.seed, wanted.state, clock=SystemClock(), ids=SystemIds(), lab=wanted.lab, root=wanted.root,
         speed=wanted.speed, instruments=iids, fault_rate=wanted.fault_rate, fault_seed=wanted.fault_seed,
     )  # fmt: skip
-    try:
-        await refuse_where_taken(address, topics, iids)
-    except BaseException:
-        await virtual.close()
-        raise
 
     def up() -> None:
+        nonlocal online
+        online = True
         print(greeting(wanted, virtual.devices, topics), flush=True)  # noqa: T201
         tally.begin()
 
-    await _run(
-        virtual,
-        # Two labs of one name at one broker must not throw each other out without end: each has sessions of its own.
-        lambda iid: CountedTransport(tally, address, client_id=f"{wanted.root}:{wanted.lab}:{iid}:{session}"),
-        stop=stop_by_signal(),
-        up=up,
-        beside=lambda: show(tally, lambda: virtual.devices, console),
-    )
+    try:
+        await _run(
+            virtual,
+            # Two labs of one name at one broker must not throw each other out for ever: each has sessions of its own.
+            lambda iid: CountedTransport(tally, address, client_id=f"{wanted.root}:{wanted.lab}:{iid}:{session}"),
+            stop=stop_by_signal(),
+            up=up,
+            beside=lambda: show(tally, lambda: virtual.devices, console),
+            check=lambda: see_on_the_bus(address, topics, lambda: virtual.devices),
+        )
+    except BaseException:
+        if fresh and not online:  # another seed may try again in the same place
+            shutil.rmtree(wanted.state, ignore_errors=True)
+        raise
     faults = "".join(f", {n} × {kind}" for kind, n in virtual.injected.items() if n)
     print(f"The virtual laboratory is off: {tally.words()}{faults}.", flush=True)  # noqa: T201
+
+
+def _is_unused(state: Path) -> bool:
+    return not state.exists() or (state.is_dir() and os.access(state, os.R_OK) and not any(state.iterdir()))
 
 
 async def refuse_where_taken(address: BrokerAddress, topics: Lab, iids: Sequence[str]) -> None:
@@ -164,6 +180,39 @@ async def refuse_where_taken(address: BrokerAddress, topics: Lab, iids: Sequence
         )
 
 
+async def see_on_the_bus(address: BrokerAddress, topics: Lab, devices: Callable[[], Sequence[Device]]) -> None:
+    """Look whether the broker keeps what instruments that are on say of themselves.
+
+    Raises:
+        UserError: it does not: a broker that forbids a message takes it all the same, and passes it on to nobody.
+        TransportError: when there is no broker, or it refuses.
+    """
+    transport = MqttTransport(address, client_id=f"look-{SystemIds().new()}")
+    missing, news = {device.iid for device in devices()}, Bell(asyncio.sleep)
+
+    async def note(message: Message) -> None:
+        with contextlib.suppress(MalformedMessageError):
+            said = (topics.parse(message.topic).iid, Status.parse(message.payload).boot_id)
+            if said in {(device.iid, device.boot_id) for device in devices()}:  # and no status of an earlier run
+                missing.discard(said[0])
+                news.ring()
+
+    await transport.connect()
+    try:
+        for iid in sorted(missing):
+            await transport.subscribe(topics.status(iid), note)
+        await news.until(lambda: not missing, SEEN_S)
+    finally:
+        await transport.close()
+    if missing:
+        raise UserError(
+            f"the broker at {address.place} passes on nothing that {', '.join(sorted(missing))} say below "
+            f"{topics.prefix}/: "
+            "are --root and --lab right, and may this user write there? (labwright broker knows the root labwright "
+            "alone, and an instrument's own user that instrument)"
+        )
+
+
 def greeting(wanted: LabRun, devices: Sequence[Device], topics: Lab) -> str:
     """What people are told once it is online: what there is, how long it takes, and how to look at it."""
     address, width = wanted.address, max(len(device.iid) for device in devices)
@@ -181,7 +230,7 @@ def greeting(wanted: LabRun, devices: Sequence[Device], topics: Lab) -> str:
         f"Virtual laboratory {wanted.seed} is online at {address.place}, lab {wanted.lab}, with {n}:",
         *(f"  {d.iid:{width}}  {', '.join(d.describe().commands)}" for d in devices),
         pace,
-        *([f"{wanted.fault_rate:.0%} of orders meet a fault."] if wanted.fault_rate else []),
+        *([f"{wanted.fault_rate:.0%} of orders meet a fault: a check may fail by one."] if wanted.fault_rate else []),
         f"What each takes:    labwright instrument list {there}   (details: labwright lab list)",
         f"Try one out:        labwright instrument check {devices[0].iid} {there}",
         f"Watch the messages: {watching(address, topics.everything)}",
@@ -198,11 +247,14 @@ async def _run(
     *,
     stop: asyncio.Event,
     up: Callable[[], None],
+    check: Callable[[], Awaitable[None]] | None = None,
     beside: Callable[[], Coroutine[object, object, object]] | None = None,
 ) -> None:
     """Keep the instruments on the bus until told to stop; one without its heartbeat would only look alive."""
     try:
         await virtual.start(connect)
+        if check is not None:
+            await check()
         up()
         tasks: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait(), name="stop")]
         tasks.append(asyncio.create_task(virtual.run(), name="instruments"))

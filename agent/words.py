@@ -72,3 +72,13 @@ def chemical(text: str) -> str:
 def typeset(process: str) -> str:
     """A described process for a page: it breaks between factors only, and its formulas have subscripts."""
     return chemical(process).replace(" ", NO_BREAK).replace(f",{NO_BREAK}", ", ")
+
+
+def duration(seconds: float | None) -> str:
+    """So many seconds of lab time as people say them."""
+    if seconds is None:
+        return ""
+    for unit, length in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= length:
+            return f"{seconds / length:.2g} {unit}"
+    return f"{seconds:g} s"

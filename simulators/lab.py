@@ -39,6 +39,7 @@ from simulators.stock import Stock
 from simulators.truth import LabTruth, difference, fingerprint
 
 _log = logging.getLogger(__name__)
+_SEED = "seed "
 FURNACE, MICROSCOPE, INDENTER = "furnace-1", "sem-1", "indenter-1"
 ROBOT, DIFFRACTOMETER = "robot-1", "diffractometer-1"
 ULTRASONIC, BALANCE = "ultrasonic-1", "balance-1"
@@ -151,7 +152,7 @@ class VirtualLab:
         if directory is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="virtual-lab-")
         else:
-            _claim(directory, fingerprint(self._truth))
+            _claim(directory, fingerprint(self._truth), seed)
         self._directory = directory
         images = (directory or Path(self._temporary.name if self._temporary else ".")) / "images"
         samples = SampleStore(None if directory is None else directory / "samples", reference=reference_body())
@@ -283,16 +284,22 @@ class VirtualLab:
         return SqliteJournal(self._directory / f"{iid}.jobs.sqlite")
 
 
-def _claim(directory: Path, identity: str) -> None:
-    """Mark a directory as this laboratory's, or check that it is."""
+def _claim(directory: Path, identity: str, seed: int) -> None:
+    """Mark a directory as this laboratory's, or check that it is; its second line is for people."""
     marker = directory / "laboratory"
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        known = marker.read_text().strip() if marker.exists() else ""
-        if not known:
-            write_durably(marker, f"{identity}\n".encode())
+        lines = marker.read_text().splitlines() if marker.exists() else []
+        if not lines:
+            write_durably(marker, f"{identity}\n{_SEED}{seed}\n".encode())
     except OSError as error:
         raise JournalError(f"{directory} cannot hold a virtual laboratory: {error}") from error
-    if known and known != identity:
-        what = difference(known, identity)
+    if lines and lines[0].strip() != identity:
+        theirs = lines[1].removeprefix(_SEED) if len(lines) > 1 else ""
+        what = difference(lines[0].strip(), identity)
+        if theirs and theirs != str(seed):
+            raise JournalError(
+                f"{directory} was made with the seed {theirs}, and the seed is {seed} now: "
+                f"go on with --seed {theirs}, or use an empty directory"
+            )
         raise JournalError(f"{directory} belongs to a virtual laboratory {what}: use an empty one")

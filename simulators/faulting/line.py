@@ -135,9 +135,13 @@ class Line:
         send = partial(self._send, topic, qos=qos, retain=retain, mirror=mirror)
         if found is None:
             await send(payload)
-        elif not self._dead:
+            return
+        post = Post(payload, read(payload), send)
+        if post.terminal:
+            self._desk.mishaps.disarm(found.case)
+        if not self._dead:
             found.wire = self
-            await found.answer(Post(payload, read(payload), send))
+            await found.answer(post)
 
     async def subscribe(self, pattern: str, handler: Handler) -> None:
         """Have a handler called for what gets through."""

@@ -60,6 +60,11 @@ class PlannedMishaps:
         elif case.kind is Kind.DRIFT:
             self._waiting[case.kind, case.iid] = case
 
+    def disarm(self, case: Case) -> None:
+        """An order has ended: what it did not come to does not happen to another one."""
+        for place in [place for place, waiting in self._waiting.items() if waiting is case]:
+            del self._waiting[place]
+
     def spoiled(self, sample: str) -> str | None:
         """Why this synthesis fails through no fault of the design; None where it does not."""
         case = self._waiting.pop((Kind.FAILED_SYNTHESIS, sample), None)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from agent import virtual_lab
 from agent.cli import main
 from agent.wiring import virtual_instruments
+from envs.errors import UserError
 from instruments.broker import LocalBroker, find_mosquitto, local_broker
 from instruments.brokers.access import Access
+from instruments.messages import Status
+from instruments.mqtt import MqttTransport
 from instruments.topics import Lab
 
 
@@ -80,6 +88,26 @@ def test_from_switching_on_to_switching_off(
     assert "jobs done (indenter-1" in said
     code, told = labwright(monkeypatch, capsys, "instrument", "list", *there, "--wait", "0.4", "--json")
     assert {one["presence"] for one in json.loads(told)} == {"offline"}
+
+
+def test_where_the_broker_passes_nothing_on_it_does_not_say_that_it_is_online(
+    broker: LocalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(virtual_lab, "SEEN_S", 0.3)
+    address = broker.address("agent")
+
+    async def said(root: str) -> None:
+        topics = Lab(root, "hall")
+        status = Status(state="online", boot_id="b1", seq=1, ts=datetime.now(UTC))
+        transport = MqttTransport(address, client_id=f"told-{root}")
+        await transport.connect()
+        await transport.publish(topics.status("sem-1"), status.to_bytes(), retain=True)
+        await transport.close()
+        on: Any = SimpleNamespace(iid="sem-1", boot_id="b1")
+        await virtual_lab.see_on_the_bus(address, topics, lambda: [on])
+
+    with pytest.raises(UserError, match=r"sem-1 say below lw2/v1/hall/: are --root and --lab right"):
+        asyncio.run(said("lw2"))
 
 
 def test_one_instrument_runs_with_its_own_login(broker: LocalBroker, tmp_path: Path) -> None:

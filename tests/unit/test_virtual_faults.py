@@ -228,6 +228,24 @@ def test_a_drifting_indenter_reads_wrong_by_some_per_cent(faultless: Ends) -> No
     assert faults.ledger.injected == {"drift": 1}
 
 
+def test_a_mishap_of_an_order_that_came_to_nothing_happens_to_no_other_one() -> None:
+    clock = VirtualTime(datetime(2026, 1, 1, tzinfo=UTC), SPEED)
+    faults = Faults(1.0, 1, kinds=[Kind.DRIFT])
+    room = Room(clock, faults)
+    seen: list[str] = []
+
+    async def orders(room: Room) -> Ends:
+        end = await room.order(INDENTER, "indent", sample="nobody", load=LOAD, count=COUNT)
+        assert isinstance(end, JobState)
+        assert end.state == "failed"
+        seen.append(str(faults.mishaps.drift(INDENTER, 1)))
+        return []
+
+    run(_used(room, orders), clock)
+    assert seen == ["1.0"]
+    assert len(faults.ledger) == 0
+
+
 class NeverAUnit(Trouble):
     """An instrument whose driver is wrong: however often it is asked, its results have no units."""
 

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import signal
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,15 +16,18 @@ from typer.testing import CliRunner
 
 from agent import lab_tally, virtual_lab
 from agent.cli import app
-from agent.lab_catalogue import duration, rule_words
+from agent.lab_catalogue import rule_words
 from agent.lab_tally import Tally
 from agent.wiring import virtual_catalogue
-from envs.errors import ConfigError, UserError
+from agent.words import duration
+from envs.errors import ConfigError, JournalError, UserError
+from envs.prototypes import PROTOTYPES, parse
 from instruments.address import BrokerAddress
 from instruments.commands import Choice, Parameter, Text
 from instruments.errors import TransportError
 from instruments.messages import JobError, JobPhase, JobState, Result
 from instruments.topics import Lab
+from simulators.lab import _claim
 
 TOPICS = Lab("labwright", "lab")
 
@@ -56,14 +60,27 @@ def wanted(url: str = "mqtt://127.0.0.1:1", **more: object) -> virtual_lab.LabRu
     return virtual_lab.LabRun(BrokerAddress.from_url(url), **base)  # type: ignore[arg-type]
 
 
-def run(lab: FakeLab, monkeypatch: pytest.MonkeyPatch, taken: Exception | None = None) -> None:
+async def nothing(*_: object) -> None:
+    pass
+
+
+def run(
+    lab: FakeLab,
+    monkeypatch: pytest.MonkeyPatch,
+    taken: Exception | None = None,
+    *,
+    made: Callable[..., FakeLab] | None = None,
+    seen: Callable[..., Awaitable[None]] = nothing,
+    state: Path = Path(),
+) -> None:
     async def look(*_: object) -> None:
         if taken is not None:
             raise taken
 
-    monkeypatch.setattr(virtual_lab, "virtual_lab", lambda *_, **__: lab)
+    monkeypatch.setattr(virtual_lab, "virtual_lab", made or (lambda *_, **__: lab))
+    monkeypatch.setattr(virtual_lab, "see_on_the_bus", seen)
     monkeypatch.setattr(virtual_lab, "refuse_where_taken", look)
-    virtual_lab.run_virtual_lab(wanted())
+    virtual_lab.run_virtual_lab(wanted(state=state))
 
 
 def test_an_instrument_that_stops_beating_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,10 +101,42 @@ def test_a_signal_ends_it_in_order(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 
 def test_where_instruments_of_these_ids_are_there_already_none_is_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    lab = FakeLab("d0")
+    monkeypatch.setattr(FakeLab, "start", None)
     with pytest.raises(UserError, match="taken"):
-        run(lab, monkeypatch, UserError("sem-1: taken"))
+        run(FakeLab("d0"), monkeypatch, UserError("sem-1: taken"))
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_start_that_fails_leaves_nothing_of_its_own(
+    kept: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    if kept:
+        state.mkdir()
+        (state / "image.tiff").write_bytes(b"somebody's")
+    lab = FakeLab("d0")
+
+    def made(*_: object, **__: object) -> FakeLab:
+        state.mkdir(exist_ok=True)
+        return lab
+
+    async def unseen(*_: object) -> None:
+        raise UserError("passes on nothing")
+
+    with pytest.raises(UserError, match="passes on nothing"):
+        run(lab, monkeypatch, made=made, seen=unseen, state=state)
     assert lab.closed
+    assert state.exists() is kept
+
+
+def test_a_directory_of_another_seed_names_both(tmp_path: Path) -> None:
+    marker = tmp_path / "laboratory"
+    _claim(tmp_path, f"physics-1-{64 * 'a'}", 7)
+    assert marker.read_text().splitlines()[1] == "seed 7"
+    with pytest.raises(JournalError, match="made with the seed 7, and the seed is 0 now"):
+        _claim(tmp_path, f"physics-1-{64 * 'b'}", 0)
+    with pytest.raises(JournalError, match="another version"):
+        _claim(tmp_path, f"physics-2-{64 * 'b'}", 7)
 
 
 def test_what_is_told_can_be_typed_and_holds_no_password() -> None:
@@ -167,6 +216,16 @@ def test_the_list_needs_no_broker_and_names_all_that_an_order_takes() -> None:
     assert [one["iid"] for one in told] == [entry.iid for entry in virtual_catalogue()]
     furnace = next(one for one in told if one["iid"] == "furnace-1")
     assert "temperature" in furnace["commands"]["sinter"]["parameters"]["required"]
+
+
+def test_the_prototypes_of_generated_crystals_are_listed_with_an_example_that_can_be_ordered() -> None:
+    printed = CliRunner().invoke(app, ["lab", "prototypes"], env={"COLUMNS": "200"}).output
+    told = json.loads(CliRunner().invoke(app, ["lab", "prototypes", "--json"]).output)
+    assert {one["prototype"] for one in told} == set(PROTOTYPES)
+    for one in told:
+        prototype, species = parse(one["example"])
+        assert (prototype.name, len(species)) == (one["prototype"], one["n_species"])
+        assert one["example"] in printed
 
 
 def test_limits_and_durations_are_said_in_words() -> None:
