@@ -48,14 +48,14 @@ class Indenter(BenchDevice):
         parameters={
             "sample": Text(max_length=64),
             "load": Parameter(unit="N", low=0.5, high=100.0, summary="test force"),
-            "count": Parameter(unit="1", low=2, high=50, summary="number of indents that can be read"),
+            "count": Parameter(unit="1", low=2, high=50, whole=True, summary="number of indents that can be read"),
             "spacing": Parameter(unit="1", low=1.5, high=20.0, default=5.0, summary="between middles, in diagonals"),
             "youngs_modulus": Parameter(
                 unit="GPa", low=0.0, high=1500.0, default=0.0, summary="for the toughness; 0: taken as 20 hardnesses"
             ),
         },
         results={
-            "hardness": Returns(unit="GPa", summary="mean of the indents"),
+            "hardness": Returns(unit="GPa", summary="mean of the single indents' 1.8544 F/d2"),
             "scatter": Returns(unit="GPa", summary="standard deviation of single indents"),
             "count": Returns(unit="1", summary="number of indents that were read"),
             "rejected": Returns(unit="1", summary="indents that were chipped, cracked through or could not be seen"),
@@ -99,7 +99,7 @@ class Indenter(BenchDevice):
         made_in_all = int(read[-1]) + 1 if len(read) == n else TRIES * n
         drift = self.bench.mishaps.drift(self.iid, self._n_readings)
         self._n_readings += 1
-        diagonals = _read(found.diagonals, rng) / np.sqrt(drift)
+        diagonals = _read(found.diagonals, rng) / np.sqrt(drift * (1.0 + rng.normal(0.0, MACHINE)))
         await self.pace.take(job, MOUNT_S + INDENT_S * made_in_all)
         if len(read) < FEWEST:
             raise DeviceFault(
@@ -107,7 +107,7 @@ class Indenter(BenchDevice):
                 f"sample {sample}: of {made_in_all} indents at {load:g} N only {len(read)} can be read, the others are "
                 "chipped or lie in pores and cracks: try a smaller load",
             )
-        hardness = _hardness(diagonals[read], load, rng)
+        hardness = _hardness(diagonals[read], load)
         values: dict[str, Value] = {
             **hardness,
             "count": Quantity(value=len(read), unit="1"),
@@ -122,9 +122,9 @@ def _read(diagonals: Array, rng: np.random.Generator) -> Array:
     return np.asarray(np.maximum(diagonals + both + rng.normal(0.0, OPTICS_UM), 0.5))
 
 
-def _hardness(diagonals: Array, load: float, rng: np.random.Generator) -> dict[str, Value]:
+def _hardness(diagonals: Array, load: float) -> dict[str, Value]:
     """Hardness and its scatter, and the mean diagonal, each with what the operator knows of its error."""
-    readings = vickers_hardness(load, diagonals) * (1.0 + rng.normal(0.0, MACHINE))
+    readings = vickers_hardness(load, diagonals)
     n, mean, scatter = len(readings), float(readings.mean()), float(readings.std(ddof=1))
     size = float(diagonals.mean())
     # Few indents estimate their own scatter badly, and what they share does not show in it at all.

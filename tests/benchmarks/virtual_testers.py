@@ -49,6 +49,9 @@ TESTERS: tuple[tuple[type[BenchDevice], str, dict[str, float]], ...] = (
 class Job:
     """A job at speed 0."""
 
+    async def progress(self, share: float, *, remaining_s: float | None = None) -> None:
+        """Nobody looks."""
+
     def spend(self, seconds: float) -> None:
         """Lab time, which nobody counts here."""
 

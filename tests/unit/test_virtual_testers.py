@@ -17,6 +17,7 @@ from envs.crystals import CrystalLibrary, ceramics
 from envs.design import Design
 from envs.laws import niu_toughness
 from instruments.clock import SystemClock
+from instruments.commands import Parameter, declared_commands
 from instruments.device import DeviceFault, InfeasibleFault, JobContext, JobResult, Quantity
 from instruments.ids import SystemIds
 from instruments.local import LocalBus
@@ -44,6 +45,9 @@ class Job:
     """What a tester asks of its job at speed 0."""
 
     seconds = 0.0
+
+    async def progress(self, share: float, *, remaining_s: float | None = None) -> None:
+        """Nobody looks."""
 
     def spend(self, seconds: float) -> None:
         self.seconds += seconds
@@ -191,6 +195,35 @@ def test_below_the_threshold_nothing_cracks() -> None:
     found = indenter().read(load=0.5, count=5)
     assert found["cracked"].value == 0
     assert "fracture_toughness" not in found
+
+
+def test_hardness_is_that_of_the_diagonal_beside_it() -> None:
+    """But for a mean of single indents' hardness being a little above that of their mean diagonal."""
+    stand = indenter()
+    for label in ("a", "b", "c", "d"):
+        found = stand.read(label=label, load=9.81, count=20)
+        by_hand = 1854.4 * 9.81 / found["diagonal"].value ** 2
+        assert 1.0 <= found["hardness"].value / by_hand < 1.01
+
+
+def test_a_porous_body_is_crushed_where_a_dense_one_cracks() -> None:
+    """Alumina cracks at 3% of porosity and is only pressed in at some 15% (Latella et al., 1997)."""
+    stand, porosities = indenter(), (0.03, 0.11, 0.2, 0.33)
+    cracked = {p: stand.read(replace(DENSE, density=1.0 - p), load=9.81, count=20) for p in porosities}
+        p: indenter().read(replace(DENSE, density=1.0 - p), load=9.81, count=20) for p in (0.03, 0.11, 0.2, 0.33)
+    }
+    share = {p: found["cracked"].value / found["count"].value for p, found in cracked.items()}
+    assert share[0.03] > 0.8
+    assert 0.1 < share[0.11] < 0.9
+    assert share[0.2] < 0.1
+    assert share[0.33] == 0.0
+    assert "fracture_toughness" not in cracked[0.33]
+
+
+def test_a_count_of_indents_is_a_whole_number() -> None:
+    rule = declared_commands(Indenter)["indent"].parameters["count"]
+    assert isinstance(rule, Parameter)
+    assert rule.whole
 
 
 def test_the_same_order_reads_the_same_and_other_orders_do_not() -> None:
