@@ -74,4 +74,12 @@ def lab_list(
     needs("lab", "labwright lab list", "agent.lab_catalogue").print_catalogue(as_json=as_json)
 
 
+@virtual_app.command("prototypes")
+def lab_prototypes(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")] = False,
+) -> None:
+    """Print the structure types of which crystals can be generated, each with an example to order."""
+    needs("lab", "labwright lab prototypes", "agent.lab_prototypes").print_prototypes(as_json=as_json)
+
+
 virtual_app.command("instruments", hidden=True, help="The same as list.")(lab_list)
