@@ -85,7 +85,6 @@ class Diffractometer(BenchDevice):
         if n < 2:
             raise DeviceFault("range", f"a scan from {start:g} to {stop:g} deg by {step:g} deg has no two angles")
         total_s = MOUNT_S + n * time
-        await self.pace.begin(job, total_s)
         two_theta: Array = start + step * np.arange(n, dtype=np.float64)
         rng = stream(self.bench.truth.seed, "scan", sample, start, stop, step, time)
         counts = self._counts(made, two_theta, time, rng)

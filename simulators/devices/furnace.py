@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from math import inf
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -140,7 +141,6 @@ class Furnace(BenchDevice):
         """Let the firing pass, and shelve what comes out."""
         preparation = self._preparation(body)
         total_s = 3600.0 * (preparation + hours)
-        await self.pace.begin(job, total_s)
         try:
             await self.pace.take(job, total_s, at=self._gauges(job, body, preparation))
         finally:
@@ -190,8 +190,9 @@ class Furnace(BenchDevice):
             raise DeviceFault("spoiled", f"sample {sample}: {why}")
 
     def _reason(self, body: Sample) -> str:
-        why = self.bench.truth.instability(body.design.crystal) if body.outcome is Outcome.UNSTABLE else ""
-        return f"{REASONS[body.outcome]} ({why})" if why else REASONS[body.outcome]
+        # In words alone: no furnace measures by how much a phase is unstable.
+        lost = self.bench.truth.loss(body.design, self._batch(body.id))
+        return REASONS[body.outcome] if lost is None else lost.why
 
     def _batch(self, sample: str) -> Batch:
         return self.bench.truth.batch(stream(self.bench.truth.seed, "batch", sample))
@@ -202,21 +203,23 @@ class Furnace(BenchDevice):
 
     def _gauges(self, job: JobContext, body: Sample, preparation: float) -> Callable[[float], Awaitable[None]]:
         """Shows the gauges, so many seconds of lab time after the job began."""
-        process = body.design.process
-        sound = body.outcome is Outcome.SINTERED
+        process, truth, batch = body.design.process, self.bench.truth, self._batch(body.id)
+        lost = truth.loss(body.design, batch) if body.outcome is not Outcome.SINTERED and self.pace.gradual else None
         firing = Firing(
             float(process["temperature"]),
             float(process["hold"]),
             float(process["heating_rate"]),
             float(process.get("cooling_rate", COOLING_RATE)),
-            self.bench.truth.densification(body.design, self._batch(body.id)) if sound and self.pace.gradual else None,
-            stream(self.bench.truth.seed, "gauges", body.id),
+            truth.densification(body.design, batch) if self.pace.gradual else None,
+            stream(truth.seed, "gauges", body.id),
+            inf if lost is None else lost.hours,
         )
 
         async def show(passed_s: float) -> None:
-            hours = max(0.0, passed_s / 3600.0 - preparation)
+            hours = passed_s / 3600.0 - preparation
             await job.telemetry("temperature", Quantity(value=firing.temperature(hours), unit="Cel"))
-            if (density := firing.density(hours)) is not None:
+            # While it is weighed and pressed nothing lies in the furnace.
+            if hours >= 0.0 and (density := firing.density(hours)) is not None:
                 await job.telemetry("density", Quantity(value=density, unit="1"))
                 await job.telemetry("shrinkage", Quantity(value=firing.shrinkage(density), unit="1"))
 

@@ -49,22 +49,19 @@ class Pace:
         """Whether jobs last at all."""
         return self._speed > 0.0
 
-    async def begin(self, job: JobContext, seconds: float) -> None:
-        """Say how long a job will last."""
-        await job.progress(0.0, remaining_s=self._by_the_clock(seconds) if self.gradual else seconds)
-
     def _by_the_clock(self, seconds: float) -> float:
         """By how much the device's clock moves on while so much lab time passes, s."""
         return seconds / self._speed * self._clock_speed
 
     async def take(self, job: JobContext, seconds: float, *, at: At | None = None) -> None:
-        """Let a job last so long in lab time; its computing counts. A cancellation ends it at once.
+        """Let a job last so long in lab time, and say so at once; its computing counts. A cancellation ends it at once.
 
         Args:
             job: it.
             seconds: of lab time, from the job's beginning to its end.
             at: called a few times while it lasts.
         """
+        await job.progress(0.0, remaining_s=self._by_the_clock(seconds) if self.gradual else seconds)
         if not self.gradual:
             job.spend(seconds)
             return

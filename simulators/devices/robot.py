@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from envs.design import Design
 from instruments.device import Choice, DeviceFault, JobContext, JobResult, Parameter, Quantity, Returns, Text, command
 from simulators.devices.bench import BenchDevice
 from simulators.potential_beside import known
@@ -27,8 +26,6 @@ BALANCE_ERROR = 0.002
 """Standard deviation of one weighing of a compact, g."""
 CALIPER_ERROR = 0.004
 """Standard deviation of the relative density by mass and dimensions: corners and faces are never perfect."""
-_NOWHERE = {"temperature": 400.0, "hold": 0.05, "heating_rate": 10.0, "pressure": 0.0}
-"""A firing that a compact has not had: what is asked of it is its state before."""
 
 
 class Robot(BenchDevice):
@@ -74,7 +71,6 @@ class Robot(BenchDevice):
         compact = self._compact(sample, crystal, powder_size, additive, mass)
         self._check(compact)
         total_s = WEIGH_S + MIX_S + PRESS_S
-        await self.pace.begin(job, total_s)
         await self.pace.take(job, total_s)
         # Not before it is pressed: what is interrupted goes back into its jars.
         if sample != REFERENCE:
@@ -108,7 +104,7 @@ class Robot(BenchDevice):
             DeviceFault: there is no such powder.
         """
         if powder:
-            await known(self.bench.truth.origin, powder)
+            await known(self.bench.truth.origin, powder, fault="unknown_powder")
             self._check_known(powder)
         await self.pace.take(job, INVENTORY_S)
         stock = self.bench.stock
@@ -139,7 +135,7 @@ class Robot(BenchDevice):
         Raises:
             DeviceFault: there is no such powder, or another delivery came under this number.
         """
-        await known(self.bench.truth.origin, powder)
+        await known(self.bench.truth.origin, powder, fault="unknown_powder")
         self._check_known(powder)
         name = delivery or job.job
         if not is_name(name):
@@ -215,9 +211,8 @@ class Robot(BenchDevice):
         factor = self.bench.mishaps.drift(self.iid, self._n_readings)
         self._n_readings += 1
         mass = factor * (compact.mass * (1.0 + 0.002 * rng.normal()) + BALANCE_ERROR * rng.normal())
-        design = Design(compact.crystal, {"powder_size": compact.powder_size, "additive": compact.additive, **_NOWHERE})
         batch = truth.batch(stream(truth.seed, "batch", compact.sample))
-        green = float(truth.densification(design, batch)[1][0])
+        green = truth.green_density(compact.powder_size, batch)
         return {
             "mass": Quantity(value=mass, unit="g", std=BALANCE_ERROR),
             "green_density": Quantity(

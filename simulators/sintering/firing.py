@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from simulators.sintering.kinetics import Kinetics
+from simulators.sintering.loss import escaped
 from simulators.sintering.outcome import (
     SinterResult,
     cooling_load,
     cracks,
-    decomposition_rate,
     heating_load,
     mass_loss,
     open_share,
@@ -62,7 +62,4 @@ def densification(schedule: Schedule, kinetics: Kinetics, n_times: int = 48) -> 
         ``(n_moments, n)``; and the trajectories that they belong to.
     """
     path = follow(schedule, kinetics, n_times)
-    rate = decomposition_rate(path.temperature, kinetics)
-    extent = np.cumsum(0.5 * (rate[1:] + rate[:-1]) * np.diff(path.hours, axis=0), axis=0)
-    gone = -np.expm1(-np.concatenate([np.zeros((1, schedule.n)), extent]))
-    return path.hours, (1.0 - path.porosity) * (1.0 - gone), path
+    return path.hours, (1.0 - path.porosity) * (1.0 - escaped(path, kinetics)), path

@@ -17,7 +17,7 @@ class Kinetics:
 
     Args:
         powder_size: mean particle diameter, um.
-        melting: melting or decomposition temperature, K.
+        melting: melting temperature, K.
         green_density: relative density before firing.
         lattice_rate: k_v of densification by lattice diffusion, 1/h under the reference stress.
         lattice_q: its activation energy over R Tm.
@@ -35,8 +35,9 @@ class Kinetics:
         abnormal_onset: homologous temperature at which boundaries break away from their pores.
         abnormal_factor: how much faster an abnormal grain's boundary moves than a normal one's.
         melting_share: share of ``melting`` above which the powder is lost.
-        decomposes: whether what is lost there decomposes (it melts otherwise).
-        decomposition_rate: mass share lost per hour at ``melting_share``.
+        decomposition: temperature in K above which it is lost, too; infinite where it melts first.
+        decomposes: whether what is lost decomposes (it melts otherwise).
+        decomposition_rate: mass share lost per hour where it is lost at once.
         decomposition_q: its activation energy over R Tm.
         crack_rate: heating rate in K/min that a pressureless compact of 1 um powder just survives.
         shock_rate: cooling rate in K/min that the body just survives.
@@ -63,6 +64,7 @@ class Kinetics:
     abnormal_onset: Array
     abnormal_factor: Array
     melting_share: Array
+    decomposition: Array
     decomposes: npt.NDArray[np.bool_]
     decomposition_rate: Array
     decomposition_q: Array
@@ -70,6 +72,11 @@ class Kinetics:
     shock_rate: Array
     critical_grain: Array
     residue: Array
+
+    @property
+    def limit(self) -> Array:
+        """Temperature in K above which each powder is lost at once, shape ``(n,)``."""
+        return np.minimum(self.melting_share * self.melting, self.decomposition)
 
     def part(self, which: slice) -> Kinetics:
         """Some of the powders."""

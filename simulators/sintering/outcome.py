@@ -122,7 +122,7 @@ def mass_loss(schedule: Schedule, kinetics: Kinetics) -> Array:
     for i in range(len(schedule.hours) - 1):
         start, end = schedule.temperature[i], schedule.temperature[i + 1]
         # The rate is a matter of the last few per cent of the temperature: the colder part of a ramp adds nothing.
-        floor = 0.6 * kinetics.melting
+        floor = 0.65 * kinetics.limit
         low, high = np.maximum(np.minimum(start, end), floor), np.maximum(start, end)
         level = high - np.minimum(start, end) < 1e-9
         share = np.where(level, high > floor, np.maximum(high - low, 0.0) / np.maximum(np.abs(end - start), 1e-9))
@@ -134,7 +134,7 @@ def mass_loss(schedule: Schedule, kinetics: Kinetics) -> Array:
 
 def decomposition_rate(kelvin: Array, kinetics: Kinetics) -> Array:
     """Share of the mass lost per hour at a temperature, shape as broadcast with ``(n,)``."""
-    x = kinetics.melting / kelvin - 1.0 / kinetics.melting_share
+    x = (kinetics.limit / kelvin - 1.0) / kinetics.melting_share
     return np.asarray(kinetics.decomposition_rate * np.exp(-kinetics.decomposition_q * x))
 
 
@@ -180,11 +180,11 @@ def outcomes(schedule: Schedule, kinetics: Kinetics, lost_mass: Array, load: Arr
 
     Args:
         schedule: what was done to them.
-        kinetics: how they answer; above ``melting_share`` of the melting temperature a compact is lost at once.
+        kinetics: how they answer; above its ``limit`` a compact is lost at once.
         lost_mass: share of the mass that left.
         load: the larger of the heating and the cooling load.
     """
-    hot = schedule.peak > kinetics.melting_share * kinetics.melting
+    hot = schedule.peak > kinetics.limit
     crumbled = np.where(hot, kinetics.decomposes, lost_mass > LOST_MASS)
     return tuple(
         Outcome.DECOMPOSED if c else Outcome.MELTED if h else Outcome.CRACKED if b else Outcome.SINTERED

@@ -4,7 +4,8 @@ The library's DFT moduli are the crystals' truth; a generated crystal's are a po
 law's error, melting points, kinetics, what pores and grains do to hardness) is drawn here, within ranges that the
 literature gives. Only simulators read this, and the composition root once a campaign has ended.
 
-Read ``constants``, ``hardness``, ``compounds``, ``powders``, ``laboratory`` and ``identity``, in this order.
+Read ``constants``, ``hardness``, ``stability``, ``compounds``, ``powders``, ``laboratory`` and
+``identity``, in this order.
 """
 
 from simulators.truth.compounds import GeneratedCrystals

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 import numpy as np
@@ -16,8 +17,12 @@ from envs.moduli import Moduli
 from simulators.samples import DFT, stream
 from simulators.truth.constants import Constants
 from simulators.truth.hardness import LOAD_SCALE, SMOOTH_SHARE, SmoothError
+from simulators.truth.stability import ceiling
 
 Array = npt.NDArray[np.float64]
+
+CEILING_SCATTER = 0.04
+"""Standard deviation of the logarithm of a decomposition temperature, per compound and laboratory."""
 
 
 class GeneratedCrystals(Protocol):
@@ -53,9 +58,11 @@ class Compound:
         crystal: it.
         moduli: None where no such phase holds together.
         intrinsic: hardness of the dense single crystal, GPa; 0 where there is none.
-        melting: melting or decomposition temperature, K.
+        melting: melting temperature, K, of which its kinetics are shares.
         origin: what the moduli are taken from.
         reason: why there are none, in words.
+        decomposition: temperature in K at which it falls apart before; infinite where it melts.
+        loss: how it falls apart, in words; ``""`` where it melts.
     """
 
     crystal: Crystal
@@ -64,6 +71,8 @@ class Compound:
     melting: float
     origin: str = DFT
     reason: str = ""
+    decomposition: float = inf
+    loss: str = ""
 
 
 class Compounds:
@@ -98,7 +107,7 @@ class Compounds:
         scatter = rng.normal(0.0, constants.melting_scatter, len(known))
         melting = self._melting(library, known, scatter)
         self._found = {
-            c.id: Compound(c, m, float(h), float(t))
+            c.id: Compound(c, m, float(h), float(t), DFT, "", *self._ceiling(c))
             for c, m, h, t in zip(library, known, hardness, melting, strict=True)
         }
 
@@ -120,12 +129,19 @@ class Compounds:
         moduli = generated.moduli(crystal)
         if moduli is None:
             public = float(melting_estimates(alone)[0])
-            return Compound(crystal, None, 0.0, public, generated.origin, generated.reason(crystal))
+            reason = generated.reason(crystal)
+            return Compound(crystal, None, 0.0, public, generated.origin, reason, *self._ceiling(crystal))
         scatter = stream(self._seed, "melting", crystal_id).normal(0.0, self._constants.melting_scatter, 1)
         melting = self._melting(alone, [moduli], scatter)
-        return Compound(
-            crystal, moduli, float(self._hardness([crystal], [moduli])[0]), float(melting[0]), generated.origin
-        )
+        intrinsic = float(self._hardness([crystal], [moduli])[0])
+        return Compound(crystal, moduli, intrinsic, float(melting[0]), generated.origin, "", *self._ceiling(crystal))
+
+    def _ceiling(self, crystal: Crystal) -> tuple[float, str]:
+        """Where it falls apart in this laboratory, K, and how."""
+        if (found := ceiling(crystal)) is None:
+            return inf, ""
+        error = stream(self._seed, "ceiling", crystal.id).normal(0.0, CEILING_SCATTER)
+        return float(found.kelvin * np.exp(error)), found.how
 
     def _hardness(self, crystals: Sequence[Crystal], moduli: Sequence[Moduli]) -> Array:
         law = chen_hardness(np.array([m.bulk for m in moduli]), np.array([m.shear for m in moduli]))

@@ -7,15 +7,19 @@ import re
 
 from simulators.truth.laboratory import LabTruth
 
-PHYSICS = 2
+PHYSICS = 3
 """Version of the laws: samples of one version and truths of another do not belong together. Raise it with every change
 that gives another body for the same order."""
 
 
 def fingerprint(truth: LabTruth) -> str:
-    """What a laboratory's directory is marked with: the version of the physics, and SHA-256 over what was drawn."""
-    drawn = repr((truth.seed, truth.constants, truth.library.ids))
-    return f"physics-{PHYSICS}-{hashlib.sha256(drawn.encode()).hexdigest()}"
+    """What a laboratory's directory is marked with: the version of the physics, and SHA-256 over what it holds.
+
+    That is its seed, its constants, what was drawn for its powders, and of every compound of its library the moduli,
+    hardness, melting and decomposition temperatures. Generated crystals are not among them: each body of one names the
+    potential it came from.
+    """
+    return f"physics-{PHYSICS}-{hashlib.sha256(truth.summary().encode()).hexdigest()}"
 
 
 def difference(known: str, own: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +16,19 @@ from simulators.body import Body
 from simulators.sintering import (
     COOLING_RATE,
     Kinetics,
+    Loss,
     Outcome,
     Schedule,
     SinterResult,
     densification,
+    loss_of,
     ramp_hold_cool,
     sinter,
 )
 from simulators.sintering.rates import ABNORMAL_SIZE
 from simulators.truth.compounds import Compounds, GeneratedCrystals, theoretical_density
 from simulators.truth.constants import Batch, Constants
-from simulators.truth.powders import Powders, pair
+from simulators.truth.powders import Powders, figures, green_density, pair
 
 Array = npt.NDArray[np.float64]
 
@@ -124,7 +127,17 @@ class LabTruth:
         Raises:
             KeyError: there is no such crystal.
         """
-        return self._compounds[crystal_id].melting
+        compound = self._compounds[crystal_id]
+        return min(compound.melting, compound.decomposition)
+
+    def summary(self) -> str:
+        """All that makes this laboratory another than others, in figures that no rounding changes."""
+        compounds = [self._compounds[c.id] for c in self.library]
+        rows = [
+            (c.crystal.id, *figures(*(astuple(c.moduli) if c.moduli else ()), c.intrinsic, c.melting, c.decomposition))
+            for c in compounds
+        ]
+        return repr((self.seed, figures(*astuple(self.constants)), self._powders.summary(), rows))
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """How the next batch of powder differs from the mean one."""
@@ -148,7 +161,7 @@ class LabTruth:
         return result if all(stable) else result.with_unstable(stable)
 
     def densification(self, design: Design, batch: Batch) -> tuple[Array, Array]:
-        """How one compact densifies while it is fired.
+        """How one compact densifies while it is fired; of one that is lost it means nothing from then on (``loss``).
 
         Returns:
             Hours since the heater was switched on, and relative densities, each of shape ``(n_moments,)``.
@@ -158,6 +171,26 @@ class LabTruth:
         """
         hours, densities, _ = densification(*self._firing([design], [batch]))
         return hours[:, 0], densities[:, 0]
+
+    def loss(self, design: Design, batch: Batch) -> Loss | None:
+        """When and how one compact is lost; None where a body comes out.
+
+        Raises:
+            KeyError: when there is no such crystal or a process factor is missing.
+        """
+        compound = self._compounds[design.crystal]
+        plan, powder = self._firing([design], [batch])
+        path = densification(plan, powder)[2]
+        return loss_of(plan, powder, path, compound.loss, stable=compound.moduli is not None)
+
+    def green_density(self, powder_size: float, batch: Batch) -> float:
+        """Relative density of a pressed compact before any firing.
+
+        Args:
+            powder_size: mean particle diameter as ordered, um.
+            batch: of the powder.
+        """
+        return float(green_density(np.array([powder_size * batch.size]), np.array([batch.green]))[0])
 
     def hardness(
         self,

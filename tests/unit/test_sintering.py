@@ -22,8 +22,8 @@ def kinetics(n: int, **changed: float | Array | bool) -> Kinetics:
         "boundary_rate": 0.05, "boundary_q": 13.0, "growth_rate": 3.0, "growth_q": 16.0, "growth_exponent": 3.0,
         "surface_rate": 0.02, "surface_q": 9.5, "residual": 0.004, "eutectic": np.inf, "liquid_rate": 0.0,
         "liquid_growth": 0.0, "abnormal_onset": 0.86, "abnormal_factor": 20.0, "melting_share": 0.93,
-        "decomposes": False, "decomposition_rate": 0.01, "decomposition_q": 40.0, "crack_rate": 30.0,
-        "shock_rate": 60.0, "critical_grain": np.inf, "residue": 0.0,
+        "decomposition": np.inf, "decomposes": False, "decomposition_rate": 0.01, "decomposition_q": 40.0,
+        "crack_rate": 30.0, "shock_rate": 60.0, "critical_grain": np.inf, "residue": 0.0,
     }  # fmt: skip
     return Kinetics.broadcast(n, **{**values, **changed})
 

@@ -129,7 +129,7 @@ def test_the_flagship_problem_is_worth_a_campaign(seed: int) -> None:
     result, hardness = lab.sinter(designs), lab.true_hardness_many(designs)
     failed = np.array([o is not Outcome.SINTERED for o in result.outcome])
     dense = (result.density > 0.95) & ~failed
-    assert 0.05 < failed.mean() < 0.16
+    assert 0.08 < failed.mean() < 0.24
     assert 0.2 < dense.mean() < 0.45
     assert np.quantile(result.density, 0.05) < 0.6
     assert np.quantile(result.density, 0.95) > 0.98
@@ -200,7 +200,7 @@ def test_a_liquid_additive_helps_above_its_eutectic_alone(truth: LabTruth) -> No
         dense = truth.sinter([recipe(si3n4, additive=a, **changes) for a in ("Y2O3", "none")]).density
         return float(dense[0] - dense[1])
 
-    eutectic = min(1660.0, 0.78 * truth.melting(si3n4) - 273.0)
+    eutectic = min(1660.0, 0.78 * truth._compounds[si3n4].melting - 273.0)
     assert gain(eutectic + 50.0) > 0.06
     assert gain(eutectic + 50.0) > 2.5 * gain(eutectic - 100.0)
 
@@ -227,4 +227,10 @@ def test_an_older_laboratorys_directory_is_told_apart_from_another_seeds(truth: 
     own = fingerprint(truth)
     assert "seed" in difference(fingerprint(LabTruth(4, LIBRARY, MODULI)), own)
     assert "version" in difference("3f" * 32, own)
-    assert "version" in difference(own.replace("physics-2", "physics-1"), own)
+    assert "version" in difference(own.replace("physics-3", "physics-2"), own)
+
+
+def test_another_table_of_moduli_is_another_laboratory(truth: LabTruth) -> None:
+    assert fingerprint(truth) == fingerprint(LabTruth(3, LIBRARY, MODULI))
+    other = {**MODULI, TIB2: replace(MODULI[TIB2], shear=MODULI[TIB2].shear + 1.0)}
+    assert fingerprint(truth) != fingerprint(LabTruth(3, LIBRARY, other))
