@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -181,14 +182,47 @@ PROTOTYPES: Mapping[str, Prototype] = MappingProxyType({p.name: p for p in _ALL}
 """Structure types by name."""
 
 
+_TWINS: Mapping[str, tuple[str, tuple[int, ...]]] = MappingProxyType(
+    {
+        **{name: (name, (1, 0)) for name in ("rocksalt", "cscl", "zincblende", "wurtzite", "wc")},
+        "fluorite": ("antifluorite", (1, 0)),
+        "antifluorite": ("fluorite", (1, 0)),
+        "half-heusler": ("half-heusler", (2, 1, 0)),
+        "heusler": ("heusler", (0, 2, 1)),
+    }
+)
+"""Types whose crystals have a second name: that type, and which of the species are given there in which order."""
+
+
 def is_generated(crystal_id: str) -> bool:
     """Whether an identifier is that of a generated crystal by its form; ``parse`` says whether it is right."""
     return crystal_id.startswith(f"{PREFIX}:")
 
 
 def identifier(prototype: Prototype, species: Sequence[str]) -> str:
-    """Identifier of a prototype with its species, such as ``gen:rocksalt:Ti-N``; ``parse`` is its exact inverse."""
-    return f"{PREFIX}:{prototype.name}:{'-'.join(species)}"
+    """Identifier of a prototype with its species, such as ``gen:rocksalt:Ti-N``; ``parse`` reads it.
+
+    Where types and orders are names of one material, it is the canonical one.
+    """
+    kind, ordered = canonical(prototype, species)
+    return f"{PREFIX}:{kind.name}:{'-'.join(ordered)}"
+
+
+def canonical(prototype: Prototype, species: Sequence[str]) -> tuple[Prototype, tuple[str, ...]]:
+    """The one name of a material: of equivalent sites the first has the element of least electronegativity.
+
+    Electronegativities are Pauling's; of equal ones the lighter element comes first.
+    """
+    given = tuple(species)
+    twin = _TWINS.get(prototype.name)
+    if twin is None:
+        return prototype, given
+    name, order = twin
+    first = next(i for i, j in enumerate(order) if i != j)
+    other = tuple(given[i] for i in order)
+    if _rank(given[first]) <= _rank(other[first]):
+        return prototype, given
+    return PROTOTYPES[name], other
 
 
 def parse(crystal_id: str, *, key: str = "crystal") -> tuple[Prototype, tuple[str, ...]]:
@@ -200,7 +234,7 @@ def parse(crystal_id: str, *, key: str = "crystal") -> tuple[Prototype, tuple[st
 
     Raises:
         ConfigError: it has another form, the prototype or an element is unknown, the species are too few or too many,
-            two are alike, or one has no radius.
+            two are alike, one has no radius, or the material has another name, which is told.
     """
     parts = crystal_id.split(":")
     if len(parts) != 3 or parts[0] != PREFIX:
@@ -209,6 +243,8 @@ def parse(crystal_id: str, *, key: str = "crystal") -> tuple[Prototype, tuple[st
     prototype = find(parts[1], key=key)
     species = tuple(parts[2].split("-"))
     _check(prototype, species, key)
+    if (name := identifier(prototype, species)) != crystal_id:
+        raise ConfigError(key, crystal_id, f"{name!r}, which is the same material: it has one name")
     return prototype, species
 
 
@@ -233,7 +269,7 @@ def generate(prototype: Prototype | str, species: Sequence[str]) -> Crystal:
         species: element symbols, in the order of the prototype's example.
 
     Returns:
-        The conventional cell; ``id`` parses back to the same crystal.
+        The conventional cell; ``id`` is the material's one name and parses back to the same crystal.
 
     Raises:
         ConfigError: the prototype or an element is unknown, the species are too few or too many, two are alike (the
@@ -243,6 +279,7 @@ def generate(prototype: Prototype | str, species: Sequence[str]) -> Crystal:
 
     kind = find(prototype) if isinstance(prototype, str) else prototype
     _check(kind, tuple(species), "species")
+    kind, species = canonical(kind, species)
     coords, which = kind.atoms
     numbers = np.array([Element(symbol).Z for symbol in species], dtype=np.int64)[which]
     counts = {symbol: int(np.sum(which == i)) for i, symbol in enumerate(species)}
@@ -268,6 +305,16 @@ def _check(prototype: Prototype, species: tuple[str, ...], key: str) -> None:
     for symbol in species:
         if symbol in SYMBOLS[HEAVIEST:] or not _radius(symbol) > 0:
             raise ConfigError(key, symbol, "elements up to Pu that have an atomic radius in Slater's table")
+
+
+@cache
+def _rank(symbol: str) -> tuple[float, int]:
+    """By which of two elements on equivalent sites the first is told."""
+    from pymatgen.core import Element
+
+    element = Element(symbol)
+    # Not its attribute X, which warns of an element without one.
+    return float(element.data.get("X") or math.inf), int(element.Z)
 
 
 @cache

@@ -40,6 +40,11 @@ class PotentialTruth:
         """What the truth is taken from, as the record of a sample names it."""
         return f"interatomic potential {self._potential.name} (simulated)"
 
+    @property
+    def _method(self) -> str:
+        p = self._potential
+        return f"{p.name}; {p.softening}; {FORCE} eV/A; strain {STRAIN}"
+
     def crystal(self, crystal_id: str) -> Crystal:
         """A generated crystal at rest; as it was generated where it never comes to rest.
 
@@ -73,16 +78,18 @@ class PotentialTruth:
     def record(self, crystal: Crystal) -> Record:
         """All that the potential says about a structure, whatever its id: kept, or computed now.
 
+        Kept is what the potential says: also that it knows an element not, or has no stable crystal. An accident of the
+        computation is raised as what it is, and leaves nothing.
+
         Raises:
             JournalError: what was computed cannot be kept.
         """
-        p = self._potential
-        key = structure_key(crystal, f"{p.name}, {p.softening}, {FORCE} eV/A, strain {STRAIN}")
-        if (found := self._kept.get(key)) is not None:
+        key = structure_key(crystal)
+        if (found := self._kept.get(key, self._method)) is not None:
             return found
         with self._computing:
             # Whoever waited for the same crystal finds it here.
-            if (found := self._kept.get(key)) is None:
+            if (found := self._kept.get(key, self._method)) is None:
                 found = self._compute(crystal)
                 self._kept.put(key, found)
         return found
@@ -106,17 +113,17 @@ class PotentialTruth:
             with self._potential.calculator() as calculator:
                 at_rest = relax(crystal, calculator)
                 tensor = _stable(elastic_tensor(at_rest, calculator))
-        # A potential refuses elements that it does not know and atoms that have no neighbours by a ValueError.
-        except (NoCrystalError, ValueError) as error:
+        # Nothing else is a word on the crystal: an accident fails the order, and the next one tries again.
+        except NoCrystalError as error:
             logger.info("%s: no stable crystal: %s", crystal.id, error)
-            return Record(name, at_rest, None, reason=f"{name}: {error}")
+            return Record(self._method, at_rest, None, reason=f"{name}: {error}")
         bulk, shear = hill(tensor)
         moduli = Moduli(bulk=bulk, shear=shear)
         if self._potential.softening is not None:
             moduli = self._potential.softening.corrected(moduli)
         logger.info("%s: K = %.0f GPa, G = %.0f GPa (%.0f by itself)", crystal.id, bulk, moduli.shear, shear)
         rows = tuple(tuple(row) for row in voigt(tensor).tolist())
-        return Record(name, at_rest, moduli, rows)
+        return Record(self._method, at_rest, moduli, rows)
 
 
 def _stable(tensor: FloatArray) -> FloatArray:

@@ -1,4 +1,8 @@
-"""What the potential said about crystals, kept: one file each, found by the structure and the potential's version."""
+"""What the potential said about crystals, kept: one file each, found by the structure.
+
+A record says by what it was made: the potential's version, its correction, and how tight the relaxation was. What was
+made by another method is not found, and makes way for what is made now.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ from instruments.artefacts import write_durably
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 DECIMALS = 6
 """Of angstrom and of fractional coordinates, to which structures are compared."""
 
@@ -28,7 +32,7 @@ class Record:
     """One crystal as the potential has it.
 
     Args:
-        potential: name and version of the potential.
+        method: name and version of the potential, its correction, and the limits of relaxation and strain.
         crystal: at rest; where it never came to rest, as it was given.
         moduli: of its polycrystal, with the potential's softening taken back; None where there is no stable crystal.
         tensor: elastic constants in GPa by the potential itself, in Voigt's notation and the axes of the primitive
@@ -36,7 +40,7 @@ class Record:
         reason: why there are no moduli, else ``""``.
     """
 
-    potential: str
+    method: str
     crystal: Crystal
     moduli: Moduli | None
     tensor: tuple[tuple[float, ...], ...] = field(default=())
@@ -47,7 +51,7 @@ class Record:
         c = self.crystal
         data = {
             "format": FORMAT,
-            "potential": self.potential,
+            "method": self.method,
             "id": c.id,
             "formula": c.formula,
             "lattice": c.lattice.tolist(),
@@ -76,7 +80,7 @@ class Record:
         if (moduli is None) != bool(reason):
             raise ValueError("moduli or a reason for their absence, one of the two")
         return Record(
-            potential=str(data["potential"]),
+            method=str(data["method"]),
             crystal=_crystal(data),
             moduli=None if moduli is None else Moduli(**moduli),
             tensor=tuple(tuple(float(value) for value in row) for row in data["tensor"]),
@@ -93,10 +97,9 @@ def _crystal(data: dict[str, Any]) -> Crystal:
     return Crystal(str(data["id"]), str(data["formula"]), lattice, numbers, coords, int(data["space_group"]))
 
 
-def structure_key(crystal: Crystal, potential: str) -> str:
-    """SHA-256 over a structure and what is asked about it; its id is no part of it."""
+def structure_key(crystal: Crystal) -> str:
+    """SHA-256 over a structure; its id is no part of it."""
     parts = [
-        potential,
         np.round(crystal.lattice, DECIMALS).tolist(),
         crystal.numbers.tolist(),
         (np.round(crystal.frac_coords, DECIMALS) % 1.0).tolist(),
@@ -115,17 +118,21 @@ class RecordStore:
         self._directory = directory
         self._records: dict[str, Record] = {}
 
-    def get(self, key: str) -> Record | None:
-        """A record; None where there is none, or its file is damaged: then it is to be made again."""
+    def get(self, key: str, method: str) -> Record | None:
+        """A record; None where there is none of this method, or its file is damaged: then it is to be made again."""
         if key not in self._records and (path := self._path(key)) is not None:
             try:
                 self._records[key] = Record.from_json(path.read_bytes())
             except FileNotFoundError:
                 return None
             except (OSError, ValueError, KeyError, TypeError) as error:
-                logger.warning("%s is damaged and is made again: %s", path, error)
+                logger.warning("%s is damaged or of another version, and is made again: %s", path, error)
                 return None
-        return self._records.get(key)
+        found = self._records.get(key)
+        if found is not None and found.method != method:
+            logger.info("%s was made by %s and is made again by %s", found.crystal.id, found.method, method)
+            return None
+        return found
 
     def put(self, key: str, record: Record) -> None:
         """Keep a record; it is durable when this returns.

@@ -27,6 +27,7 @@ from simulators.potential import PotentialTruth
 from simulators.potential_beside import known
 from simulators.potential_cache import RecordStore
 from simulators.potential_chgnet import SOFTENING, Chgnet
+from simulators.potential_relax import NoCrystalError
 from simulators.potential_softening import Softening
 
 
@@ -93,17 +94,38 @@ def test_what_falls_apart_is_no_crystal() -> None:
     assert np.array_equal(crystal.lattice, generate("fcc", ("Cu",)).lattice)
 
 
-def test_what_the_potential_does_not_know_is_no_crystal() -> None:
-    class Ignorant(Fake):
-        @override
-        @contextmanager
-        def calculator(self) -> Iterator[Any]:
-            raise ValueError("no parameters for W")
-            yield
+class Failing(Fake):
+    """A potential that cannot be lent."""
 
-    truth = PotentialTruth(None, Ignorant(None))
+    def __init__(self, error: Exception) -> None:
+        super().__init__(None)
+        self._error = error
+
+    @override
+    @contextmanager
+    def calculator(self) -> Iterator[Any]:
+        self.n_lent += 1
+        raise self._error
+        yield
+
+
+def test_what_the_potential_does_not_know_is_no_crystal(tmp_path: Path) -> None:
+    potential = Failing(NoCrystalError("it does not know W"))
+    truth = PotentialTruth(tmp_path, potential)
     assert truth.moduli(truth.crystal("gen:bcc:W")) is None
-    assert truth.reason(truth.crystal("gen:bcc:W")).endswith("no parameters for W")
+    assert truth.reason(truth.crystal("gen:bcc:W")) == "fake 1: it does not know W"
+    assert potential.n_lent == 1
+
+
+@pytest.mark.parametrize("accident", [np.linalg.LinAlgError("singular"), MemoryError(), ValueError("a shape")])
+def test_an_accident_is_no_word_on_the_crystal_and_the_next_order_tries_again(
+    tmp_path: Path, accident: Exception
+) -> None:
+    with pytest.raises(type(accident)):
+        PotentialTruth(tmp_path, Failing(accident)).crystal("gen:fcc:Cu")
+    assert not list(tmp_path.iterdir())
+    again = PotentialTruth(tmp_path, Fake(EMT()))
+    assert again.moduli(again.crystal("gen:fcc:Cu")) is not None
 
 
 def test_the_crystal_is_at_rest_and_keeps_its_symmetry_and_its_name() -> None:
@@ -132,18 +154,25 @@ def test_it_is_computed_once_and_found_again_after_a_restart(tmp_path: Path) -> 
 
 def test_another_version_of_the_potential_computes_anew(tmp_path: Path) -> None:
     PotentialTruth(tmp_path, Fake(EMT())).crystal("gen:fcc:Cu")
-    newer = Fake(EMT(), "fake 2")
+    newer, corrected = Fake(EMT(), "fake 2"), Fake(EMT(), "fake 2")
     PotentialTruth(tmp_path, newer).crystal("gen:fcc:Cu")
-    assert newer.n_lent == 1
+    corrected.softening = Softening(stiffening=0.1, offset=0.0, exponent=1.0)
+    PotentialTruth(tmp_path, corrected).crystal("gen:fcc:Cu")
+    assert (newer.n_lent, corrected.n_lent) == (1, 1)
+    (path,) = tmp_path.glob("*.json")
+    assert "fake 2" in (method := json.loads(path.read_bytes())["method"])
+    assert "0.1" in method
 
 
 def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
     moduli = (truth := PotentialTruth(tmp_path, Fake(EMT()))).moduli(truth.crystal("gen:fcc:Cu"))
     (path,) = tmp_path.glob("*.json")
     sound = path.read_bytes()
-    for damage in (b"", b"{}", sound[:-20], sound.replace(b'"format": 1', b'"format": 99'), b"[]", b"\xff\xfe"):
+    method = json.loads(sound)["method"]
+    assert RecordStore(tmp_path).get(path.stem, method) is not None
+    for damage in (b"", b"{}", sound[:-20], sound.replace(b'"format": 2', b'"format": 1'), b"[]", b"\xff\xfe"):
         path.write_bytes(damage)
-        assert RecordStore(tmp_path).get(path.stem) is None, damage
+        assert RecordStore(tmp_path).get(path.stem, method) is None, damage
     again = PotentialTruth(tmp_path, Fake(EMT()))
     assert again.moduli(again.crystal("gen:fcc:Cu")) == moduli
     assert path.read_bytes() == sound
@@ -171,32 +200,33 @@ def test_a_crystal_of_the_library_has_moduli_by_the_potential_too() -> None:
     assert truth.moduli(copper).bulk == pytest.approx(generated.bulk, rel=0.01)  # type: ignore[union-attr]
 
 
-def test_the_softening_in_shear_is_taken_back_and_the_bulk_modulus_left() -> None:
+def test_the_softening_is_taken_back() -> None:
     truth = [Moduli(k, g) for k, g in ((200.0, 150.0), (100.0, 70.0), (250.0, 120.0), (300.0, 200.0))]
-    soft = [Moduli(m.bulk, m.bulk * (m.shear / m.bulk / 0.8) ** 2) for m in truth]
+    soft = [Moduli(0.9 * m.bulk, 0.9 * m.bulk * (m.shear / m.bulk / 0.8) ** 2) for m in truth]
     softening = Softening.fitted(soft, truth)
-    assert (softening.offset, softening.exponent) == pytest.approx((np.log10(0.8), 0.5))
+    fitted = softening.stiffening, softening.offset, softening.exponent
+    assert fitted == pytest.approx((-np.log10(0.9), np.log10(0.8), 0.5))
     for own, true in zip(soft, truth, strict=True):
-        assert softening.corrected(own).bulk == own.bulk
+        assert softening.corrected(own).bulk == pytest.approx(true.bulk)
         assert softening.corrected(own).shear == pytest.approx(true.shear)
 
 
 def test_a_potential_that_is_corrected_says_so_and_keeps_its_own_tensor() -> None:
     halved, own = Fake(EMT()), PotentialTruth(None, Fake(EMT()))
-    halved.softening = Softening(offset=float(np.log10(2.0)), exponent=1.0)
+    halved.softening = Softening(stiffening=0.0, offset=float(np.log10(2.0)), exponent=1.0)
     stiffer = PotentialTruth(None, halved).record(generate("fcc", ("Cu",)))
     plain = own.record(generate("fcc", ("Cu",)))
     assert stiffer.moduli is not None
     assert plain.moduli is not None
     assert stiffer.moduli.shear == pytest.approx(2.0 * plain.moduli.shear)
     assert stiffer.tensor == plain.tensor
-    assert "shear corrected" in Chgnet().name
-    assert "shear corrected" not in Chgnet(softening=None).name
+    assert "moduli corrected" in Chgnet().name
+    assert "corrected" not in Chgnet(softening=None).name
 
 
 def test_the_correction_is_the_one_that_was_fitted_and_kept() -> None:
     kept = json.loads((Path(__file__).parents[2] / "docs/results/potential.json").read_text())["softening"]
-    assert Softening(kept["offset"], kept["exponent"]) == SOFTENING
+    assert Softening(kept["stiffening"], kept["offset"], kept["exponent"]) == SOFTENING
 
 
 def test_nothing_of_chgnet_is_loaded_before_it_is_needed() -> None:
@@ -229,10 +259,23 @@ def test_a_new_crystal_is_computed_beside_the_loop() -> None:
     assert asyncio.run(heart()) >= 3
 
 
-def test_what_is_unknown_is_left_for_whoever_asks_again() -> None:
+@pytest.mark.parametrize(
+    ("crystal", "said"),
+    [
+        ("gen:garnet:Y-Al-O", "'garnet' is not valid; allowed: one of the prototypes a15, "),
+        ("gen:rocksalt:Xx-N", "'Xx' is not valid; allowed: symbols of chemical elements"),
+        ("gen:rocksalt:N-Ti", "'gen:rocksalt:Ti-N', which is the same material"),
+    ],
+)
+def test_what_is_wrong_with_an_id_is_said_by_the_instruments_fault(crystal: str, said: str) -> None:
     truth = PotentialTruth(None, Fake(None))
-    asyncio.run(known(truth.crystal, "gen:garnet:Y-Al-O"))
-    asyncio.run(known(truth.crystal, "mp-631"))
+    with pytest.raises(DeviceFault, match=said) as caught:
+        asyncio.run(known(truth.crystal, crystal, fault="unknown_powder"))
+    assert caught.value.code == "unknown_powder"
+
+
+def test_a_compound_of_the_library_is_not_looked_up() -> None:
+    asyncio.run(known(PotentialTruth(None, Fake(None)).crystal, "mp-631"))
 
 
 def test_a_laboratory_without_the_potential_says_what_to_install() -> None:

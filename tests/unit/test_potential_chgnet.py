@@ -6,13 +6,16 @@ import asyncio
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from envs.crystals import CrystalLibrary
+from envs.prototypes import generate
 from instruments.client import InstrumentClient
 from instruments.clock import SimClock, wait_forever
 from instruments.ids import SeededIds
@@ -21,6 +24,7 @@ from instruments.messages import JobState, Quantity, Value
 from simulators.lab import VirtualLab
 from simulators.potential import PotentialTruth
 from simulators.potential_chgnet import Chgnet
+from simulators.potential_relax import NoCrystalError, relax
 from simulators.samples import DFT, SampleStore
 from surrogates.datasets.elastic import load
 
@@ -48,6 +52,20 @@ def test_magnesia_is_near_what_is_measured_and_twice_the_same(tmp_path: Path) ->
     assert moduli.bulk == pytest.approx(162.0, rel=0.25)
     assert moduli.shear == pytest.approx(131.0, rel=0.4)
     assert two.moduli(two.crystal("gen:rocksalt:Mg-O")) == moduli
+
+
+def test_what_chgnet_knows_nothing_of_is_told_from_accidents() -> None:
+    import torch
+
+    copper = generate("fcc", ("Cu",))
+    before = torch.get_num_threads()
+    with chgnet().calculator() as calculator:
+        assert torch.get_num_threads() == 1
+        with pytest.raises(NoCrystalError, match="1 of 1 atoms have no neighbour within 6 angstrom"):
+            relax(replace(copper, lattice=4.0 * copper.lattice), calculator)
+        with pytest.raises(NoCrystalError, match="it does not know Am"):
+            relax(replace(copper, numbers=np.full(4, 95)), calculator)
+    assert torch.get_num_threads() == before
 
 
 def fired(directory: Path, crystal: str, *, order_number: int = 1) -> JobState:
@@ -85,7 +103,7 @@ def fired(directory: Path, crystal: str, *, order_number: int = 1) -> JobState:
 def test_a_generated_crystal_is_sintered_and_its_origin_is_told(tmp_path: Path) -> None:
     state = fired(tmp_path, "gen:rocksalt:Hf-C")
     assert state.result is not None
-    assert state.result.values["origin"] == "interatomic potential CHGNet 0.3.0, shear corrected (simulated)"
+    assert state.result.values["origin"] == "interatomic potential CHGNet 0.3.0, moduli corrected (simulated)"
     sample = SampleStore(tmp_path / "samples").get("s-1")
     assert sample is not None
     assert sample.origin == state.result.values["origin"]
@@ -109,11 +127,18 @@ def test_a_crystal_that_does_not_hold_together_fails_with_its_reason(tmp_path: P
     assert state.result is None
     assert state.error is not None
     assert state.error.code == "unstable"
-    assert "CHGNet 0.3.0, shear corrected: elastically unstable, its softest strain has -" in state.error.message
+    assert "elastically unstable" in state.error.message
+    (kept,) = (tmp_path / "potential").glob("*.json")
+    said = json.loads(kept.read_bytes())["reason"]
+    assert said.startswith("CHGNet 0.3.0, moduli corrected: elastically unstable, its softest strain has -")
 
 
-@pytest.mark.parametrize("crystal", ["gen:rocksalt:Ti", "gen:garnet:Y-Al-O", "mp-1"])
-def test_what_cannot_be_made_is_not_in_stock(tmp_path: Path, crystal: str) -> None:
+@pytest.mark.parametrize(
+    ("crystal", "said"),
+    [("gen:rocksalt:Ti", "2 species"), ("gen:garnet:Y-Al-O", "prototypes a15"), ("mp-1", "no powder of 'mp-1'")],
+)
+def test_what_cannot_be_made_is_refused_with_the_reason(tmp_path: Path, crystal: str, said: str) -> None:
     state = fired(tmp_path, crystal)
     assert state.error is not None
     assert state.error.code == "unknown_crystal"
+    assert said in state.error.message

@@ -1,20 +1,23 @@
 """Generated crystals are of the structure type that their name says, near the size of the real ones."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from envs.crystals import CrystalLibrary, family
 from envs.elements import SYMBOLS
 from envs.errors import ConfigError
-from envs.prototypes import PROTOTYPES, Prototype, generate, identifier, is_generated, parse
+from envs.prototypes import PROTOTYPES, Prototype, canonical, generate, identifier, is_generated, parse
 
 IN_THE_LIBRARY = {
     "gen:rocksalt:Ti-C": "mp-631",
-    "gen:cscl:Ni-Al": "mp-1487",
+    "gen:cscl:Al-Ni": "mp-1487",
     "gen:zincblende:Zn-S": "mp-10695",
     "gen:wurtzite:Al-N": "mp-661",
     "gen:nias:Pt-Sn": "mp-19856",
@@ -96,8 +99,46 @@ def test_an_identifier_parses_back(data: st.DataObject) -> None:
     species = tuple(data.draw(st.lists(symbols, min_size=n, max_size=n, unique=True)))
     written = identifier(prototype, species)
     assert is_generated(written)
-    assert parse(written) == (prototype, species)
+    assert parse(written) == canonical(prototype, species)
     assert generate(prototype, species).id == written
+
+
+def test_a_material_has_one_name_and_no_other_material_has_it() -> None:
+    """Every type with every order of its species, each pair of one space group compared atom by atom."""
+    matcher, twins = StructureMatcher(), 0
+    for n in (1, 2, 3):
+        types = [p for p in PROTOTYPES.values() if p.n_species == n]
+        forms = [(p, order) for p in types for order in itertools.permutations(("Ti", "Al", "N")[:n])]
+        placed = [(p.space_group, identifier(p, order), placed_as_written(p, order)) for p, order in forms]
+        for (group, name, one), (another, other, two) in itertools.combinations(placed, 2):
+            assert (group == another and matcher.fit(one, two)) == (name == other), (name, other)
+            twins += name == other
+    assert twins >= 9
+
+
+def placed_as_written(prototype: Prototype, species: tuple[str, ...]) -> Structure:
+    coords, which = prototype.atoms
+    lattice = Lattice(prototype.cell * 4.5)
+    return Structure(lattice, [species[i] for i in which], coords)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("gen:rocksalt:N-Ti", "gen:rocksalt:Ti-N"),
+        ("gen:fluorite:O-Li", "gen:antifluorite:Li-O"),
+        ("gen:half-heusler:Sb-Fe-Ti", "gen:half-heusler:Ti-Fe-Sb"),
+    ],
+)
+def test_another_name_of_a_material_is_refused_by_its_one_name(written: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"'{name}', which is the same material"):
+        parse(written)
+    assert parse(name)[0].name == name.split(":")[1]
+
+
+@pytest.mark.parametrize("prototype", PROTOTYPES.values(), ids=lambda p: p.name)
+def test_the_namesake_of_a_type_can_be_ordered(prototype: Prototype) -> None:
+    assert parse(f"gen:{prototype.name}:{'-'.join(prototype.example)}") == (prototype, prototype.example)
 
 
 def test_the_same_name_gives_the_same_crystal() -> None:
