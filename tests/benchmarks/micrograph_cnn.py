@@ -23,7 +23,7 @@ from surrogates.micrograph_evaluation import calibrate, evaluate, refused_share
 from surrogates.micrograph_reader import SHIPPED, MicrographReader
 from surrogates.micrograph_training import checkpointed
 
-DATE = "2026-11-22"
+DATE = "2026-11-23"
 MACHINE = "one core of a shared server processor (x86-64 with AVX-512), one torch thread, no accelerator"
 
 
