@@ -19,6 +19,7 @@ from simulators.optics.grooves import grooves
 from simulators.optics.presets import operator_settings, random_settings
 from simulators.optics.settings import SemSettings
 from simulators.optics.topography import lit_sides, polished_relief, rough_grey, scratches
+from simulators.optics.unresolved import Unresolved, averaged, without_grains
 from simulators.sections.microstructure import Microstructure, Surface
 
 __all__ = [
@@ -34,16 +35,25 @@ SCRATCH_GREY, PIT_GREY, DUST_GREY = 0.16, 0.3, 0.5
 LARGEST_PIT, LARGEST_DUST = 2.2, 9.0
 
 
-def render(ms: Microstructure, settings: SemSettings, rng: np.random.Generator) -> Image:
+def render(
+    ms: Microstructure, settings: SemSettings, rng: np.random.Generator, fine: Unresolved | None = None
+) -> Image:
     """One frame, uint8 (H, W), aligned with the microstructure's masks apart from the drift that is asked for.
 
     Args:
         ms: the field under the beam.
         settings: of the microscope and of the preparation.
         rng: source of every random choice: the same generator state gives the same frame.
+        fine: what of the field is finer than its pixels, if anything is.
     """
     polished = ms.spec.surface is Surface.POLISHED
-    grey = _polished(ms, settings, rng) if polished else _rough(ms, settings, rng)
+    if fine is None:
+        grey = _polished(ms, settings, rng) if polished else _rough(ms, settings, rng)
+    else:
+        polished = not fine.rough
+        shown, plain = without_grains(ms, fine, settings, rng) if fine.merged else (ms, settings)
+        grey = _polished(shown, plain, rng) if polished else _rough(shown, plain, rng)
+        grey = averaged(grey, ms.cracks.astype(np.float32), fine, settings, rng)
     if settings.dust > 0.0:
         grey = _dusty(grey, settings, rng)
     grey = through_beam(grey, None if polished else ms.height, ms.pixel_size_um, settings)

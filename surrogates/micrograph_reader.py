@@ -28,6 +28,7 @@ from surrogates.quality import (
     exposure_problem,
     focus_problem,
     magnification_problem,
+    unresolved_problem,
 )
 from surrogates.stereology import Mask
 
@@ -115,16 +116,16 @@ class MicrographReader:
             return self._reading(micrograph, _nothing(image.shape), problem)
         problem = focus_problem(image, self.calibration.sharpness_limit)
         seen = seen_in(self.network, image)
-        return self._reading(micrograph, seen, problem or self._doubts(seen))
+        return self._reading(micrograph, seen, problem or self._doubts(image, seen))
 
-    def _doubts(self, seen: Segmentation) -> Problem | None:
+    def _doubts(self, image: npt.NDArray[np.float32], seen: Segmentation) -> Problem | None:
         """What the segmentation itself says against its numbers."""
         if seen.porosity > LARGEST_POROSITY:
             return Problem(
                 f"porosity of {seen.porosity:.0%}: too little solid for a grain size",
                 "measure the density in another way; this body is barely sintered",
             )
-        problem = magnification_problem(seen.n_grains, seen.diameter)
+        problem = unresolved_problem(image, seen.diameter) or magnification_problem(seen.n_grains, seen.diameter)
         if problem is None and seen.doubt > self.calibration.doubt_limit:
             return Problem(
                 f"boundaries cannot be told apart (doubt {seen.doubt:.3f}, at most {self.calibration.doubt_limit:.3f})",

@@ -16,6 +16,9 @@ CLIPPED_SHARE = 0.6
 """Share of pixels at an end of the range above which the picture is saturated (etched metals are nearly white)."""
 FEWEST_GRAINS = 30
 SMALLEST_GRAIN_PX = 6.0
+FINEST_DETAIL, FINE_GRAIN_PX = 1.8, 16.0
+"""Detail of 2 to 4 pixels over that of 4 to 8 from which grains that measure so little are none: white noise has about
+3.5, grains of 12 pixels at most 1.7 and such of 25 at most 1 (virtual fields)."""
 WANTED_GRAINS, WANTED_GRAIN_PX = 200.0, 25.0
 LARGEST_POROSITY = 0.5
 
@@ -77,6 +80,21 @@ def focus_problem(image: Grey, limit: float) -> Problem | None:
     if found >= limit:
         return None
     return Problem(f"out of focus: sharpness {found:.3f}, at least {limit:.3f} is needed", "refocus and image again")
+
+
+def unresolved_problem(image: Grey, diameter_px: float) -> Problem | None:
+    """Refuse what measures as small grains where the picture has no more structure than noise has."""
+    if diameter_px >= FINE_GRAIN_PX:
+        return None
+    # By medians, so that scratches, cracks and dust do not count.
+    fine, coarse = (float(np.median(np.abs(_band(image, sigma)))) ** 2 for sigma in (2.0, 4.0))
+    if fine <= FINEST_DETAIL * coarse:
+        return None
+    return Problem(
+        "grains are finer than the picture resolves: its detail is that of noise",
+        "take a closer field: raise the magnification about 4 times",
+        0.25,
+    )
 
 
 def magnification_problem(n_grains: int, diameter_px: float) -> Problem | None:

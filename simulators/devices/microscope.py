@@ -14,9 +14,10 @@ from instruments.transport import Transport
 from simulators.devices.bench import Bench, BenchDevice
 from simulators.field_of_view import powder_of, section_of
 from simulators.optics.operator import OperatorFault, mistaken
+from simulators.optics.unresolved import Unresolved
 from simulators.reference import REFERENCE
 from simulators.samples import Sample, stream
-from simulators.sections.microstructure import Surface
+from simulators.sections.microstructure import SectionSpec, Surface
 from simulators.sem import Image, SemSettings, empty_stage, operator_settings, random_settings, render
 from simulators.sem_tiff import write_tiff
 from simulators.tessellation import draw
@@ -81,7 +82,11 @@ class Microscope(BenchDevice):
             "sample": Text(max_length=64),
             "pixel_size": Parameter(unit="um", low=0.001, high=20.0, summary="edge of a pixel"),
             "field": Parameter(
-                unit="1", low=0, high=9999, summary="which place on the sample; others are fresh fields"
+                unit="1",
+                low=0,
+                high=9999,
+                whole=True,
+                summary="which place on the sample, a whole number; each is a fresh field",
             ),
             "surface": Choice(
                 tuple(Surface),
@@ -139,8 +144,9 @@ class Microscope(BenchDevice):
         frame, pixel = _frame(made, pixel_size, settings, shape, Surface(surface), fault, rng)
         buffer = io.BytesIO()
         write_tiff(frame, pixel, buffer, settings=settings, label=f"{sample} field {place}")
-        kept = await self.kept(job, buffer.getvalue(), "image/tiff", ".tiff")
+        # Nobody has a frame before it has been scanned, nor one of a job that was cancelled.
         await self.pace.take(job, ACQUIRE_S)
+        kept = await self.kept(job, buffer.getvalue(), "image/tiff", ".tiff")
         values = {
             "pixel_size": Quantity(value=pixel, unit="um"),
             "field": Quantity(value=place, unit="1"),
@@ -178,25 +184,31 @@ def _frame(
     rng: np.random.Generator,
 ) -> tuple[Image, float]:
     """One field, drawn and rendered, and the pixel size at which it really was taken, um."""
-    if surface is Surface.POWDER:
-        size, widest = float(made.design.process["powder_size"]), WHOLE_PARTICLE * max(shape)
-        if size > widest * pixel_size:
-            raise DeviceFault(
-                "field_too_small",
-                f"a field {max(shape) * pixel_size:.3g} um wide shows no whole particle of a powder of {size:g} um: "
-                f"take a pixel of at least {size / widest:.2g} um",
-            )
-        spec, blur = powder_of(size, pixel_size, shape)
-    else:
-        spec, blur = section_of(made.body, pixel_size, shape, rng, surface)
-    settings = replace(settings, defocus=settings.defocus + blur)
-    seen = spec
-    if fault is not None:
-        changed, settings = mistaken(fault, spec, settings, rng)
-        if changed is None:
-            return empty_stage(shape, settings, rng), pixel_size
-        seen = changed
-    return render(draw(seen, rng), settings, rng), seen.pixel_size_um
+    spec, fine = _view(made, pixel_size, shape, surface, rng)
+    if fault is None:
+        return render(draw(spec, rng), settings, rng, fine), pixel_size
+    seen, settings, finer = mistaken(fault, spec, settings, rng)
+    if seen is None:
+        return empty_stage(shape, settings, rng), pixel_size
+    if fine is not None and seen.pixel_size_um != pixel_size:
+        seen, fine = _view(made, seen.pixel_size_um, shape, surface, rng)
+    return render(draw(seen, rng), settings, rng, fine or finer), seen.pixel_size_um
+
+
+def _view(
+    made: Sample, pixel_size: float, shape: tuple[int, int], surface: Surface, rng: np.random.Generator
+) -> tuple[SectionSpec, Unresolved | None]:
+    """What lies under the beam, and what of it is finer than the pixels."""
+    if surface is not Surface.POWDER:
+        return section_of(made.body, pixel_size, shape, rng, surface)
+    size, widest = float(made.design.process["powder_size"]), WHOLE_PARTICLE * max(shape)
+    if size > widest * pixel_size:
+        raise DeviceFault(
+            "field_too_small",
+            f"a field {max(shape) * pixel_size:.3g} um wide shows no whole particle of a powder of {size:g} um: "
+            f"take a pixel of at least {size / widest:.2g} um",
+        )
+    return powder_of(size, pixel_size, shape)
 
 
 def _click(pixel_size: float) -> float:

@@ -85,7 +85,7 @@ def _outline(diameter: float, rng: np.random.Generator) -> tuple[Doubles, Double
     distances = rng.uniform(0.8, 1.2, n)
     turn, stretch = rng.uniform(0.0, np.pi), np.exp(0.5 * rng.uniform(0.0, PLATES))
     axes = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    stretched = normals @ axes.T @ np.diag([1.0 / stretch, stretch])
+    stretched = normals @ axes.T @ np.diag([1.0 / stretch, stretch]) @ axes
     length = np.linalg.norm(stretched, axis=1)
     normals, distances = stretched / length[:, None], distances / length
     rays = np.linspace(0.0, 2.0 * np.pi, 256, endpoint=False)

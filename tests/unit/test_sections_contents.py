@@ -102,6 +102,17 @@ def test_abnormal_grains_cover_their_share_on_average_and_dwarf_the_others(fract
     assert np.median(ratios) > 3.5
 
 
+def test_abnormal_plates_of_one_field_point_every_way() -> None:
+    ms = _drawn(1, abnormal=0.3, pixel_size_um=0.16, shape=(480, 480))
+    angles = [
+        region.orientation for region in regionprops(ms.labels)
+        if region.label in ms.abnormal and region.axis_major_length > 1.25 * region.axis_minor_length
+    ]  # fmt: skip
+    assert len(angles) > 12
+    # The resultant of doubled angles, which have no sense: 1 for parallel ones (Mardia, Jupp, Directional Statistics).
+    assert abs(np.exp(2j * np.array(angles)).mean()) < 0.5
+
+
 @pytest.mark.parametrize("density", [60.0, 250.0])
 def test_cracks_are_as_long_as_asked_and_mostly_follow_boundaries(density: float) -> None:
     ms, bare = _drawn(cracks=density), _drawn()
