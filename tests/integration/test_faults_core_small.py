@@ -21,6 +21,7 @@ FIRST = 20_001
 PER_BUG = 25
 
 
+@pytest.mark.slow
 def test_every_invariant_holds_in_a_share_of_the_schedules() -> None:
     found = core.schedules(FIRST, SCHEDULES)
     assert found.broken == []
