@@ -59,7 +59,11 @@ class Diffractometer(BenchDevice):
             "stop": Returns(unit="deg", summary="last angle, 2 theta"),
             "points": Returns(unit="1", summary="number of angles"),
             "max_counts": Returns(unit="1", summary="most counts at an angle"),
-            "strongest": Returns(unit="deg", summary="2 theta of the strongest reflection", optional=True),
+            "strongest": Returns(
+                unit="deg",
+                summary="2 theta of the strongest reflection; its error is mostly the sample's height in the holder",
+                optional=True,
+            ),
             "pattern": Returns(media_type="text/plain", summary="2 theta and counts, two columns"),
         },
         duration_s=MOUNT_S + 3001.0,

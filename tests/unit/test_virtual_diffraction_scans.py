@@ -155,6 +155,15 @@ def test_the_same_order_counts_the_same_and_another_one_is_mounted_anew(tmp_path
     assert value(other, "strongest") != value(first, "strongest")
 
 
+def test_the_strongest_line_moves_from_mounting_to_mounting_by_what_its_uncertainty_says(tmp_path: Path) -> None:
+    async def work(session: Session) -> list[JobState]:
+        return [await session.scan(REFERENCE, start=33.0 + 0.01 * i, stop=37.0, step=0.05) for i in range(40)]
+
+    lines = [value(state, "strongest") for state in use(tmp_path, work)]
+    stated = np.mean([line.std for line in lines if line.std is not None])
+    assert np.std([line.value for line in lines], ddof=1) == pytest.approx(stated, rel=0.35)
+
+
 def test_counting_for_longer_lowers_the_noise_by_its_square_root(tmp_path: Path) -> None:
     def noise(time: float) -> float:
         _, counts = pattern(use(tmp_path, lambda session: session.scan(REFERENCE, time=time)))
