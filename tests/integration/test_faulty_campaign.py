@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from agent.imaging import CampaignImageReader
 from agent.journal import Journal
 from agent.offline import Request, simulate
 from agent.simulate import CampaignResult, run_campaign
-from agent.wiring import build_problem
+from agent.wiring import Problem, build_problem
 from envs.errors import ConfigError, UserError
 from simulators.faults import FILE, Fault, FaultLedger
 from simulators.lab import VirtualLab
@@ -73,10 +74,16 @@ def config(rate: float, experiments: int = N, seed: int = 3) -> CampaignConfig:
     )
 
 
+@cache
+def problem(rate: float, experiments: int = N, kinds: tuple[str, ...] = ()) -> Problem:
+    wanted = config(rate, experiments)
+    return build_problem(wanted.model_copy(update={"faults": wanted.faults.model_copy(update={"kinds": list(kinds)})}))
+
+
 def run(directory: Path, rate: float, *, killed_after: int | None = None) -> CampaignResult:
     directory.mkdir(exist_ok=True)
     observer = Watch(killed_after)
-    return run_campaign(build_problem(config(rate)), directory, strategy="random", broker="none", observer=observer)
+    return run_campaign(problem(rate), directory, strategy="random", broker="none", observer=observer)
 
 
 def record(directory: Path) -> list[ev.Event]:
@@ -123,8 +130,19 @@ def test_also_where_no_order_goes_well(tmp_path: Path) -> None:
     assert sound(tmp_path) == []
 
 
+def test_a_result_without_its_unit_costs_no_sample(tmp_path: Path) -> None:
+    """Every order's result is wrong once: the furnace is asked again, and nobody is told that a sample is lost."""
+    result = run_campaign(
+        problem(1.0, kinds=("wrong_unit",)), tmp_path, strategy="random", broker="none", observer=Watch()
+    )
+    furnace = [f.detail for f in FaultLedger(tmp_path / FILE).faults if f.iid == "furnace-1"]
+    assert any("without its unit" in detail for detail in furnace), furnace
+    assert "aborted" not in result.outcomes
+    assert sound(tmp_path) == []
+
+
 def test_without_faults_nothing_of_them_is_in_the_record(tmp_path: Path) -> None:
-    tiny = build_problem(config(0.0, experiments=1))
+    tiny = problem(0.0, experiments=1)
     result = run_campaign(tiny, tmp_path, strategy="random", broker="none", observer=Watch())
     assert result.faults is None
     created = record(tmp_path)[0]
@@ -136,7 +154,7 @@ def test_without_faults_nothing_of_them_is_in_the_record(tmp_path: Path) -> None
 def test_killed_again_and_again_it_meets_the_same_faults(whole: tuple[Path, CampaignResult], tmp_path: Path) -> None:
     for _ in range(40):
         try:
-            result = run(tmp_path, 0.5, killed_after=12)
+            result = run(tmp_path, 0.5, killed_after=20)
         except Killed:
             continue
         break

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import json
 import re
-import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ OURS = ("agent", "surrogates", "envs", "instruments")
 # instruments, too, and this test.
 WALLS = (LocalBus, asyncio.AbstractEventLoop, asyncio.Future, asyncio.Handle, types.FrameType, types.CoroutineType,
          types.GeneratorType, types.AsyncGeneratorType)  # fmt: skip
-CONFIG = CampaignConfig.model_validate({"campaign": {"name": "hidden", "experiments": 4, "initial": 2, "batch": 2}})
+CONFIG = CampaignConfig.model_validate({"campaign": {"name": "hidden", "experiments": 3, "initial": 2, "batch": 1}})
 
 
 def reachable(*roots: object) -> Iterator[object]:
@@ -106,6 +107,7 @@ class Campaign:
         self.payloads: list[tuple[str, bytes]] = []
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(simulate, "Runner", Observed)
+            patch.setitem(VirtualLab.__init__.__kwdefaults__ or {}, "image_shape", (128, 128))
             patch.setattr(LocalBus, "route", self._routed(LocalBus.route))
             simulate.run_campaign(problem, directory, strategy="random", broker="none", observer=Spy(self._look))
 
@@ -229,19 +231,35 @@ def test_no_file_beside_the_record_shows_a_body(campaign: Campaign, problem: Pro
         assert told(numbers(text), hidden) == set(), path
 
 
+@contextmanager
+def as_in_a_new_process() -> Iterator[None]:
+    """None of our modules is loaded; those of others are, which take seconds."""
+    known = {name: module for name, module in sys.modules.items() if _ours(name)}
+    for name in known:
+        del sys.modules[name]
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if _ours(name)]:
+            del sys.modules[name]
+        sys.modules.update(known)
+
+
+def _ours(name: str) -> bool:
+    return name.split(".", maxsplit=1)[0] in {*OURS, "simulators"}
+
+
 def test_a_worker_of_the_daemon_never_loads_a_simulator() -> None:
     """It states spaces and plans in a process of its own; only the virtual laboratory's has the simulators."""
     settings = CONFIG.campaign.model_copy(update={"strategy": "random"})
-    config = json.dumps(CONFIG.model_copy(update={"campaign": settings}).model_dump(mode="json"))
-    code = (
-        "import json, sys\n"
-        "from agent.daemon import worker_side\n"
-        "from agent.minds import PlanRequest\n"
-        f"config = json.loads({config!r})\n"
-        "facts = worker_side.facts(config)\n"
-        "answer = worker_side.plan('c', config, PlanRequest(0, 2, {}))\n"
-        "print(facts.n_feasible > 0, len(answer.suggestions),\n"
-        "      [m for m in sys.modules if m.split('.')[0] == 'simulators' or m == 'agent.reveal'])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
-    assert done.stdout.strip() == "True 2 []", done.stderr
+    config = CONFIG.model_copy(update={"campaign": settings}).model_dump(mode="json")
+    with as_in_a_new_process():
+        worker = importlib.import_module("agent.daemon.worker_side")
+        minds = importlib.import_module("agent.minds")
+        facts = worker.facts(config)
+        answer = worker.plan("c", config, minds.PlanRequest(0, 2, {}))
+        loaded = set(sys.modules)
+    assert facts.n_feasible > 0
+    assert len(answer.suggestions) == 2
+    assert "agent.planner" in loaded, "nothing was loaded anew"
+    assert [name for name in loaded if name.split(".")[0] == "simulators" or name == "agent.reveal"] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import recorded_campaign
 from rich.console import Console
 
-from agent import offline
+from agent import offline, plots
 from agent.record import COMPARISON, read_record
 from agent.report import write_report
 from agent.reveal import reveal_campaign, true_hardness
@@ -22,14 +23,24 @@ from envs.crystals import CrystalLibrary
 from envs.design import Design
 from envs.errors import UserError
 from envs.space import DesignSpace, Factor
+from simulators import optimum
 from simulators.body import Body
-from simulators.optimum import N_DRAWN, best_design
+from simulators.optimum import best_design
 from simulators.samples import Sample, SampleStore
 from simulators.sintering import Outcome
 from simulators.truth import LabTruth
 from surrogates.datasets import elastic
 
 BODY = Body(density=0.953, grain_size=1.73, open_share=0.125, abnormal=0.0625, second_phase=0.031, cracks=0.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    """A shorter search, and no figures: neither is what these tests are about."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(optimum, "N_DRAWN", 200)
+        patched.setattr(plots, "render", lambda *_: "<svg/>")
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -92,23 +103,23 @@ def test_regret_is_counted_from_a_design_that_may_be_made(truth: Revelation, pro
     assert true_hardness(problem, best) == pytest.approx(truth.best.hardness)
     assert truth.regret == pytest.approx(truth.best.hardness - 20.0)
     assert truth.random_regret == pytest.approx(truth.best.hardness - 18.0)
-    drawn = problem.space.sample(np.random.default_rng(5), 3000)
+    drawn = problem.space.sample(np.random.default_rng(5), 500)
     lab = LabTruth(problem.config.campaign.seed, problem.library, elastic.load())
     assert lab.true_hardness_many(drawn).max() <= truth.best.hardness
 
 
 def test_the_search_finds_what_trying_all_designs_finds() -> None:
-    library = CrystalLibrary.builtin().subset(["mp-1145", "mp-1143", "mp-988", "mp-661", "mp-1346", "mp-2605"])
+    library = CrystalLibrary.builtin().subset(["mp-1145", "mp-1143", "mp-988", "mp-1346"])
     factors = (
-        Factor("powder_size", "um", (0.1, 0.8, 3.2)),
-        Factor("additive", "", ("none", "MgO", "Y2O3", "B4C"), ordinal=False),
+        Factor("powder_size", "um", (0.1, 0.8)),
+        Factor("additive", "", ("none", "MgO", "Y2O3"), ordinal=False),
         Factor("temperature", "Cel", (1200.0, 1400.0, 1600.0, 1800.0, 2000.0)),
         Factor("hold", "h", (0.5, 2.0, 8.0)),
-        Factor("heating_rate", "K/min", (2.0, 10.0, 50.0)),
+        Factor("heating_rate", "K/min", (2.0, 50.0)),
         Factor("pressure", "MPa", (0.0, 40.0, 80.0)),
     )
     space = DesignSpace(library, factors, (), "small")
-    assert space.n_feasible > 3 * N_DRAWN
+    assert space.n_feasible > 3 * optimum.N_DRAWN
     lab = LabTruth(2, library, elastic.load())
     every = np.stack(np.unravel_index(np.arange(int(space.n_total)), space.lookahead.sizes), axis=1)
     found = best_design(lab, space)
