@@ -87,7 +87,7 @@ class Balance(BenchDevice):
             "total_porosity": Returns(unit="1", summary="one minus the relative density"),
             "closed_porosity": Returns(unit="1", summary="total minus apparent; scatters about 0 where there is none"),
             "water_absorption": Returns(unit="1", summary="mass of water taken up over the dry mass"),
-            "dry_mass": Returns(unit="g"),
+            "dry_mass": Returns(unit="g", summary="of the disc, 13 mm by 4 mm, that was cut from the body"),
             "immersed_mass": Returns(unit="g", summary="soaked, under water, without the hanger"),
             "soaked_mass": Returns(unit="g"),
             "water_temperature": Returns(unit="Cel"),

@@ -42,7 +42,7 @@ class Robot(BenchDevice):
             "crystal": Text(max_length=64, summary="identifier of the compound in the library"),
             "powder_size": Parameter(unit="um", low=0.05, high=10.0, summary="mean particle diameter"),
             "additive": Choice(ADDITIVES, summary="sintering aid, 2 % by volume"),
-            "mass": Parameter(unit="g", low=0.5, high=50.0, summary="of the compact", default=5.0),
+            "mass": Parameter(unit="g", low=0.5, high=50.0, summary="of the compact, out of stock", default=5.0),
         },
         results={
             "mass": Returns(unit="g", summary="of the compact"),
