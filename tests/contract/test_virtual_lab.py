@@ -230,7 +230,7 @@ def test_a_directory_belongs_to_one_laboratory(tmp_path: Path) -> None:
         return
 
     use(nothing, tmp_path)
-    with pytest.raises(JournalError, match="another seed"):
+    with pytest.raises(JournalError, match="made with the seed 1, and the seed is 2"):
         use(nothing, tmp_path, seed=2)
 
 
