@@ -78,7 +78,7 @@ class Furnace(BenchDevice):
         summary="Sinter one compact of a crystal's powder",
         parameters={
             "sample": Text(max_length=64, summary="label of the sample to be made"),
-            "crystal": Text(max_length=64, summary="identifier of the compound"),
+            "crystal": Text(max_length=64, summary="identifier of the compound; generated: labwright lab prototypes"),
             **PROCESS,
             "cooling_rate": COOLING,
         },

@@ -39,7 +39,7 @@ class Robot(BenchDevice):
         summary="Weigh, mix and press one green compact of a crystal's powder",
         parameters={
             "sample": Text(max_length=64, summary="label of the compact, and of the body that it will be"),
-            "crystal": Text(max_length=64, summary="identifier of the compound in the library"),
+            "crystal": Text(max_length=64, summary="identifier of the compound; generated: labwright lab prototypes"),
             "powder_size": Parameter(unit="um", low=0.05, high=10.0, summary="mean particle diameter"),
             "additive": Choice(ADDITIVES, summary="sintering aid, 2 % by volume"),
             "mass": Parameter(unit="g", low=0.5, high=50.0, summary="of the compact, out of stock", default=5.0),
