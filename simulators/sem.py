@@ -101,7 +101,12 @@ def _rough(ms: Microstructure, settings: SemSettings, rng: np.random.Generator) 
     # Orientation hardly shows on a rough surface; composition does.
     own = solid_grey(ms.labels, ms.phase, settings, rng)
     grey += np.float32(0.25 if settings.detector == "SE" else 0.4) * own
-    gaps = blur((ms.pores | ms.cracks).astype(np.float32), 0.7)
+    if ms.phase.any():
+        grey += np.float32(settings.phase_contrast) * ms.phase
+    # Closed pores are bowls whose walls are seen; less of what they send out is lost than from a gap.
+    gaps = (ms.pores | ms.cracks).astype(np.float32)
+    gaps[ms.closed] = 0.4
+    gaps = blur(gaps, 0.7)
     # Between particles the support shows, or what lies deeper: dim, and never quite even.
     below = np.float32(0.12) * smooth_noise((grey.shape[0], grey.shape[1]), 9.0, rng) - np.float32(0.6)
     result: Grey = grey * (np.float32(1.0) - np.float32(0.6) * gaps) + np.float32(settings.pore_darkness) * below * gaps

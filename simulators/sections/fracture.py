@@ -16,11 +16,14 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from simulators.sections.cracks import crack_mask
 from simulators.sections.measure import Maps
 from simulators.sections.microstructure import SectionSpec
 from simulators.sections.noise import smooth_noise
 from simulators.sections.packing import slab
-from simulators.sections.pores import closed_pores
+from simulators.sections.particles import particles
+from simulators.sections.phase import phase_grains
+from simulators.sections.pores import closed_pores, highest, junctions
 from simulators.sections.sizes import cell_diameter, spacing
 
 Labels = npt.NDArray[np.int32]
@@ -31,14 +34,18 @@ Mask = npt.NDArray[np.bool_]
 
 CLOVEN = 0.22
 """Share of the grains that are cloven, not parted."""
+NECKED = 0.04
+"""Open porosity from which the necks between grains are weaker than these."""
 ROUGH, LONG = 0.5, 6.0
 """Amplitude and extent of the crack's own waves, in spacings."""
 RIVERS, STEP_HEIGHT = 7.0, 0.03
 """River lines across a cloven grain, and the height of their steps in cells."""
 TILT = 0.22
 """Spread of the slopes of cloven grains."""
-PIT = 1.4
-"""Slope of the wall of a pore that was cut open."""
+CRACK_DEPTH = 0.25
+"""How far the ground of a crack lies below the surface, in cells."""
+POCKET = 0.12
+"""How far a residue reaches from the edges where it gathered, in cells."""
 EXPOSED = 1.09
 """Mean diameter of the grains as a fracture shows them over that in a section, by counting."""
 ROUNDS = 4
@@ -86,34 +93,104 @@ def fracture(spec: SectionSpec, rng: np.random.Generator) -> Maps:
     inner = np.s_[: spec.shape[0], : spec.shape[1]]
     height, stays, went = height[inner], stays[inner], went[inner]
     relief = (height + _waves(spec.shape, float(unit), rng)) * unit
-    cloven = (rng.random(len(below.points)) < CLOVEN)[stays]
+    # Where pores are open necks break, and no grain is cloven.
+    cloven_share = CLOVEN if spec.porosity * spec.open_share < NECKED else 0.0
+    cloven = (rng.random(len(below.points)) < cloven_share)[stays]
     if cloven.any():
         went = np.where(cloven, -1, went)
         relief[cloven] = _cleavage(relief, stays, cloven, cell_px, rng)
     facets = stays.astype(np.int64) * (len(above.points) + 1) + went + 1
     labels = (np.unique(facets, return_inverse=True)[1].reshape(spec.shape) + 1).astype(np.int32)
-    pores = closed_pores(labels, np.ones(spec.shape, dtype=np.bool_), round(spec.porosity * labels.size), cell_px, rng)
-    if pores.any():
-        relief -= np.float32(PIT) * ndimage.distance_transform_edt(pores).astype(np.float32)
-    nothing = np.zeros(spec.shape, dtype=np.bool_)
+    sunk = _sunk(spec, height, below, above, x, y, unit)
+    pores, closed = _pores(spec, relief, labels, sunk, cell_px, rng)
+    phase = _phase(spec, labels, stays, pores, cell_px, rng)
+    cracks, crack_px = crack_mask(stays, spec.cracks * 1e-3 * spec.pixel_size_um * labels.size, cell_px, rng)
+    if (pores | cracks).all():
+        # So near that nothing but the crack would be seen: this field lies beside it.
+        cracks, crack_px = np.zeros_like(cracks), 0.0
+    cracks &= ~pores
+    relief[cracks] -= np.float32(CRACK_DEPTH * cell_px)
+    empty = pores | cracks
     return Maps(
-        labels=np.where(pores, 0, labels).astype(np.int32),
+        labels=np.where(empty, 0, labels).astype(np.int32),
         pores=pores,
-        closed=_closed(pores, spec.open_share, rng),
-        phase=nothing,
-        cracks=nothing,
+        closed=closed,
+        phase=phase & ~cracks,
+        cracks=cracks,
+        crack_px=crack_px,
         height=(relief - relief.mean()).astype(np.float32),
-        sized=np.where(pores, 0, stays + 1).astype(np.int32),
+        sized=np.where(empty, 0, stays + 1).astype(np.int32),
         shown=EXPOSED,
     )
 
 
-def _closed(pores: Mask, open_share: float, rng: np.random.Generator) -> Mask:
-    """Pits of pores that were closed before the crack met them; ``open_share`` of all pits, by chance, were not."""
-    pits, number = ndimage.label(pores)
-    was_closed = np.concatenate(([False], rng.random(number) >= open_share))
-    found: Mask = was_closed[pits]
-    return found
+def _sunk(
+    spec: SectionSpec, height: Floats, below: _Half, above: _Half, x: Floats, y: Floats, unit: np.float32
+) -> Floats | None:
+    """How far the network of particles lies below the facets, in pixels; None where no pore is open.
+
+    Where pores are open the crack broke the necks between particles and left these whole: the surface is that of a
+    particle or the facet of a neck, whichever is lower.
+    """
+    if spec.porosity * spec.open_share == 0.0:
+        return None
+    level = _level(below, above, x, y, spec.porosity * spec.open_share)
+    tops = particles(below.points, below.square + level, float(unit), spec, x, y)[: spec.shape[0], : spec.shape[1]]
+    sunk: Floats = np.maximum(height - tops, np.float32(0.0)) * unit
+    return sunk
+
+
+def _pores(
+    spec: SectionSpec, relief: Floats, labels: Labels, sunk: Floats | None, cell_px: float, rng: np.random.Generator
+) -> tuple[Mask, Mask]:
+    """All pores that the crack met and the closed ones of them, which are sunk into the relief as half bubbles."""
+    wanted = round(spec.porosity * labels.size)
+    n_open = 0 if sunk is None else round(wanted * spec.open_share)
+    channels = np.zeros(labels.shape, dtype=np.bool_)
+    if sunk is not None:
+        channels = highest(sunk, n_open) & (sunk > 0.0)
+        relief -= sunk
+    free = ~channels
+    if sunk is not None and wanted > n_open:
+        free = ~ndimage.binary_dilation(channels, iterations=2)
+    closed = closed_pores(labels, free, wanted - n_open, cell_px, rng)
+    if closed.any():
+        pits, number = ndimage.label(closed)
+        inside = ndimage.distance_transform_edt(closed).astype(np.float32)
+        radius = np.zeros(number + 1, dtype=np.float32)
+        np.maximum.at(radius, pits.ravel(), inside.ravel())
+        own = radius[pits]
+        # Half a sphere as wide as the pit.
+        relief -= np.sqrt(np.maximum(2.0 * own * inside - inside * inside, 0.0)) * closed
+    return channels | closed, closed
+
+
+def _level(below: _Half, above: _Half, x: Floats, y: Floats, porosity: float) -> float:
+    """By how much squared radii must differ for the spheres to leave that porosity on the mean plane, in spacings."""
+    places = np.column_stack((x[::6, ::6].ravel(), y[::6, ::6].ravel(), np.zeros(x[::6, ::6].size, dtype=np.float32)))
+    gaps = []
+    for half in (below, above):
+        start, _ = half.terms(half.nearest(places), places[:, 0], places[:, 1])
+        gaps.append(start)
+    return float(np.quantile(np.minimum(*gaps), 1.0 - porosity))
+
+
+def _phase(
+    spec: SectionSpec, labels: Labels, stays: Labels, pores: Mask, cell_px: float, rng: np.random.Generator
+) -> Mask:
+    """A second phase: residue smeared along the edges of facets, where it had gathered, or grains of its own."""
+    if spec.second_phase == 0.0:
+        return np.zeros(labels.shape, dtype=np.bool_)
+    free = ~pores
+    count = round(spec.second_phase * np.count_nonzero(free))
+    if not spec.phase_at_boundaries:
+        return phase_grains(stays, free, count, rng)
+    away = np.ones(labels.shape, dtype=np.bool_)
+    triple = junctions(stays)[0]
+    away[triple[:, 0], triple[:, 1]] = False
+    near = -ndimage.distance_transform_edt(away).astype(np.float32)
+    near += np.float32(POCKET * cell_px) * smooth_noise((labels.shape[0], labels.shape[1]), 0.3 * cell_px, rng)
+    return highest(np.where(free, near, np.float32(-np.inf)), count)
 
 
 def _waves(shape: tuple[int, int], unit: float, rng: np.random.Generator) -> Floats:

@@ -68,3 +68,24 @@ def test_pores_of_a_fracture_are_pits() -> None:
     pits = [ms.height[label(ms.pores) == n] for n in range(1, 6)]
     assert all(pit.min() < np.quantile(pit, 0.9) for pit in pits)
     assert 0.3 < ms.closed.sum() / ms.pores.sum() < 0.95
+
+
+def test_a_fracture_of_an_open_body_shows_round_particles_above_deep_gaps() -> None:
+    spec = SectionSpec(1.0, 0.04, (256, 256), porosity=0.35, open_share=1.0, surface=Surface.FRACTURE)
+    ms = draw(spec, np.random.default_rng(4))
+    dense = draw(SectionSpec(1.0, 0.04, (256, 256), surface=Surface.FRACTURE), np.random.default_rng(4))
+    assert ms.porosity == pytest.approx(0.35, abs=1e-3)
+    assert not ms.closed.any()
+    assert ms.height[ms.pores].mean() < ms.height[~ms.pores].mean() - 0.3 * 25.0
+    # Balls are curved where facets are flat: the middle half of the second differences tells.
+    bent = [np.median(np.abs(np.diff(m.height, 2, axis=0))[~m.pores[1:-1]]) for m in (ms, dense)]
+    assert bent[0] > 4.0 * bent[1]
+
+
+def test_a_fracture_shows_cracks_and_a_second_phase() -> None:
+    spec = SectionSpec(1.0, 0.04, (256, 256), second_phase=0.1, cracks=100.0, surface=Surface.FRACTURE)
+    ms = draw(spec, np.random.default_rng(5))
+    assert ms.phase_fraction == pytest.approx(0.1, abs=0.02)
+    assert ms.crack_length_mm == pytest.approx(100.0, rel=0.05)
+    assert (ms.labels[ms.cracks] == 0).all()
+    assert not (ms.phase & ms.cracks).any()
