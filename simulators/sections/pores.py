@@ -77,7 +77,10 @@ def closed_pores(cells: Cells, free: Mask, count: int, cell_px: float, rng: np.r
         _paint(field, *_sites(cells, free, count, cell_px, rng), rng)
         field[~free] = FAR
         if np.count_nonzero(field < FAR) >= count:
-            return highest(-_rounded(field, cell_px), count)
+            rounded = -_rounded(field, cell_px)
+            # All that is wanted lies near a pore: only there is a level to be found.
+            inside: Mask = rounded >= highest_level(rounded[field < FAR], count)
+            return inside
     return field < FAR
 
 
@@ -94,10 +97,13 @@ def highest(field: Floats, count: int) -> Mask:
     """The ``count`` pixels with the highest values, shape (H, W); ties come in or stay out together."""
     if count == 0:
         return np.zeros(field.shape, dtype=np.bool_)
-    flat = field.ravel()
-    level = np.partition(flat, flat.size - count)[flat.size - count]
-    mask: Mask = field >= level
+    mask: Mask = field >= highest_level(field.ravel(), count)
     return mask
+
+
+def highest_level(values: Floats, count: int) -> np.float32:
+    """The value that ``count`` of them, shape (N,), reach."""
+    return np.float32(np.partition(values, values.size - count)[values.size - count])
 
 
 def _sites(cells: Cells, free: Mask, count: int, cell_px: float, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
