@@ -38,7 +38,7 @@ class Kinetics:
         decomposition: temperature in K above which it is lost, too; infinite where it melts first.
         decomposes: whether what is lost decomposes (it melts otherwise).
         decomposition_rate: mass share lost per hour where it is lost at once.
-        decomposition_q: its activation energy over R Tm.
+        decomposition_q: its activation energy over R ``limit`` / ``melting_share``, which is R Tm of what melts first.
         crack_rate: heating rate in K/min that a pressureless compact of 1 um powder just survives.
         shock_rate: cooling rate in K/min that the body just survives.
         critical_grain: grain diameter in um above which a body cracks by itself as it cools; infinite where cubic.

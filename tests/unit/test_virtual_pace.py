@@ -185,6 +185,21 @@ def test_the_dilatometer_falls_silent_when_the_body_melts_and_not_before() -> No
     in_room(work, 3600.0)
 
 
+def test_every_job_says_at_its_beginning_when_it_will_end() -> None:
+    async def work(room: Room) -> None:
+        await room.order(FURNACE, "sinter", firing("S1"))
+        for iid, command, order in ((MICROSCOPE, "survey", {"sample": "S1"}), (INDENTER, "indent", indents("S1"))):
+            room.updates.clear()
+            begun = room.clock.now()
+            end = await room.order(iid, command, order)
+            first = next(state for state in room.updates if state.eta is not None)
+            assert first.progress == 0.0
+            assert first.eta is not None
+            assert (first.eta - begun).total_seconds() == pytest.approx(end.elapsed_s, rel=0.05)
+
+    in_room(work, 3600.0)
+
+
 def test_a_firing_that_is_cancelled_ends_at_once_and_leaves_no_sample() -> None:
     async def work(room: Room) -> None:
         job = room.ids.new()
