@@ -252,7 +252,7 @@ def showcase() -> list[tuple[Kind, SectionSpec, str]]:
         (Kind.POWDER, spec(1.6, surface=powder), "SE"),
         (Kind.POWDER, spec(2.4, surface=powder), "BSE"),
         (Kind.FRACTURE, spec(2.6, porosity=0.03, surface=fracture), "SE"),
-        (Kind.FRACTURE, spec(4.0, porosity=0.06, surface=fracture), "SE"),
+        (Kind.FRACTURE, spec(2.6, porosity=0.3, open_share=1.0, surface=fracture), "SE"),
     ]
 
 
@@ -291,10 +291,23 @@ def truth_words(ms: Microstructure) -> str:
     return ", ".join(words)
 
 
+def _palette() -> Pillow.Image:
+    """Greys, and the colours of the overlay on them: rare ones would be lost from a palette of the most frequent."""
+    greys = [[grey] * 3 for grey in (*range(0, 256, 6), 255)]
+    blends = [
+        [int((1.0 - share) * level + share * part) for part in COLOURS[name]]
+        for name, share, levels in (("pore", 0.6, 7), ("phase", 0.35, 12), ("boundary", 0.9, 2), ("crack", 0.9, 2))
+        for level in np.linspace(0.0, 0.75 * 255.0, levels)
+    ]
+    palette = Pillow.new("P", (1, 1))
+    palette.putpalette([part for colour in greys + blends for part in colour])
+    return palette
+
+
 def truth_sheet(out: Path, seed: int, across: int = 4) -> None:
     """All kinds with their truth beside them and its numbers below."""
     fields = showcase()
-    shown = EDGE * 2 // 3
+    shown = EDGE * 7 // 12
     width = across * (2 * shown + GAP) + GAP
     height = -(-len(fields) // across) * (shown + CAPTION) + GAP
     sheet = Pillow.new("RGB", (width, height), (255, 255, 255))
@@ -309,7 +322,7 @@ def truth_sheet(out: Path, seed: int, across: int = 4) -> None:
             sheet.paste(Pillow.fromarray(picture[:shown, :shown]), (left + step * shown, top))
         pen.text((left, top + shown + 2), f"{kind.value}, {detector}", fill=(0, 0, 0), font=font)
         pen.text((left, top + shown + 18), truth_words(ms), fill=(70, 70, 70), font=font)
-    sheet.quantize(96, dither=Pillow.Dither.NONE).save(out, optimize=True)
+    sheet.quantize(palette=_palette(), dither=Pillow.Dither.NONE).save(out, optimize=True)
 
 
 def main() -> None:
