@@ -15,9 +15,9 @@ from patience import needs_mosquitto, until
 
 from agent.config import CampaignConfig
 from agent.daemon.children import Child, ChildError
-from agent.daemon.config import VIRTUAL_INSTRUMENTS
 from agent.daemon.lab_clock import LabClock
 from agent.daemon.virtual import VirtualLaboratory, VirtualOrders, virtual_laboratory
+from agent.daemon.virtual_section import VIRTUAL_INSTRUMENTS
 from agent.daemon.worker import Worker
 from agent.events import ArtefactRecord, ImageRead
 from agent.minds import PlanRequest, PreviewRequest
