@@ -16,9 +16,10 @@ CLIPPED_SHARE = 0.6
 """Share of pixels at an end of the range above which the picture is saturated (etched metals are nearly white)."""
 FEWEST_GRAINS = 30
 SMALLEST_GRAIN_PX = 6.0
-FINEST_DETAIL, FINE_GRAIN_PX = 1.8, 16.0
-"""Detail of 2 to 4 pixels over that of 4 to 8 from which grains that measure so little are none: white noise has about
-3.5, grains of 12 pixels at most 1.7 and such of 25 at most 1 (virtual fields)."""
+DETAIL_OF_NOISE = ((9.0, 1.8), (16.0, 2.6))
+"""Measured grain diameter in pixels, and the detail of 2 to 4 pixels over that of 4 to 8 from which smaller grains are
+taken for noise: white noise has about 3.5, grains of 12 pixels at most 1.7 and such of 25 at most 1 in clear frames
+(virtual fields). Of noisy frames with grains of 8 to 10 pixels it refuses a part, too."""
 WANTED_GRAINS, WANTED_GRAIN_PX = 200.0, 25.0
 LARGEST_POROSITY = 0.5
 
@@ -84,11 +85,11 @@ def focus_problem(image: Grey, limit: float) -> Problem | None:
 
 def unresolved_problem(image: Grey, diameter_px: float) -> Problem | None:
     """Refuse what measures as small grains where the picture has no more structure than noise has."""
-    if diameter_px >= FINE_GRAIN_PX:
+    if diameter_px >= DETAIL_OF_NOISE[-1][0]:
         return None
     # By medians, so that scratches, cracks and dust do not count.
     fine, coarse = (float(np.median(np.abs(_band(image, sigma)))) ** 2 for sigma in (2.0, 4.0))
-    if fine <= FINEST_DETAIL * coarse:
+    if not any(diameter_px < size and fine > detail * coarse for size, detail in DETAIL_OF_NOISE):
         return None
     return Problem(
         "grains are finer than the picture resolves: its detail is that of noise",
