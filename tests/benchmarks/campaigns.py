@@ -98,7 +98,7 @@ def main() -> None:
     figures = {
         "command": f"python -m tests.benchmarks.campaigns --first {wanted.first} --seeds {wanted.seeds} "
         f"--experiments {wanted.experiments}",
-        "date": "2026-11-22",
+        "date": "2026-11-23",
         "seeds": list(seeds),
         "machine": MACHINE,
         "data": "321 ceramics of the 1,181 DFT elastic tensors, virtual laboratory of the same seed",
