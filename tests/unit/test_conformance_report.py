@@ -212,9 +212,11 @@ def test_no_device_commands_the_terminal_that_shows_its_report() -> None:
 
 def test_the_list_shows_what_devices_say_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
     channels = {"oven": {"unit": "[degF]"}}
-    about = {"iid": "oven", "kind": "oven", "presence": "online", "commands": ["bake"], "channels": channels}
+    commands = {"bake": {"duration_s": 5400.0}}
+    about = {"iid": "oven", "kind": "oven", "presence": "online", "commands": commands, "channels": channels}
     print_instruments([{**about, "driver": "x\x1b[2J[/y]"}], "lab")
     shown = "".join(capsys.readouterr().out.split())
     assert "\x1b" not in shown
     assert "oven([degF])" in shown
+    assert "bake(1.5h)" in shown or "bake(1h30min)" in shown
     assert r"x\x1b[2J[/y]" in shown
