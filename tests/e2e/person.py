@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from e2e.laboratory import PASSWORD
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Locator, Page, Request
 
 PATIENCE_MS = 15_000
 """How long a page may take on a machine that is busy with everything else."""
@@ -20,6 +20,9 @@ EXPERIMENT_MS = 120_000
 """How long an experiment may take, of some ten seconds at an hour a second."""
 _EXPECTED = ("net::ERR_CONNECTION_REFUSED", "WebSocket connection", "status of 401", "status of 429", "status of 403")
 """What a browser complains of where a test takes the server away, or types a wrong password."""
+
+_TOO_EARLY = ("reading 'dispose'", "echart.js", "beforeUnmount")
+"""What NiceGUI's chart complains of when its page is left before its library has come; nothing is lost by it."""
 
 
 @dataclass
@@ -46,8 +49,13 @@ class Person:
 
     def __post_init__(self) -> None:
         self.page.on("console", self._on_console)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("pageerror", self._on_error)
         self.page.on("request", self._on_request)
+
+    def _on_error(self, error: Error) -> None:
+        told = f"{error}\n{error.stack}"
+        if not all(part in told for part in _TOO_EARLY):
+            self.faults.append(str(error))
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not any(known in message.text for known in _EXPECTED):
