@@ -184,17 +184,27 @@ def _column(shape: tuple[int, int], pixel: float, settings: SemSettings) -> dict
     }
     common: Section = {**stigmator, "BeamShiftX": 0, "BeamShiftY": 0, "ScanRotation": 0, "ImageMode": "Normal"}
     place: Section = {"StageX": 0, "StageY": 0, "StageZ": distance, "StageR": 0, "StageTa": 0, "StageTb": 0}
-    beam: Section = {
+    return {
+        "Beam": {"HV": volts, "Spot": settings.spot, **common, "FineStageBias": "", "Beam": "EBeam", "Scan": "EScan"},
+        "EBeam": _beam(shape, pixel, settings, place, common),
+        "GIS": {"Number": 0},
+        "Stage": {**place, "StageT": 0, "SpecTilt": "", "ActiveStage": "Bulk", "WorkingDistance": distance},
+    }
+
+
+def _beam(shape: tuple[int, int], pixel: float, settings: SemSettings, place: Section, common: Section) -> Section:
+    """The electron column, with the stage and what all beams share."""
+    return {
         "Source": "FEG",
         "ColumnType": "virtual",
         "FinalLens": "virtual",
         "Acq": "PIA 3.0",
         "Aperture": "virtual",
         "ApertureDiameter": 3e-05,
-        "HV": volts,
+        "HV": settings.voltage_kv * 1e3,
         "HFW": shape[1] * pixel,
         "VFW": shape[0] * pixel,
-        "WD": distance,
+        "WD": settings.working_distance_mm * 1e-3,
         "BeamCurrent": settings.current_pa * 1e-12,
         "TiltCorrectionIsOn": "no",
         "DynamicFocusIsOn": "no",
@@ -210,12 +220,6 @@ def _column(shape: tuple[int, int], pixel: float, settings: SemSettings) -> dict
         "WehneltBias": "",
         "BeamMode": "",
         "MagnificationCorrection": "Off",
-    }
-    return {
-        "Beam": {"HV": volts, "Spot": settings.spot, **common, "FineStageBias": "", "Beam": "EBeam", "Scan": "EScan"},
-        "EBeam": beam,
-        "GIS": {"Number": 0},
-        "Stage": {**place, "StageT": 0, "SpecTilt": "", "ActiveStage": "Bulk", "WorkingDistance": distance},
     }
 
 
@@ -243,27 +247,32 @@ def _scan(shape: tuple[int, int], pixel: float, settings: SemSettings) -> dict[s
             "LineIntegration": 1,
             "ScanInterlacing": 1,
         },
-        "Image": {
-            "DigitalContrast": 1,
-            "DigitalBrightness": 0,
-            "DigitalGamma": settings.gamma,
-            "Average": 0,
-            "Integrate": 1,
-            "ResolutionX": width,
-            "ResolutionY": height,
-            "DriftCorrected": "Off",
-            "ZoomFactor": 1,
-            "ZoomPanX": 0.5,
-            "ZoomPanY": 0.5,
-            "MagCanvasRealWidth": DISPLAY_M,
-            "MagnificationMode": 3,
-            "ScreenMagCanvasRealWidth": DISPLAY_M,
-            "ScreenMagnificationMode": 3,
-            "PostProcessing": "None",
-            "Transformation": "None",
-        },
+        "Image": _image(shape, settings),
         "Vacuum": {"ChPressure": PRESSURE_PA, "Gas": "", "UserMode": "High vacuum", "Humidity": ""},
         "Specimen": {"Temperature": "", "SpecimenCurrent": ""},
+    }
+
+
+def _image(shape: tuple[int, int], settings: SemSettings) -> Section:
+    """How the frame is shown."""
+    return {
+        "DigitalContrast": 1,
+        "DigitalBrightness": 0,
+        "DigitalGamma": settings.gamma,
+        "Average": 0,
+        "Integrate": 1,
+        "ResolutionX": shape[1],
+        "ResolutionY": shape[0],
+        "DriftCorrected": "Off",
+        "ZoomFactor": 1,
+        "ZoomPanX": 0.5,
+        "ZoomPanY": 0.5,
+        "MagCanvasRealWidth": DISPLAY_M,
+        "MagnificationMode": 3,
+        "ScreenMagCanvasRealWidth": DISPLAY_M,
+        "ScreenMagnificationMode": 3,
+        "PostProcessing": "None",
+        "Transformation": "None",
     }
 
 

@@ -71,7 +71,6 @@ class Balance(BenchDevice):
 
     kind = "balance"
     driver = "labwright virtual density bench"
-    _n_readings = 0
 
     @command(
         summary="Measure density and porosity by Archimedes's method, in water",
@@ -107,8 +106,7 @@ class Balance(BenchDevice):
         made = self.sample(sample)
         n = int(count)
         rng = stream(self.bench.truth.seed, "weigh", made.id, soaking, n)
-        drift = self.bench.mishaps.drift(self.iid, self._n_readings)
-        self._n_readings += 1
+        drift = self.bench.mishaps.drift(self.iid)
         found = self._weighed(made, soaking, n, drift, rng)
         await self.pace.take(job, SOAK_S[soaking] + 3 * n * WEIGH_S)
         theoretical = self.bench.truth.theoretical_density(made.design.crystal)

@@ -28,18 +28,17 @@ class Mishaps(Protocol):
         """Why this synthesis fails through no fault of the design; None where it does not."""
         ...
 
-    def blur(self, sample: str, field: int, tries: int) -> float:
+    def blur(self, sample: str, field: int) -> float:
         """By how many pixels a frame is out of focus beyond what the operator does; 0 where it is not.
 
         Args:
             sample: its label.
             field: the place on it.
-            tries: frames of this place so far.
         """
         ...
 
-    def drift(self, iid: str, readings: int) -> float:
-        """Factor on what an instrument reads, after so many readings since it was calibrated; 1 where it is right."""
+    def drift(self, iid: str) -> float:
+        """Factor on what an instrument reads now; 1 where it is right."""
         ...
 
 
@@ -50,11 +49,11 @@ class Faultless:
         """No synthesis fails by mishap."""
         return None
 
-    def blur(self, sample: str, field: int, tries: int) -> float:  # noqa: ARG002
+    def blur(self, sample: str, field: int) -> float:  # noqa: ARG002
         """No frame is blurred by mishap."""
         return 0.0
 
-    def drift(self, iid: str, readings: int) -> float:  # noqa: ARG002
+    def drift(self, iid: str) -> float:  # noqa: ARG002
         """Every reading is right."""
         return 1.0
 

@@ -42,7 +42,6 @@ class Diffractometer(BenchDevice):
 
     kind = "diffractometer"
     driver = "labwright virtual diffractometer"
-    _n_readings = 0
 
     @command(
         summary="Scan the diffraction pattern of a sample's face",
@@ -112,8 +111,7 @@ class Diffractometer(BenchDevice):
 
     def _counts(self, made: Sample, two_theta: Array, time: float, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """What is counted with a tube that ages."""
-        tube = self.bench.mishaps.drift(self.iid, self._n_readings)
-        self._n_readings += 1
+        tube = self.bench.mishaps.drift(self.iid)
         optics = Optics(displacement=float(rng.normal(0.0, DISPLACEMENT)))
         phases, glass = self._specimen(made, rng)
         expected = rate(two_theta, phases, optics, glass=glass, packing=made.body.density)

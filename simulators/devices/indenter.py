@@ -41,7 +41,6 @@ class Indenter(BenchDevice):
 
     kind = "indenter"
     driver = "labwright virtual indenter"
-    _n_readings = 0
 
     @command(
         summary="Measure Vickers hardness by several indents, and toughness by their cracks",
@@ -97,8 +96,7 @@ class Indenter(BenchDevice):
         found = press(self.bench.truth, made, load, TRIES * n, rng, spacing=spacing)
         read = np.flatnonzero(found.readable)[:n]
         made_in_all = int(read[-1]) + 1 if len(read) == n else TRIES * n
-        drift = self.bench.mishaps.drift(self.iid, self._n_readings)
-        self._n_readings += 1
+        drift = self.bench.mishaps.drift(self.iid)
         diagonals = _read(found.diagonals, rng) / np.sqrt(drift * (1.0 + rng.normal(0.0, MACHINE)))
         await self.pace.take(job, MOUNT_S + INDENT_S * made_in_all)
         if len(read) < FEWEST:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from instruments.device import Choice, DeviceFault, JobContext, JobResult, Parameter, Quantity, Returns, Text, command
-from instruments.transport import Transport
-from simulators.devices.bench import Bench, BenchDevice
+from simulators.devices.bench import BenchDevice
 from simulators.field_of_view import powder_of, section_of
 from simulators.optics.operator import OperatorFault, mistaken
 from simulators.optics.unresolved import Unresolved
@@ -41,21 +38,10 @@ FORMATS = {"256x256": (256, 256), "512x512": (512, 512), "1024x768": (768, 1024)
 
 
 class Microscope(BenchDevice):
-    """A field-emission microscope with an Everhart-Thornley and a backscatter detector.
-
-    Args:
-        iid: the instrument's id.
-        transport: its own connection.
-        bench: what it stands on.
-        base: what ``Device`` takes.
-    """
+    """A field-emission microscope with an Everhart-Thornley and a backscatter detector."""
 
     kind = "sem"
     driver = "labwright virtual sem"
-
-    def __init__(self, iid: str, transport: Transport, *, bench: Bench, **base: Any) -> None:
-        super().__init__(iid, transport, bench=bench, **base)
-        self._frames: Counter[tuple[str, int]] = Counter()
 
     @command(
         summary="Look at a sample in live mode and find a pixel size at which its grains can be measured",
@@ -160,8 +146,7 @@ class Microscope(BenchDevice):
         """Detector and contrast stay with a sample; focus is found anew for each field, and now and then it is not."""
         settings = self._routine(sample, detector)
         defocus = rng.uniform(7.0, 12.0) if rng.random() < DEFOCUSED_SHARE else rng.uniform(0.4, 1.2)
-        defocus += self.bench.mishaps.blur(sample, place, self._frames[sample, place])
-        self._frames[sample, place] += 1
+        defocus += self.bench.mishaps.blur(sample, place)
         return replace(settings, defocus=float(defocus), dwell_us=dwell_us or settings.dwell_us)
 
     def _routine(self, sample: str, detector: str) -> SemSettings:

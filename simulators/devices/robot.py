@@ -33,7 +33,6 @@ class Robot(BenchDevice):
 
     kind = "synthesis"
     driver = "labwright virtual synthesis robot"
-    _n_readings = 0
 
     @command(
         summary="Weigh, mix and press one green compact of a crystal's powder",
@@ -208,8 +207,7 @@ class Robot(BenchDevice):
         """A compact's weight and density as the robot reads them; the same compact reads the same."""
         truth = self.bench.truth
         rng = stream(truth.seed, "compact", compact.sample)
-        factor = self.bench.mishaps.drift(self.iid, self._n_readings)
-        self._n_readings += 1
+        factor = self.bench.mishaps.drift(self.iid)
         mass = factor * (compact.mass * (1.0 + 0.002 * rng.normal()) + BALANCE_ERROR * rng.normal())
         batch = truth.batch(stream(truth.seed, "batch", compact.sample))
         green = truth.green_density(compact.powder_size, batch)

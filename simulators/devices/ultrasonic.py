@@ -36,7 +36,6 @@ class Ultrasonic(BenchDevice):
 
     kind = "ultrasonic"
     driver = "labwright virtual pulse-echo bench"
-    _n_readings = 0
 
     @command(
         summary="Measure sound velocities by pulse and echo, and the elastic moduli from them",
@@ -76,8 +75,7 @@ class Ultrasonic(BenchDevice):
         n = int(places)
         rng = stream(self.bench.truth.seed, "ultrasonic", made.id, frequency, n)
         heard = self._echoes(made, frequency, n, rng)
-        drift = self.bench.mishaps.drift(self.iid, self._n_readings)
-        self._n_readings += 1
+        drift = self.bench.mishaps.drift(self.iid)
         await self.pace.take(job, MOUNT_S + PLACE_S * n)
         if heard is None:
             raise DeviceFault(

@@ -74,7 +74,7 @@ class PlannedMishaps:
         case.happened(why)
         return why
 
-    def blur(self, sample: str, field: int, tries: int) -> float:  # noqa: ARG002 - the order is known by its place
+    def blur(self, sample: str, field: int) -> float:
         """By how many pixels a frame is out of focus beyond what the operator does; 0 where it is not."""
         case = self._waiting.pop((Kind.BLUR, f"{sample}/{field}"), None)
         if case is None:
@@ -83,7 +83,7 @@ class PlannedMishaps:
         case.happened(f"{pixels:.1f} pixels out of focus")
         return pixels
 
-    def drift(self, iid: str, readings: int) -> float:  # noqa: ARG002 - a drift begins with the order that meets it
+    def drift(self, iid: str) -> float:
         """Factor on what an instrument reads; 1 while it does not drift."""
         case = self._waiting.pop((Kind.DRIFT, iid), None)
         if case is not None and iid not in self._drifts:

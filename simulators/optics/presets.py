@@ -106,7 +106,7 @@ def _common(
     phase = _phase(rng, backscattered)
     least = max(0.9 * groove, 0.16 - phase)
     pore_darkness = float(np.clip(max(rng.uniform(0.15, 0.45) + 1.4 * channelling, least), 0.15, 0.7))
-    return SemSettings(
+    settings = SemSettings(
         detector="BSE" if backscattered else "SE",
         voltage_kv=float(rng.choice(VOLTAGES_KV)),
         working_distance_mm=float(np.round(rng.uniform(3.5, 12.0), 1)),
@@ -122,6 +122,16 @@ def _common(
         gradient=_seldom(rng, 0.3, 0.25 * channelling),
         phase_contrast=phase,
         groove_depth=groove,
+        pore_darkness=pore_darkness,
+        edge_brightness=edge_brightness,
+    )
+    return _misaligned(_prepared(settings, rng), visible, rng)
+
+
+def _prepared(settings: SemSettings, rng: np.random.Generator) -> SemSettings:
+    """The same with what etching, polishing and charging did to the specimen."""
+    return replace(
+        settings,
         groove_width=float(rng.uniform(0.6, 2.0)),
         groove_spread=float(rng.uniform(0.1, 0.7)),
         groove_bite=float(rng.uniform(0.0, 1.2) if rng.random() < 0.7 else rng.uniform(1.2, 3.5)),
@@ -130,14 +140,19 @@ def _common(
         striations=_seldom(rng, 0.2, 0.35),
         detector_angle=float(rng.uniform(0.0, 2.0 * np.pi)),
         tilt_contrast=float(rng.uniform(0.12, 0.24)),
-        pore_darkness=pore_darkness,
-        edge_brightness=edge_brightness,
         texture=float(rng.uniform(0.003, 0.028)),
         scratches=_seldom(rng, 0.4, 90.0),
         pull_outs=_seldom(rng, 0.4, 30.0),
         dust=_seldom(rng, 0.2, 6.0),
         shading=float(rng.uniform(0.0, 0.07)),
         charging=_seldom(rng, 0.25, 0.25),
+    )
+
+
+def _misaligned(settings: SemSettings, visible: float, rng: np.random.Generator) -> SemSettings:
+    """The same with what the column and the electronics add, for the contrast that is there to be seen."""
+    return replace(
+        settings,
         skirt=float(rng.uniform(0.0, 0.3)),
         # Other specimens are denser than alumina, or lighter.
         skirt_px=float(np.exp(rng.uniform(np.log(1.2), np.log(25.0)))) if rng.random() < 0.7 else None,

@@ -104,11 +104,7 @@ def fracture(spec: SectionSpec, rng: np.random.Generator) -> Maps:
     sunk = _sunk(spec, height, below, above, x, y, unit)
     pores, closed = _pores(spec, relief, labels, sunk, cell_px, rng)
     phase = _phase(spec, labels, stays, pores, cell_px, rng)
-    cracks, crack_px = crack_mask(stays, spec.cracks * 1e-3 * spec.pixel_size_um * labels.size, cell_px, rng)
-    if (pores | cracks).all():
-        # So near that nothing but the crack would be seen: this field lies beside it.
-        cracks, crack_px = np.zeros_like(cracks), 0.0
-    cracks &= ~pores
+    cracks, crack_px = _cracks(spec, stays, pores, cell_px, rng)
     relief[cracks] -= np.float32(CRACK_DEPTH * cell_px)
     empty = pores | cracks
     return Maps(
@@ -122,6 +118,17 @@ def fracture(spec: SectionSpec, rng: np.random.Generator) -> Maps:
         sized=np.where(empty, 0, stays + 1).astype(np.int32),
         shown=EXPOSED,
     )
+
+
+def _cracks(
+    spec: SectionSpec, stays: Labels, pores: Mask, cell_px: float, rng: np.random.Generator
+) -> tuple[Mask, float]:
+    """Pixels of cracks outside the pores, and their length in pixels."""
+    cracks, crack_px = crack_mask(stays, spec.cracks * 1e-3 * spec.pixel_size_um * stays.size, cell_px, rng)
+    if (pores | cracks).all():
+        # So near that nothing but the crack would be seen: this field lies beside it.
+        return np.zeros_like(cracks), 0.0
+    return cracks & ~pores, crack_px
 
 
 def _numbered(facets: npt.NDArray[np.int64]) -> Labels:

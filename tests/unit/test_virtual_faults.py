@@ -238,7 +238,7 @@ def test_a_mishap_of_an_order_that_came_to_nothing_happens_to_no_other_one() -> 
         end = await room.order(INDENTER, "indent", sample="nobody", load=LOAD, count=COUNT)
         assert isinstance(end, JobState)
         assert end.state == "failed"
-        seen.append(str(faults.mishaps.drift(INDENTER, 1)))
+        seen.append(str(faults.mishaps.drift(INDENTER)))
         return []
 
     run(_used(room, orders), clock)

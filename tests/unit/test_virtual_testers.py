@@ -54,9 +54,12 @@ class Job:
 
 
 class Drifting(Faultless):
+    readings = 0
+
     @override
-    def drift(self, iid: str, readings: int) -> float:
-        return 1.0 + 0.02 * (readings + 1)
+    def drift(self, iid: str) -> float:
+        self.readings += 1
+        return 1.0 + 0.02 * self.readings
 
 
 class Stand:
