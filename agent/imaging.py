@@ -14,7 +14,8 @@ from agent import events as ev
 from agent.store import ArtefactStore
 from envs.errors import UserError
 from surrogates.micrograph_io import Micrograph, read_micrograph
-from surrogates.micrograph_reader import Estimate, MicrographReader, overlay
+from surrogates.micrograph_reader import MicrographReader, overlay
+from surrogates.micrograph_reading import Estimate
 from surrogates.stereology import diameter_histogram
 
 
@@ -105,5 +106,5 @@ def _histogram(diameters: npt.NDArray[np.float64]) -> ev.HistogramRecord | None:
     return ev.HistogramRecord(edges=edges, counts=counts)
 
 
-def _pair(estimate: Estimate) -> ev.Reading | None:
-    return (estimate.value, estimate.std) if estimate.std > 0 else None
+def _pair(estimate: Estimate | None) -> ev.Reading | None:
+    return (estimate.value, estimate.std) if estimate is not None and estimate.std > 0 else None

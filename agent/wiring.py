@@ -57,7 +57,7 @@ and questions, and a message that is sent again after 5 s costs the laboratory f
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """When every simulated campaign begins."""
 
-TrainingSample = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
+TrainingSample = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -311,10 +311,12 @@ async def check_broker(broker: RemoteBroker) -> None:
 
 
 def micrograph_stream(size: int) -> Callable[[np.random.Generator], TrainingSample]:
-    """Rendered training images with their exact boundary and pore masks."""
+    """Rendered training images with their exact masks; picklable, for processes that draw them ahead."""
+    from functools import partial
+
     from simulators.reader_data import training_sample
 
-    return lambda rng: training_sample(rng, size)
+    return partial(training_sample, size=size)
 
 
 def calibration_fields(n: int) -> tuple[Iterator[LabelledField], int]:

@@ -7,86 +7,106 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
-from simulators.sections.microstructure import Microstructure, SectionSpec
-from simulators.sem import SemSettings, empty_stage, operator_settings, random_settings, render
+from simulators.reader_sections import (
+    UNETCHED_SHARE,
+    exported,
+    kind_drawn,
+    section,
+    settings_drawn,
+    unetched,
+    unusual_settings,
+)
+from simulators.sections.microstructure import Kind, Microstructure, Surface
+from simulators.sem import SemSettings, empty_stage, random_settings, render
 from simulators.tessellation import draw
 from surrogates.micrograph_fields import LabelledField
 
-CALIBRATION_SEED, EVALUATION_SEED = 7001, 9001
+CALIBRATION_SEED, EVALUATION_SEED, UNUSUAL_SEED = 7001, 9001, 9101
+SMALLEST, LARGEST = 8.0, 52.0
+"""Grains in pixels that are learned from; larger ones are reduced before they are read, and smaller ones refused."""
+_NEIGHBOURS = (
+    ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
+    ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
+)
 
 
-ROUTINE_SHARE = 0.3
-"""Share of the images that a careful operator took; the others are as broad as operators, samples and days differ."""
-PHASE_SHARE, MOST_PHASE = 0.35, 0.08
-"""Share of the fields that hold the residue of an additive, and the most of it."""
-CRACKED_SHARE = 0.08
-
-
-def training_sample(
-    rng: np.random.Generator, size: int = 128
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def training_sample(rng: np.random.Generator, size: int = 128) -> npt.NDArray[np.float32]:
     """A rendered field with its truth, for training a reader.
 
     Returns:
-        Three float32 arrays (size, size): image in 0 to 1, boundary (both pixels beside it) and pore masks of 0 and 1.
+        float32, shape (5, size, size): the image in 0 to 1, and masks of 0 and 1 in the order of
+        ``surrogates.micrograph_cnn.CHANNELS``: boundary (both pixels beside it), pore, second phase, crack.
     """
-    diameter = float(np.exp(rng.uniform(np.log(8.0), np.log(52.0))))
-    porosity = 0.0 if rng.random() < 0.2 else float(0.45 * rng.random() ** 1.7)
-    spec = replace(
-        _section(rng, diameter, porosity, (size, size)),
-        abnormal=0.3 if rng.random() < 0.08 else 0.0,
-        cracks=1000.0 * float(rng.uniform(0.5, 2.0)) / size if rng.random() < CRACKED_SHARE else 0.0,
-    )
-    ms = draw(spec, rng)
-    image = render(ms, _settings(rng), rng)
-    boundary = ms.boundaries.copy()
-    boundary[1:] |= (ms.labels[1:] != ms.labels[:-1]) & (ms.labels[1:] > 0) & (ms.labels[:-1] > 0)
-    boundary[:, 1:] |= (ms.labels[:, 1:] != ms.labels[:, :-1]) & (ms.labels[:, 1:] > 0) & (ms.labels[:, :-1] > 0)
-    return image.astype(np.float32) / 255.0, boundary.astype(np.float32), ms.pores.astype(np.float32)
+    kind = kind_drawn(rng)
+    diameter = float(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST))))
+    ms = draw(section(kind, diameter, (size, size), rng), rng)
+    settings = settings_drawn(rng)
+    bare = ms.spec.surface is Surface.POLISHED and rng.random() < UNETCHED_SHARE
+    image = render(ms, unetched(settings, rng) if bare else settings, rng).astype(np.float32) / np.float32(255.0)
+    seen = (boundaries_shown(ms, only_phases=bare), ms.pores, ms.phase, ms.cracks)
+    return np.stack([exported(image, rng), *(mask.astype(np.float32) for mask in seen)])
+
+
+def boundaries_shown(ms: Microstructure, *, only_phases: bool = False) -> npt.NDArray[np.bool_]:
+    """Both pixels beside each boundary, shape (H, W); of an unetched section only those between two phases show."""
+    boundary = np.zeros(ms.labels.shape, dtype=np.bool_)
+    for near, far in _NEIGHBOURS:
+        a, b = ms.labels[near], ms.labels[far]
+        line = (a != b) & (a > 0) & (b > 0)
+        if only_phases:
+            line &= ms.phase[near] != ms.phase[far]
+        boundary[near] |= line
+        boundary[far] |= line
+    return boundary
 
 
 def labelled_field(
-    rng: np.random.Generator, shape: tuple[int, int] = (512, 512), settings: SemSettings | None = None
+    rng: np.random.Generator,
+    shape: tuple[int, int] = (512, 512),
+    settings: SemSettings | None = None,
+    kind: Kind | None = None,
 ) -> LabelledField:
-    """A field as a campaign takes it, for calibration and evaluation.
+    """A field as a campaign takes it, for calibration and evaluation: grains of 10 to 45 pixels.
 
-    Grains of 10 to 45 pixels, porosity 0 to 0.4, in a third of the fields the residue of an additive, which counts to
-    the grains that it wets: it is solid, and no pore.
+    Args:
+        rng: source of every random choice.
+        shape: rows and columns.
+        settings: of the microscope; None draws them.
+        kind: the class; None draws one of the polished ones.
     """
     diameter = float(np.exp(rng.uniform(np.log(10.0), np.log(45.0))))
-    porosity = 0.0 if rng.random() < 0.2 else float(0.4 * rng.random() ** 1.5)
-    ms = draw(_section(rng, diameter, porosity, shape), rng)
-    image = render(ms, _settings(rng) if settings is None else settings, rng).astype(np.float32) / 255.0
-    return LabelledField(image=image, labels=_solid_labels(ms), diameter=diameter)
+    while kind is None:
+        drawn = kind_drawn(rng)
+        kind = None if drawn in {Kind.POWDER, Kind.FRACTURE} else drawn
+    ms = draw(section(kind, diameter, shape, rng), rng)
+    image = render(ms, settings_drawn(rng) if settings is None else settings, rng).astype(np.float32) / np.float32(255.0)
+    return LabelledField(
+        image=image,
+        labels=ms.labels,
+        pores=ms.pores,
+        phase=ms.phase,
+        cracks=ms.cracks,
+        diameter=diameter,
+        elongation=ms.elongation,
+        kind=str(ms.kind),
+    )
 
 
-def _solid_labels(ms: Microstructure) -> npt.NDArray[np.int32]:
-    """Labels in which the residue between grains belongs to the nearest of them; only pores and cracks are 0."""
-    between = ms.phase & (ms.labels == 0)
-    if not between.any():
-        return ms.labels
-    nearest = ndimage.distance_transform_edt(ms.labels == 0, return_distances=False, return_indices=True)
-    filled: npt.NDArray[np.int32] = np.where(between, ms.labels[tuple(nearest)], ms.labels)
-    return filled
+def fields(
+    seed: int, number: int, shape: tuple[int, int] = (512, 512), *, unusual: bool = False
+) -> Iterator[LabelledField]:
+    """Labelled fields of polished sections; each has a generator of its own: the first ``n`` are the same for any number.
 
-
-def _section(rng: np.random.Generator, diameter: float, porosity: float, shape: tuple[int, int]) -> SectionSpec:
-    """Lengths are in pixels. Pores are closed in dense bodies and open in porous ones, as sintering leaves them."""
-    open_share = float(np.clip((porosity - 0.04) / 0.1 + 0.2 * rng.standard_normal(), 0.0, 1.0))
-    phase = float(MOST_PHASE * rng.random()) if rng.random() < PHASE_SHARE else 0.0
-    return SectionSpec(diameter, 1.0, shape, porosity, open_share, second_phase=phase)
-
-
-def _settings(rng: np.random.Generator) -> SemSettings:
-    return operator_settings(rng) if rng.random() < ROUTINE_SHARE else random_settings(rng)
-
-
-def fields(seed: int, number: int, shape: tuple[int, int] = (512, 512)) -> Iterator[LabelledField]:
-    """Labelled fields; each has a generator of its own, so that the first ``n`` are the same for any number."""
+    Args:
+        seed: of all of them.
+        number: how many.
+        shape: rows and columns of each.
+        unusual: taken with settings beyond any that are learned from.
+    """
     for index in range(number):
-        yield labelled_field(np.random.default_rng([seed, index]), shape)
+        rng = np.random.default_rng([seed, index])
+        yield labelled_field(rng, shape, unusual_settings(rng) if unusual else None)
 
 
 def faulty_images(
@@ -109,6 +129,6 @@ def faulty_images(
             ("saturated", replace(settings, brightness=2.5 if index % 2 else -1.5)),
         ):
             faults[name].append(labelled_field(rng, shape, changed).image)
-        faults["empty_stage"].append(empty_stage(shape, SemSettings(), rng).astype(np.float32) / 255.0)
+        faults["empty_stage"].append(empty_stage(shape, SemSettings(), rng).astype(np.float32) / np.float32(255.0))
         faults["flat"].append(np.full(shape, rng.random(), dtype=np.float32))
     return faults

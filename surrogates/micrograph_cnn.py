@@ -1,10 +1,11 @@
-"""The segmentation network: grey micrograph in, logits of grain boundary and pore for every pixel out."""
+"""The segmentation network: grey micrograph in; out, for every pixel, logits of boundary, pore, second phase and crack."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,22 @@ from typing_extensions import override
 
 from envs.errors import UserError
 
-CHANNELS = ("boundary", "pore")
+CHANNELS = ("boundary", "pore", "phase", "crack")
+"""What the network of the package tells of a pixel; a network of one's own may tell more, after these."""
 MULTIPLE = 8
 """Heights and widths are padded to this multiple: one space-to-depth and two further halvings."""
+TILE, OVERLAP = 1536, 96
+"""Pixels: larger images are looked at in tiles of this edge; farther than the overlap, a pixel has no say."""
 
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """Widths of the three resolutions (1/2, 1/4, 1/8 of the image) of the network."""
+    """Widths of the three resolutions (1/2, 1/4, 1/8 of the image) of the network, and what it tells of a pixel."""
 
     fine: int = 24
     middle: int = 48
-    coarse: int = 80
+    coarse: int = 96
+    channels: tuple[str, ...] = CHANNELS
 
 
 class _Block(nn.Sequential):
@@ -58,17 +63,25 @@ class MicrographNet(nn.Module):
         self.down = nn.Sequential(_Block(a, b), _Block(b, b))
         self.bottom = nn.Sequential(_Block(b, c), _Block(c, c, 2), _Block(c, c, 4), _Block(c, c))
         self.up = nn.Sequential(_Block(b + c, b), _Block(b, b))
-        self.leave = nn.Sequential(_Block(a + b, a), _Block(a, a), nn.Conv2d(a, 4 * len(CHANNELS), 1))
+        self.leave = nn.Sequential(_Block(a + b, a), _Block(a, a), nn.Conv2d(a, 4 * len(shape.channels), 1))
 
     @override
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (N, 2, H, W) of standardised images (N, 1, H, W); H and W are multiples of ``MULTIPLE``."""
+        """Logits (N, C, H, W) of standardised images (N, 1, H, W); H and W are multiples of ``MULTIPLE``."""
+        return self.features(image)[0]
+
+    def features(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits as ``forward``, and what they came from.
+
+        Returns:
+            Logits (N, C, H, W); the decoder's features (N, fine, H/2, W/2); the encoder's (N, coarse, H/8, W/8).
+        """
         fine = self.enter(functional.pixel_unshuffle(image, 2))
         middle = self.down(functional.max_pool2d(fine, 2))
         coarse = self.bottom(functional.max_pool2d(middle, 2))
         middle = self.up(torch.cat((functional.interpolate(coarse, scale_factor=2.0), middle), dim=1))
-        fine = self.leave(torch.cat((functional.interpolate(middle, scale_factor=2.0), fine), dim=1))
-        return functional.pixel_shuffle(fine, 2)
+        fine = self.leave[:2](torch.cat((functional.interpolate(middle, scale_factor=2.0), fine), dim=1))
+        return functional.pixel_shuffle(self.leave[2](fine), 2), fine, coarse
 
 
 def channels_last(net: MicrographNet) -> MicrographNet:
@@ -84,16 +97,70 @@ def standardised(images: Tensor) -> Tensor:
     return (images - mean) / spread.clamp_min(1e-3)
 
 
-def segment(net: MicrographNet, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Probabilities of boundary and pore, shape (2, H, W), for one image (H, W) of any size."""
+@dataclass(frozen=True)
+class Seen:
+    """What the network makes of one image.
+
+    Args:
+        maps: probability of each channel for each pixel, float32 (C, H, W).
+        coarse: mean and standard deviation over the field of the encoder's features, float32 (2 * coarse,).
+        fine: the same of the decoder's, float32 (2 * fine,).
+    """
+
+    maps: npt.NDArray[np.float32]
+    coarse: npt.NDArray[np.float32]
+    fine: npt.NDArray[np.float32]
+
+
+def see(net: MicrographNet, image: npt.NDArray[np.float32]) -> Seen:
+    """Probabilities and features of one image (H, W) of any size, 0 to 1; large ones are looked at in tiles.
+
+    Tiles overlap by ``OVERLAP`` pixels on each side, which are not used: no seam shows. All are standardised alike.
+    """
     height, width = image.shape
-    with torch.inference_mode():
-        batch = standardised(torch.from_numpy(np.ascontiguousarray(image))[None, None])
-        padding = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
-        batch = functional.pad(batch, padding, mode="reflect").contiguous(memory_format=torch.channels_last)
-        probability = torch.sigmoid(net(batch))[0, :, :height, :width]
-    result: npt.NDArray[np.float32] = probability.float().contiguous().numpy()
-    return result
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast_bfloat16()):
+        whole = standardised(torch.from_numpy(np.ascontiguousarray(image))[None, None])
+        maps = np.empty((len(net.shape.channels), height, width), dtype=np.float32)
+        sums: list[list[Tensor]] = []
+        for top in range(0, height, TILE):
+            for left in range(0, width, TILE):
+                above, before = min(top, OVERLAP), min(left, OVERLAP)
+                bottom, right = min(top + TILE, height), min(left + TILE, width)
+                piece = whole[:, :, top - above : bottom + OVERLAP, left - before : right + OVERLAP]
+                padding = (0, -piece.shape[3] % MULTIPLE, 0, -piece.shape[2] % MULTIPLE)
+                piece = functional.pad(piece, padding, mode="reflect")
+                logits, fine, coarse = net.features(piece.contiguous(memory_format=torch.channels_last))
+                part = torch.sigmoid(logits[0, :, above : above + bottom - top, before : before + right - left].float())
+                maps[:, top:bottom, left:right] = part.numpy()
+                sums.append([_moments(coarse), _moments(fine)])
+        coarse_all, fine_all = (torch.stack(list(each)).mean(dim=0).numpy() for each in zip(*sums, strict=True))
+    return Seen(maps, coarse_all, fine_all)
+
+
+def segment(net: MicrographNet, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Probabilities of the channels, shape (C, H, W), for one image (H, W) of any size."""
+    return see(net, image).maps
+
+
+@cache
+def fast_bfloat16() -> bool:
+    """Whether this processor computes faster in bfloat16; elsewhere all is computed in float32."""
+    return bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001 - torch tells it nowhere else
+
+
+def _moments(features: Tensor) -> Tensor:
+    values = features[0].float().flatten(1)
+    return torch.cat((values.mean(dim=1), values.std(dim=1)))
+
+
+def shape_from(data: Mapping[str, object]) -> NetworkShape:
+    """A shape from its JSON form.
+
+    Raises:
+        TypeError: when a width is missing or unknown.
+    """
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    return NetworkShape(**{"channels": ("boundary", "pore"), **values})  # type: ignore[arg-type]
 
 
 def save_network(net: MicrographNet, path: Path, metadata: Mapping[str, object]) -> None:
@@ -116,7 +183,7 @@ def load_network(path: Path) -> tuple[MicrographNet, dict[str, object]]:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-        net = MicrographNet(NetworkShape(**json.loads(header["shape"])))
+        net = MicrographNet(shape_from(json.loads(header["shape"])))
         net.load_state_dict(tensors)
         metadata = dict(json.loads(header["metadata"]))
     except Exception as error:

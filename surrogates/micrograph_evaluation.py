@@ -12,7 +12,8 @@ from surrogates.micrograph_calibration import Calibration, CalibrationPoint, fit
 from surrogates.micrograph_cnn import MicrographNet
 from surrogates.micrograph_fields import LabelledField
 from surrogates.micrograph_io import Micrograph
-from surrogates.micrograph_reader import Estimate, MicrographReader, MicrographReading, seen_in
+from surrogates.micrograph_reader import MicrographReader, seen_in
+from surrogates.micrograph_reading import Estimate, MicrographReading
 from surrogates.quality import LARGEST_POROSITY, exposure_problem, magnification_problem, sharpness
 from surrogates.stereology import Mask, boundary_mask, mean_diameter, mean_intercept
 
@@ -39,7 +40,7 @@ def calibrate(network: MicrographNet, fields: Iterable[LabelledField]) -> Calibr
                 read=seen,
                 diameter=mean_diameter(field.labels),
                 intercept=mean_intercept(field.labels),
-                porosity=float((field.labels == 0).mean()),
+                porosity=float(field.pores.mean()),
                 n_grains=int(field.labels.max()),
                 material_diameter=field.diameter,
             )
@@ -90,7 +91,7 @@ def boundary_f1(found: Mask, true: Mask, tolerance: float = 2.0) -> float:
 
 
 def _errors(reading: MicrographReading, field: LabelledField) -> dict[str, float]:
-    porosity = float((field.labels == 0).mean())
+    porosity = float(field.pores.mean())
     diameter, intercept = mean_diameter(field.labels), mean_intercept(field.labels)
     return {
         "accepted": float(reading.accepted),

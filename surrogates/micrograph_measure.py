@@ -30,6 +30,8 @@ class Segmentation:
         labels: int32, shape (H, W); grains from 1, pores 0.
         boundaries: bool, shape (H, W).
         pores: bool, shape (H, W).
+        phase: bool, shape (H, W).
+        cracks: bool, shape (H, W).
         diameter: number-mean equivalent circular diameter.
         intercept: mean lineal intercept.
         porosity: expected area fraction, the mean pore probability; pores of a pixel or two count with their chance.
@@ -42,6 +44,8 @@ class Segmentation:
     labels: Labels
     boundaries: Mask
     pores: Mask
+    phase: Mask
+    cracks: Mask
     diameter: float
     intercept: float
     porosity: float
@@ -52,8 +56,10 @@ class Segmentation:
 
 
 def measure(maps: Maps) -> Segmentation:
-    """Segment and count; ``maps`` holds the probabilities of boundary and pore, shape (2, H, W)."""
+    """Segment and count; ``maps`` holds the probabilities of boundary, pore, phase and crack, shape (4, H, W)."""
     edge, pore = maps[0], maps[1]
+    nothing = np.zeros(edge.shape, dtype=np.bool_)
+    phase, cracks = (maps[n] > 0.5 if len(maps) > n else nothing for n in (2, 3))
     pores: Mask = pore > PORE_LEVEL
     labels = _grains(edge, pores)
     boundaries = boundary_mask(labels)
@@ -69,6 +75,8 @@ def measure(maps: Maps) -> Segmentation:
         labels=labels,
         boundaries=boundaries,
         pores=pores,
+        phase=phase,
+        cracks=cracks,
         diameter=mean,
         intercept=mean_intercept(labels),
         porosity=float(pore.mean()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from surrogates.micrograph_calibration import (
 from surrogates.micrograph_cnn import MicrographNet, load_network, segment
 from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_measure import Segmentation, measure
+from surrogates.micrograph_reading import Estimate, MicrographReading
 from surrogates.quality import (
     LARGEST_POROSITY,
     Problem,
@@ -35,58 +36,6 @@ from surrogates.stereology import Mask
 SHIPPED = Path(__file__).parent / "models" / "micrograph.safetensors"
 LARGEST_DIAMETER, WANTED_DIAMETER = 52.0, 28.0
 """Pixels: larger grains than the network was trained on are looked at once more in a reduced image."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A measured value with its standard uncertainty.
-
-    Args:
-        value: best estimate.
-        std: standard deviation.
-        unit: ``um``, ``px`` where the image states no scale, or ``1``.
-    """
-
-    value: float
-    std: float
-    unit: str
-
-    def interval(self) -> tuple[float, float]:
-        """The central 90%: value minus and plus 1.645 standard deviations."""
-        return self.value - 1.645 * self.std, self.value + 1.645 * self.std
-
-
-@dataclass(frozen=True)
-class MicrographReading:
-    """What one micrograph says.
-
-    Args:
-        accepted: whether the numbers may be used; when not, they are what was seen nevertheless.
-        reason: why it was refused, empty when accepted.
-        advice: what the operator should do, empty when accepted.
-        pixel_factor: what to multiply the pixel size by in the next image, 1 unless the magnification was the trouble.
-        grain_size: mean equivalent circular diameter of the material.
-        intercept: mean lineal intercept (ASTM E112).
-        astm_g: ASTM E112 grain size number, or None without a scale.
-        porosity: area fraction of pores.
-        n_grains: grains counted.
-        boundary_mask: bool, shape (H, W).
-        pore_mask: bool, shape (H, W).
-        diameters: of each grain that the frame does not cut, in the unit of ``grain_size`` and with its correction.
-    """
-
-    accepted: bool
-    reason: str
-    advice: str
-    pixel_factor: float
-    grain_size: Estimate
-    intercept: Estimate
-    astm_g: Estimate | None
-    porosity: Estimate
-    n_grains: int
-    boundary_mask: Mask
-    pore_mask: Mask
-    diameters: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
 
 class MicrographReader:
@@ -153,17 +102,31 @@ class MicrographReader:
             reason="" if problem is None else problem.reason,
             advice="" if problem is None else problem.advice,
             pixel_factor=1.0 if problem is None else problem.pixel_factor,
+            microstructure="",
+            class_probabilities={},
             grain_size=grain_size,
             intercept=intercept,
             astm_g=astm,
+            d10=None,
+            d50=None,
+            d90=None,
+            boundary_length=None,
+            elongation=None,
             porosity=Estimate(
                 corrected_porosity(seen, constants.porosity_line),
                 spread(porosity_features(seen), constants.porosity_spread),
                 "1",
+                0.0,
+                1.0,
             ),
+            pore_size=None,
+            phase_fraction=Estimate(float(seen.phase.mean()), 0.02, "1", 0.0, 1.0),
+            crack_length=Estimate(0.0, 0.0, f"1/{unit}", 0.0),
             n_grains=seen.n_grains,
             boundary_mask=seen.boundaries,
             pore_mask=seen.pores,
+            phase_mask=seen.phase,
+            crack_mask=seen.cracks,
             diameters=seen.diameters * (grain_size.value / seen.diameter) if seen.diameter > 0.0 else seen.diameters,
         )
 
@@ -176,7 +139,9 @@ def seen_in(network: MicrographNet, image: npt.NDArray[np.float32]) -> Segmentat
     factor = max(WANTED_DIAMETER / seen.diameter, 128.0 / min(image.shape))
     smooth = ndimage.gaussian_filter(image, 0.5 * (1.0 / factor - 1.0))
     again = measure(segment(network, ndimage.zoom(smooth, factor, order=1)))
-    pores, boundaries = (_enlarged(mask, image.shape) for mask in (again.pores, again.boundaries))
+    pores, boundaries, phase, cracks = (
+        _enlarged(mask, image.shape) for mask in (again.pores, again.boundaries, again.phase, again.cracks)
+    )
     return replace(
         again,
         diameter=again.diameter / factor,
@@ -184,6 +149,8 @@ def seen_in(network: MicrographNet, image: npt.NDArray[np.float32]) -> Segmentat
         intercept=again.intercept / factor,
         pores=pores,
         boundaries=boundaries,
+        phase=phase,
+        cracks=cracks,
     )
 
 
@@ -206,4 +173,4 @@ def _nothing(shape: tuple[int, ...]) -> Segmentation:
     """The segmentation of a picture that shows nothing."""
     empty = np.zeros(shape, dtype=np.bool_)
     labels = np.zeros(shape, dtype=np.int32)
-    return Segmentation(labels, empty, empty, 0.0, 0.0, 0.0, 0, 1.0, 1.0)
+    return Segmentation(labels, empty, empty, empty, empty, 0.0, 0.0, 0.0, 0, 1.0, 1.0)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import multiprocessing
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -15,17 +19,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from envs.errors import ConfigError, UserError
-from surrogates.micrograph_cnn import MicrographNet, NetworkShape, channels_last, standardised
+from surrogates.micrograph_cnn import CHANNELS, MicrographNet, NetworkShape, channels_last, shape_from, standardised
 
 Array = npt.NDArray[np.float32]
-Stream = Callable[[np.random.Generator], tuple[Array, Array, Array]]
-"""Draws one sample: image (H, W) in 0 to 1, boundary mask and pore mask of 0 and 1; the caller decides where from."""
+Stream = Callable[[np.random.Generator], Array]
+"""Draws one sample, float32 (1 + C, H, W): image in 0 to 1, and a mask of 0 and 1 for each channel of the network; a
+channel whose truth is unknown there is NaN. The caller decides where from; with worker processes it must be picklable."""
 Progress = Callable[[int, int, float], None]
 """Told after each step: steps done, steps in all, smoothed loss."""
 
 CHECKPOINT = "checkpoint.pt"
-BOUNDARY_WEIGHT = 2.5
-"""Weight of boundary pixels in the cross entropy: they are about one in six."""
+WEIGHTS = {"boundary": 2.5, "crack": 3.0}
+"""Weight in the cross entropy of the pixels of thin things: boundaries are about one in six, cracks far fewer."""
 AVERAGING = 0.995
 """Decay of the running mean of the weights that is shipped (Polyak and Juditsky, SIAM J. Control 30, 838, 1992)."""
 
@@ -92,7 +97,7 @@ class _Run:
             self.optimiser, max_lr=config.learning_rate, total_steps=config.steps + 1, pct_start=0.15
         )
         self.rng = np.random.default_rng(config.seed)
-        self.recent: deque[tuple[Array, Array, Array]] = deque(maxlen=64 * config.batch)
+        self.recent: deque[Array] = deque(maxlen=64 * config.batch)
         self.step, self.loss = 0, 0.0
 
     def save(self, path: Path, config: TrainingConfig) -> None:
@@ -140,15 +145,17 @@ def train(
     checkpoint_dir: Path,
     progress: Progress = lambda *_: None,
     should_stop: Callable[[], bool] = lambda: False,
+    workers: int = 0,
 ) -> TrainingReport:
     """Train, or continue from the checkpoint in ``checkpoint_dir``; the memory of recent samples is filled anew.
 
     Args:
-        stream: source of samples; one process with one torch thread is assumed.
+        stream: source of samples; each is drawn with a generator of its own, by seed and number.
         config: settings and seed.
         checkpoint_dir: made when missing; holds one checkpoint, replaced atomically.
         progress: called after each step.
         should_stop: asked after each step; True ends with a checkpoint (Ctrl-C, a time limit of the caller's clock).
+        workers: processes that draw samples ahead; the samples are the same with any number of them.
 
     Raises:
         UserError: when the folder holds a checkpoint of another configuration.
@@ -159,34 +166,62 @@ def train(
     if path.exists():
         run.load(path, config)
     run.net.train()
-    while run.step < config.steps:
-        _step(run, stream, config)
-        progress(run.step, config.steps, run.loss)
-        stop = should_stop()
-        if stop or run.step % config.checkpoint_every == 0 or run.step == config.steps:
-            run.save(path, config)
-        if stop:
-            break
+    with drawn(stream, config.seed, run.step * config.fresh, workers) as samples:
+        while run.step < config.steps:
+            _step(run, samples, config)
+            progress(run.step, config.steps, run.loss)
+            stop = should_stop()
+            if stop or run.step % config.checkpoint_every == 0 or run.step == config.steps:
+                run.save(path, config)
+            if stop:
+                break
     network = channels_last(run.average.eval())
     return TrainingReport(network, run.step, run.step >= config.steps, run.loss)
 
 
-def loss_of(logits: Tensor, truth: Tensor) -> Tensor:
-    """Weighted cross entropy plus soft Dice over boundary and pore; logits and truth are (N, 2, H, W)."""
-    weight = torch.tensor([BOUNDARY_WEIGHT, 1.0]).view(1, 2, 1, 1)
-    entropy = functional.binary_cross_entropy_with_logits(logits, truth, pos_weight=weight)
-    probability = torch.sigmoid(logits)
+@contextmanager
+def drawn(stream: Stream, seed: int, first: int, workers: int) -> Iterator[Iterator[Array]]:
+    """The samples from number ``first`` on, without end, drawn here or ahead of need in processes of their own."""
+    if workers == 0:
+        yield (_sample(stream, seed, number) for number in itertools.count(first))
+        return
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+
+        def ahead() -> Iterator[Array]:
+            waiting = deque(pool.submit(_sample, stream, seed, first + k) for k in range(16 * workers))
+            for number in itertools.count(first + len(waiting)):
+                yield waiting.popleft().result()
+                waiting.append(pool.submit(_sample, stream, seed, number))
+
+        try:
+            yield ahead()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _sample(stream: Stream, seed: int, number: int) -> Array:
+    return stream(np.random.default_rng([seed, 1, number]))
+
+
+def loss_of(logits: Tensor, truth: Tensor, channels: Sequence[str] = CHANNELS) -> Tensor:
+    """Weighted cross entropy plus soft Dice over the channels; logits and truth are (N, C, H, W), unknown truth NaN."""
+    weight = torch.tensor([WEIGHTS.get(name, 1.0) for name in channels]).view(1, -1, 1, 1)
+    known = ~truth.isnan()
+    truth = truth.nan_to_num(0.0)
+    entropy = functional.binary_cross_entropy_with_logits(logits, truth, pos_weight=weight, reduction="none")
+    entropy = (entropy * known).sum(dim=(0, 2, 3)) / known.sum(dim=(0, 2, 3)).clamp_min(1)
+    probability = torch.sigmoid(logits) * known
     both = (probability * truth).sum(dim=(0, 2, 3))
     dice = 1.0 - (2.0 * both + 1.0) / (probability.sum(dim=(0, 2, 3)) + truth.sum(dim=(0, 2, 3)) + 1.0)
-    return entropy + 0.5 * dice.mean()
+    return entropy.mean() + 0.5 * dice.mean()
 
 
-def _step(run: _Run, stream: Stream, config: TrainingConfig) -> None:
-    images, truth = _batch(run, stream, config)
+def _step(run: _Run, samples: Iterator[Array], config: TrainingConfig) -> None:
+    images, truth = _batch(run, samples, config)
     run.optimiser.zero_grad(set_to_none=True)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.bfloat16):
         logits = run.net(images)
-    loss = loss_of(logits.float(), truth)
+    loss = loss_of(logits.float(), truth, config.network.channels)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(run.net.parameters(), 1.0)
     run.optimiser.step()
@@ -199,15 +234,13 @@ def _step(run: _Run, stream: Stream, config: TrainingConfig) -> None:
             mine.lerp_(new, 1.0 - decay) if mine.is_floating_point() else mine.copy_(new)
 
 
-def _batch(run: _Run, stream: Stream, config: TrainingConfig) -> tuple[Tensor, Tensor]:
-    """Standardised images (N, 1, H, W) and masks (N, 2, H, W): fresh draws, and recent ones in another orientation."""
-    samples = [stream(run.rng) for _ in range(config.fresh)]
+def _batch(run: _Run, samples: Iterator[Array], config: TrainingConfig) -> tuple[Tensor, Tensor]:
+    """Standardised images (N, 1, H, W) and masks (N, C, H, W): fresh draws, and recent ones in another orientation."""
+    batch = list(itertools.islice(samples, config.fresh))
     old = len(run.recent)
-    repeats = config.batch - config.fresh
-    samples += [run.recent[int(run.rng.integers(old))] if old else stream(run.rng) for _ in range(repeats)]
-    run.recent.extend(samples[: config.fresh])
-    turned = [_turned(np.stack(sample), int(run.rng.integers(8))) for sample in samples]
-    stack = torch.from_numpy(np.stack(turned))
+    batch += [(run.recent if old else batch)[int(run.rng.integers(old or config.fresh))] for _ in range(config.batch - config.fresh)]
+    run.recent.extend(batch[: config.fresh])
+    stack = torch.from_numpy(np.stack([_turned(sample, int(run.rng.integers(8))) for sample in batch]))
     images = standardised(stack[:, :1]).contiguous(memory_format=torch.channels_last)
     return images, stack[:, 1:].contiguous(memory_format=torch.channels_last)
 
@@ -228,7 +261,7 @@ def checkpointed(checkpoint_dir: Path) -> tuple[MicrographNet, dict[str, object]
     try:
         state = torch.load(path, weights_only=True)
         config = dict(json.loads(state["config"]))
-        network = MicrographNet(NetworkShape(**config["network"]))
+        network = MicrographNet(shape_from(config["network"]))
         network.load_state_dict(state["average"])
     except Exception as error:
         raise UserError(f"{path}: no checkpoint that can be read ({error}); train first") from error
