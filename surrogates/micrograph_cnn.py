@@ -163,10 +163,24 @@ def shape_from(data: Mapping[str, object]) -> NetworkShape:
     return NetworkShape(**{"channels": ("boundary", "pore"), **values})  # type: ignore[arg-type]
 
 
-def save_network(net: MicrographNet, path: Path, metadata: Mapping[str, object]) -> None:
-    """Write weights as safetensors; ``metadata`` (training, calibration) travels in the header as JSON."""
+HEAD = "head."
+"""Prefix of the tensors beside the network's own: what was fitted afterwards on its features."""
+
+
+def save_network(
+    net: MicrographNet, path: Path, metadata: Mapping[str, object], heads: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write weights as safetensors; ``metadata`` (training, calibration) travels in the header as JSON.
+
+    Args:
+        net: the network.
+        path: the file; a kill leaves the one that was there.
+        metadata: JSON-ready.
+        heads: tensors of what was fitted on the network's features, by name.
+    """
     header = {"shape": json.dumps(asdict(net.shape)), "metadata": json.dumps(metadata, sort_keys=True)}
     tensors = {key: value.contiguous() for key, value in net.state_dict().items()}
+    tensors |= {HEAD + key: value.contiguous() for key, value in (heads or {}).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     save_file(tensors, part, metadata=header)
@@ -182,10 +196,25 @@ def load_network(path: Path) -> tuple[MicrographNet, dict[str, object]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+            names = [key for key in file.keys() if not key.startswith(HEAD)]  # noqa: SIM118 - not a mapping
+            tensors = {key: file.get_tensor(key) for key in names}
         net = MicrographNet(shape_from(json.loads(header["shape"])))
         net.load_state_dict(tensors)
         metadata = dict(json.loads(header["metadata"]))
     except Exception as error:
         raise UserError(f"{path}: not a micrograph network ({error}); train one with 'labwright train sem'") from error
     return channels_last(net.eval()), metadata
+
+
+def load_heads(path: Path) -> dict[str, Tensor]:
+    """What ``save_network`` was given as heads; empty where there are none.
+
+    Raises:
+        UserError: when the file cannot be read.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [key for key in file.keys() if key.startswith(HEAD)]  # noqa: SIM118 - not a mapping
+            return {key.removeprefix(HEAD): file.get_tensor(key) for key in names}
+    except Exception as error:
+        raise UserError(f"{path}: not a micrograph network ({error}); train one with 'labwright train sem'") from error
