@@ -13,7 +13,7 @@ from agent.wiring import calibration_fields, micrograph_stream
 from envs.crystals import CrystalLibrary
 from envs.errors import UserError
 from surrogates.micrograph_cnn import save_network
-from surrogates.micrograph_evaluation import calibrate
+from surrogates.micrograph_fit import calibrate
 from surrogates.micrograph_training import TrainingConfig, train
 from surrogates.pretrained import fit_embedding
 

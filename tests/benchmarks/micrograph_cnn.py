@@ -19,7 +19,8 @@ import torch
 
 from simulators.reader_data import CALIBRATION_SEED, EVALUATION_SEED, faulty_images, fields
 from surrogates.micrograph_cnn import save_network
-from surrogates.micrograph_evaluation import calibrate, evaluate, refused_share
+from surrogates.micrograph_evaluation import evaluate, refused_share
+from surrogates.micrograph_fit import calibrate
 from surrogates.micrograph_reader import SHIPPED, MicrographReader
 from surrogates.micrograph_training import checkpointed
 
