@@ -14,6 +14,7 @@ from surrogates.micrograph_reader import MicrographReader
 from surrogates.micrograph_reading import Estimate, MicrographReading
 from surrogates.stereology import Mask, boundary_mask, mean_diameter, mean_intercept
 
+
 def evaluate(
     reader: MicrographReader, fields: Iterable[LabelledField], clock: Callable[[], float]
 ) -> dict[str, object]:
