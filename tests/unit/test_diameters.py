@@ -18,7 +18,7 @@ from agent import events as ev
 from agent.events.forms import parse_event
 from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_measure import measure
-from surrogates.micrograph_reader import MicrographReading
+from surrogates.micrograph_reading import MicrographReading
 from surrogates.stereology import FEWEST_BINS, MOST_BINS, Labels, diameter_histogram, equivalent_diameters
 
 

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 import pytest
 from PIL import Image
+from sem_readings import reading
 
 from agent import events as ev
 from agent.imaging import CampaignImageReader
@@ -17,11 +18,11 @@ from agent.store import ArtefactStore
 from envs.errors import JournalError
 from simulators.sem_tiff import write_tiff
 from surrogates.micrograph_io import Micrograph
-from surrogates.micrograph_reader import Estimate, MicrographReader, MicrographReading
+from surrogates.micrograph_reader import MicrographReader
+from surrogates.micrograph_reading import MicrographReading
 from surrogates.quality import magnification_problem
 
 PIXEL_UM = 0.02
-EMPTY = np.zeros((32, 32), dtype=np.bool_)
 
 
 @dataclass
@@ -38,12 +39,9 @@ class Network:
     def read(self, micrograph: Micrograph) -> MicrographReading:
         self.seen += 1
         self.scale = micrograph.pixel_size_um
-        size = self.diameter_px * PIXEL_UM
-        return MicrographReading(
-            accepted=not self.reason, reason=self.reason, advice="image again" if self.reason else "",
-            pixel_factor=self.pixel_factor,
-            grain_size=Estimate(size, 0.05 * size, "um"), intercept=Estimate(size, 0.05 * size, "um"), astm_g=None,
-            porosity=Estimate(0.03, 0.01, "1"), n_grains=self.n_grains, boundary_mask=EMPTY, pore_mask=EMPTY,
+        return reading(
+            self.diameter_px * PIXEL_UM, n_grains=self.n_grains, accepted=not self.reason, reason=self.reason,
+            advice="image again" if self.reason else "", pixel_factor=self.pixel_factor,
         )  # fmt: skip
 
 
