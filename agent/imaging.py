@@ -14,7 +14,8 @@ from agent import events as ev
 from agent.store import ArtefactStore
 from envs.errors import UserError
 from surrogates.micrograph_io import Micrograph, read_micrograph
-from surrogates.micrograph_reader import MicrographReader, overlay
+from surrogates.micrograph_overlay import overlay
+from surrogates.micrograph_reader import MicrographReader
 from surrogates.micrograph_reading import Estimate
 from surrogates.stereology import diameter_histogram
 

@@ -154,15 +154,6 @@ def seen_in(network: MicrographNet, image: npt.NDArray[np.float32]) -> Segmentat
     )
 
 
-def overlay(micrograph: Micrograph, reading: MicrographReading) -> npt.NDArray[np.uint8]:
-    """The micrograph with boundaries in orange and pores in blue, uint8 RGB (H, W, 3)."""
-    picture = np.repeat((micrograph.image * 255.0)[:, :, None], 3, axis=2)
-    line = ndimage.binary_dilation(reading.boundary_mask, np.ones((2, 2))) & ~reading.pore_mask
-    picture[reading.pore_mask] = 0.45 * picture[reading.pore_mask] + 0.55 * np.array([40.0, 120.0, 255.0])
-    picture[line] = 0.2 * picture[line] + 0.8 * np.array([255.0, 140.0, 0.0])
-    return np.clip(picture, 0, 255).astype(np.uint8)
-
-
 def _enlarged(mask: Mask, shape: tuple[int, ...]) -> Mask:
     """Nearest-neighbour copy of a mask on a larger grid."""
     rows, columns = (np.arange(n) * m // n for n, m in zip(shape, mask.shape, strict=True))

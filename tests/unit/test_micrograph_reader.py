@@ -14,7 +14,8 @@ from simulators.sections.microstructure import SectionSpec
 from simulators.sem import SemSettings, render
 from simulators.tessellation import draw
 from surrogates.micrograph_io import Micrograph
-from surrogates.micrograph_reader import MicrographReader, overlay
+from surrogates.micrograph_overlay import overlay
+from surrogates.micrograph_reader import MicrographReader
 
 
 @pytest.fixture(scope="module")
