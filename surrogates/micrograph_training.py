@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from envs.errors import ConfigError, UserError
@@ -23,8 +23,8 @@ from surrogates.micrograph_cnn import CHANNELS, MicrographNet, NetworkShape, cha
 
 Array = npt.NDArray[np.float32]
 Stream = Callable[[np.random.Generator], Array]
-"""Draws one sample, float32 (1 + C, H, W): image in 0 to 1, and a mask of 0 and 1 for each channel of the network; a
-channel whose truth is unknown there is NaN. The caller decides where from; with worker processes it must be picklable."""
+"""Draws one sample, float32 (1 + C, H, W): image in 0 to 1, and a mask of 0 and 1 for each channel of the network, NaN
+where the truth is unknown. The caller decides where from; with worker processes it must be picklable."""
 Progress = Callable[[int, int, float], None]
 """Told after each step: steps done, steps in all, smoothed loss."""
 
@@ -48,6 +48,8 @@ class TrainingConfig:
         seed: of the weights and of the stream's generator.
         checkpoint_every: steps between checkpoints.
         bfloat16: mixed precision, about twice as fast on processors that have it and slower on others.
+        head_rate: the last layer learns this much faster than the rest.
+        frozen_statistics: keep the means and variances of batch normalisation as they were at the start.
         network: widths of the network.
     """
 
@@ -59,6 +61,8 @@ class TrainingConfig:
     seed: int = 0
     checkpoint_every: int = 200
     bfloat16: bool = True
+    head_rate: float = 1.0
+    frozen_statistics: bool = False
     network: NetworkShape = field(default_factory=NetworkShape)
 
     def __post_init__(self) -> None:
@@ -69,6 +73,8 @@ class TrainingConfig:
             raise ConfigError("train.sem.fresh", self.fresh, f"at most the batch, {self.batch}")
         if not 0.0 < self.learning_rate < 1.0:
             raise ConfigError("train.sem.learning_rate", self.learning_rate, "a number between 0 and 1")
+        if not 0.0 < self.head_rate <= 100.0:
+            raise ConfigError("train.sem.head_rate", self.head_rate, "a number above 0 and at most 100")
 
 
 @dataclass(frozen=True)
@@ -84,17 +90,18 @@ class TrainingReport:
 class _Run:
     """State of one training: everything that a checkpoint has to hold."""
 
-    def __init__(self, config: TrainingConfig) -> None:
+    def __init__(self, config: TrainingConfig, start: MicrographNet | None) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.net = channels_last(MicrographNet(config.network))
+        if start is not None:
+            self.net.load_state_dict(start.state_dict())
         self.average = MicrographNet(config.network)
         self.average.load_state_dict(self.net.state_dict())
-        self.optimiser = torch.optim.AdamW(
-            self.net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        groups, rates = _groups(self.net, config)
+        self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, max_lr=config.learning_rate, total_steps=config.steps + 1, pct_start=0.15
+            self.optimiser, max_lr=rates, total_steps=config.steps + 1, pct_start=0.15
         )
         self.rng = np.random.default_rng(config.seed)
         self.recent: deque[Array] = deque(maxlen=64 * config.batch)
@@ -128,6 +135,8 @@ class _Run:
         except Exception as error:
             raise UserError(f"{path}: the checkpoint cannot be read ({error}); delete it to start again") from error
         mine = json.loads(json.dumps(asdict(config)))
+        # A setting that came later was at its default before.
+        other = json.loads(json.dumps(asdict(TrainingConfig()))) | other
         changed = [each.name for each in fields(config) if other.get(each.name) != mine[each.name]]
         if changed:
             raise UserError(f"{path}: made with another {', '.join(changed)}; take another folder or the same settings")
@@ -146,6 +155,7 @@ def train(
     progress: Progress = lambda *_: None,
     should_stop: Callable[[], bool] = lambda: False,
     workers: int = 0,
+    start: MicrographNet | None = None,
 ) -> TrainingReport:
     """Train, or continue from the checkpoint in ``checkpoint_dir``; the memory of recent samples is filled anew.
 
@@ -156,16 +166,17 @@ def train(
         progress: called after each step.
         should_stop: asked after each step; True ends with a checkpoint (Ctrl-C, a time limit of the caller's clock).
         workers: processes that draw samples ahead; the samples are the same with any number of them.
+        start: weights to begin with, of the configured shape; None draws them. A checkpoint wins.
 
     Raises:
         UserError: when the folder holds a checkpoint of another configuration.
     """
     checkpoint_dir.mkdir(parents=True, exist_ok=True)
     path = checkpoint_dir / CHECKPOINT
-    run = _Run(config)
+    run = _Run(config, start)
     if path.exists():
         run.load(path, config)
-    run.net.train()
+    _set_training(run.net, config)
     with drawn(stream, config.seed, run.step * config.fresh, workers) as samples:
         while run.step < config.steps:
             _step(run, samples, config)
@@ -177,6 +188,23 @@ def train(
                 break
     network = channels_last(run.average.eval())
     return TrainingReport(network, run.step, run.step >= config.steps, run.loss)
+
+
+def _groups(net: MicrographNet, config: TrainingConfig) -> tuple[list[dict[str, list[nn.Parameter]]], list[float]]:
+    """The last layer apart where it learns faster; one group otherwise, as checkpoints have had it from the first."""
+    if config.head_rate == 1.0:
+        return [{"params": list(net.parameters())}], [config.learning_rate]
+    last = list(net.leave[2].parameters())
+    rest = [each for each in net.parameters() if all(each is not other for other in last)]
+    return [{"params": rest}, {"params": last}], [config.learning_rate, config.learning_rate * config.head_rate]
+
+
+def _set_training(net: MicrographNet, config: TrainingConfig) -> None:
+    net.train()
+    if config.frozen_statistics:
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
 
 
 @contextmanager
@@ -238,7 +266,10 @@ def _batch(run: _Run, samples: Iterator[Array], config: TrainingConfig) -> tuple
     """Standardised images (N, 1, H, W) and masks (N, C, H, W): fresh draws, and recent ones in another orientation."""
     batch = list(itertools.islice(samples, config.fresh))
     old = len(run.recent)
-    batch += [(run.recent if old else batch)[int(run.rng.integers(old or config.fresh))] for _ in range(config.batch - config.fresh)]
+    batch += [
+        (run.recent if old else batch)[int(run.rng.integers(old or config.fresh))]
+        for _ in range(config.batch - config.fresh)
+    ]
     run.recent.extend(batch[: config.fresh])
     stack = torch.from_numpy(np.stack([_turned(sample, int(run.rng.integers(8))) for sample in batch]))
     images = standardised(stack[:, :1]).contiguous(memory_format=torch.channels_last)
