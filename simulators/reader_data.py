@@ -14,6 +14,7 @@ from simulators.reader_sections import (
     kind_drawn,
     section,
     settings_drawn,
+    shown,
     unetched,
     unusual_settings,
 )
@@ -41,7 +42,7 @@ def training_sample(rng: np.random.Generator, size: int = 128) -> npt.NDArray[np
     kind = kind_drawn(rng)
     diameter = float(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST))))
     ms = draw(section(kind, diameter, (size, size), rng), rng)
-    settings = settings_drawn(rng)
+    settings = shown(settings_drawn(rng), ms.spec, rng)
     bare = ms.spec.surface is Surface.POLISHED and rng.random() < UNETCHED_SHARE
     image = render(ms, unetched(settings, rng) if bare else settings, rng).astype(np.float32) / np.float32(255.0)
     seen = (boundaries_shown(ms, only_phases=bare), ms.pores, ms.phase, ms.cracks)
@@ -80,7 +81,8 @@ def labelled_field(
         drawn = kind_drawn(rng)
         kind = None if drawn in {Kind.POWDER, Kind.FRACTURE} else drawn
     ms = draw(section(kind, diameter, shape, rng), rng)
-    image = render(ms, settings_drawn(rng) if settings is None else settings, rng).astype(np.float32) / np.float32(255.0)
+    taken = shown(settings_drawn(rng) if settings is None else settings, ms.spec, rng)
+    image = render(ms, taken, rng).astype(np.float32) / np.float32(255.0)
     return LabelledField(
         image=image,
         labels=ms.labels,

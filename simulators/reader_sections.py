@@ -22,12 +22,14 @@ ROUTINE_SHARE = 0.3
 UNETCHED_SHARE = 0.08
 """Share of the polished sections in which no boundary shows, only pores, cracks and second phases."""
 KIND_SHARES = {
-    Kind.EQUIAXED_DENSE: 0.14, Kind.BIMODAL: 0.08, Kind.POROUS_OPEN: 0.16, Kind.POROUS_CLOSED: 0.14,
-    Kind.TWO_PHASE: 0.2, Kind.ELONGATED: 0.08, Kind.CRACKED: 0.12, Kind.POWDER: 0.04, Kind.FRACTURE: 0.04,
+    Kind.EQUIAXED_DENSE: 0.13, Kind.BIMODAL: 0.08, Kind.POROUS_OPEN: 0.15, Kind.POROUS_CLOSED: 0.14,
+    Kind.TWO_PHASE: 0.2, Kind.ELONGATED: 0.07, Kind.CRACKED: 0.15, Kind.POWDER: 0.04, Kind.FRACTURE: 0.04,
 }  # fmt: skip
 """How often each class is learned from."""
 RESIDUE_SHARE, MOST_RESIDUE = 0.25, 0.045
 """Share of the sections of other classes that hold a little of an additive, and the most of it."""
+CRACKED_FROM = 16.0
+"""Pixels: cracks open by a share of a grain, and between smaller ones none is seen."""
 SPREADS = (0.2, 0.25, 0.3, 0.35, 0.35, 0.35, 0.4, 0.45, 0.5)
 """Spreads of the grains' sizes; few, since the packing of each is kept."""
 
@@ -40,6 +42,7 @@ def kind_drawn(rng: np.random.Generator) -> Kind:
 
 def section(kind: Kind, diameter: float, shape: tuple[int, int], rng: np.random.Generator) -> SectionSpec:
     """What to draw for one class, lengths in pixels (a pixel is 1 um); its other contents vary, too."""
+    diameter = max(diameter, CRACKED_FROM) if kind is Kind.CRACKED else diameter
     base = SectionSpec(diameter, 1.0, shape, size_sigma=float(rng.choice(SPREADS)))
     if kind is Kind.POWDER:
         return replace(base, surface=Surface.POWDER)
@@ -74,6 +77,25 @@ def section(kind: Kind, diameter: float, shape: tuple[int, int], rng: np.random.
 def settings_drawn(rng: np.random.Generator) -> SemSettings:
     """Settings of the microscope and of the preparation, from the careful to the broad."""
     return operator_settings(rng) if rng.random() < ROUTINE_SHARE else random_settings(rng)
+
+
+def shown(settings: SemSettings, spec: SectionSpec, rng: np.random.Generator) -> SemSettings:
+    """The same with a second phase set off from the spread of the matrix's greys: what does not show cannot be counted.
+
+    Its grains must differ more than a residue between the grains, which its place tells, too.
+    """
+    if spec.second_phase == 0.0:
+        return settings
+    apart, most = (1.2, 0.1) if spec.phase_at_boundaries else (2.5, 0.06)
+    channelling = min(settings.channelling, most)
+    least = apart * channelling + 0.08
+    amount = float(rng.uniform(least, max(least, 0.34)))
+    return replace(
+        settings,
+        channelling=channelling,
+        phase_contrast=amount if settings.phase_contrast >= 0.0 else -amount,
+        pore_darkness=max(settings.pore_darkness, 0.16 + (0.0 if settings.phase_contrast >= 0.0 else amount)),
+    )
 
 
 def unetched(settings: SemSettings, rng: np.random.Generator) -> SemSettings:
