@@ -16,6 +16,7 @@ from agent.cli_instrument import instrument_app
 from agent.cli_lab import lab_app
 from agent.cli_people import people_app
 from agent.cli_run import run_app
+from agent.cli_sem import sem_app, train_sem
 from agent.cli_virtual import virtual_app
 from agent.connection import CaFile, CertFile, KeyFile
 from agent.extras import needs
@@ -32,6 +33,8 @@ config_app = typer.Typer(no_args_is_help=True, help="Campaign configuration file
 app.add_typer(config_app, name="config")
 train_app = typer.Typer(no_args_is_help=True, help="Train the models that ship with the package again.")
 app.add_typer(train_app, name="train")
+train_app.command("sem")(train_sem)
+app.add_typer(sem_app)
 app.add_typer(people_app)
 app.add_typer(run_app)
 app.add_typer(lab_app)
@@ -199,25 +202,6 @@ def show(
 def config_check(file: Annotated[Path, typer.Argument(help="Campaign file (TOML).")]) -> None:
     """Say whether a campaign file is right, and what is wrong where."""
     needs("lab", "labwright config check", "agent.config_check").check_config(file)
-
-
-@train_app.command("sem")
-def train_sem(
-    steps: Annotated[
-        int | None, typer.Option(min=1, show_default="as the shipped model", help="Optimiser steps.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, show_default="as the shipped model", help="Seed of images and weights.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Directory for checkpoints and the trained model.")] = Path(
-        "checkpoints/sem"
-    ),
-) -> None:
-    """Train the micrograph network on the virtual microscope (about half an hour on one core).
-
-    Continues from its last checkpoint.
-    """
-    needs("lab", "labwright train sem", "agent.training").train_sem(out, steps=steps, seed=seed)
 
 
 @train_app.command("embedding")

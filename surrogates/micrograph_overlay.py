@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -109,7 +110,7 @@ def _widened(mask: Mask, around: npt.NDArray[np.float64]) -> Mask:
 
 def _words(width: int, size: int, strip: Strip) -> Image.Image:
     """The title and the lines, wrapped to the width; the reason of a refusal stands first, on red."""
-    font, bold = ImageFont.load_default(size=size), ImageFont.load_default(size=round(1.15 * size))
+    font, bold = _font(size), _font(round(1.15 * size))
     margin, step = size // 2, round(1.4 * size)
     refusal = _wrapped(f"REFUSED: {strip.refused}", bold, width - 2 * margin) if strip.refused else []
     title = _wrapped(strip.title, bold, width - 2 * margin)
@@ -136,7 +137,7 @@ def _words(width: int, size: int, strip: Strip) -> Image.Image:
 
 def _foot(width: int, size: int, micrograph: Micrograph, reading: MicrographReading, factor: int) -> Image.Image:
     """The legend of the colours that occur, and the scale bar above it on the right."""
-    font = ImageFont.load_default(size=size)
+    font = _font(size)
     margin, step = size // 2, round(1.4 * size)
     piece = Image.new("RGB", (width, 2 * step + margin), BLACK)
     pen = ImageDraw.Draw(piece)
@@ -153,7 +154,7 @@ def _foot(width: int, size: int, micrograph: Micrograph, reading: MicrographRead
 
 
 def _scale_bar(pen: ImageDraw.ImageDraw, width: int, size: int, pixel_um: float | None) -> None:
-    font, margin = ImageFont.load_default(size=size), size // 2
+    font, margin = _font(size), size // 2
     if pixel_um is None:
         text = "no scale"
         pen.text((width - margin - font.getlength(text), margin // 2), text, fill=GREY, font=font)
@@ -165,7 +166,14 @@ def _scale_bar(pen: ImageDraw.ImageDraw, width: int, size: int, pixel_um: float 
     pen.text((left - margin - font.getlength(text), margin // 2), text, fill=WHITE, font=font)
 
 
-def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """The letters that matplotlib brings along: Pillow's own have no Greek."""
+    import matplotlib as mpl
+
+    return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
     """The text in lines that fit; a word longer than a line is cut."""
     lines: list[str] = []
     line = ""

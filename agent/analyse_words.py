@@ -1,0 +1,184 @@
+"""What the analysis of images says to people: one image in full, several as a table, and the words on an overlay."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from agent.analyse_results import QUANTITIES, Result
+from agent.words import NO_VALUE, plus_minus, unit_in_print
+from surrogates.micrograph_reading import Estimate
+
+if TYPE_CHECKING:
+    from surrogates.micrograph_overlay import Strip
+
+NAMES = {
+    "grain_size": "Grain size (mean diameter)",
+    "intercept": "Mean lineal intercept",
+    "astm_g": "ASTM grain size number G",
+    "d10": "D10 of the grains",
+    "d50": "D50",
+    "d90": "D90",
+    "porosity": "Porosity",
+    "pore_size": "Pore size (mean diameter)",
+    "phase_fraction": "Second phase, of the solid",
+    "boundary_length": "Boundary length per area",
+    "elongation": "Aspect ratio of the grains",
+    "crack_length": "Crack length per area",
+}
+SHARES = frozenset({"porosity", "phase_fraction"})
+"""Quantities that people read in per cent."""
+
+
+def measured(name: str, estimate: Estimate | None) -> str:
+    """A quantity with its standard uncertainty and unit, as people read it."""
+    if estimate is None:
+        return NO_VALUE
+    if name in SHARES:
+        return plus_minus((estimate.value, estimate.std), factor=100.0, unit="%")
+    return plus_minus((estimate.value, estimate.std), unit=_unit(estimate.unit))
+
+
+def table(results: Sequence[Result]) -> Table:
+    """Several images, a row each; what was refused has no numbers here."""
+    found = Table(
+        title="± one standard uncertainty; --json gives 90% intervals", title_justify="left", title_style="dim"
+    )
+    for name in ("file", "class", "accepted"):
+        found.add_column(name, overflow="fold")
+    for name in ("grain size", "ASTM G", "porosity", "phase", "grains"):
+        found.add_column(name, justify="right", overflow="fold")
+    names = short_names([result.file for result in results])
+    for name, result in zip(names, results, strict=True):
+        found.add_row(Text(name), Text(_class(result)), _verdict(result), *_numbers(result))
+    return found
+
+
+def remarks(results: Sequence[Result]) -> list[str]:
+    """Why images were refused and what to do, and why accepted ones lack a quantity of the table; a line each."""
+    lines = []
+    for name, result in zip(short_names([result.file for result in results]), results, strict=True):
+        if not result.accepted:
+            lines.append(f"{name}: {'refused' if result.readable else 'cannot be read'}: {why(result)}")
+            continue
+        words: dict[str, list[str]] = {}
+        for quantity in ("grain_size", "astm_g", "phase_fraction"):
+            if quantity in result.withheld:
+                words.setdefault(result.withheld[quantity], []).append(NAMES[quantity].split(" (")[0].split(",")[0])
+        lines.extend(f"{name}: no {' and no '.join(what)}: {word}" for word, what in words.items())
+    return lines
+
+
+def why(result: Result) -> str:
+    """Reason and advice in one."""
+    return f"{result.reason}. {result.advice[:1].upper()}{result.advice[1:]}." if result.advice else result.reason
+
+
+def facts(result: Result) -> list[tuple[str, str, str]]:
+    """One image in full: what, its value with the standard uncertainty, and its 90% interval or a remark."""
+    rows = [("Class", _class(result), _likely(result))] if result.microstructure else []
+    rows.append(("Scale", _scale(result), result.scale_source))
+    rows.append(("Grains counted", str(result.n_grains), ""))
+    for name in QUANTITIES:
+        estimate = result.quantities[name]
+        remark = result.withheld.get(name, "") if estimate is None else interval_in_words(name, estimate)
+        rows.append((NAMES[name], measured(name, estimate), remark))
+    rows += [
+        (name, measured("porosity", each), interval_in_words("porosity", each)) for name, each in result.further.items()
+    ]
+    return rows
+
+
+def fact_sheet(result: Result) -> Table:
+    """One image in full, as a table."""
+    found = Table(title=Text(printable(result.file)), title_justify="left")
+    found.add_column("quantity")
+    found.add_column("value ± standard uncertainty", justify="right")
+    found.add_column("90% interval, or why not", overflow="fold")
+    for row in facts(result):
+        found.add_row(*map(Text, row))
+    return found
+
+
+def interval_in_words(name: str, estimate: Estimate) -> str:
+    """The 90% interval, with as many digits as the value."""
+    factor = 100.0 if name in SHARES else 1.0
+    shown = plus_minus((estimate.value, estimate.std), factor=factor).split(" ")[0]
+    digits = len(shown.partition(".")[2])
+    low, high = (factor * end for end in estimate.interval())
+    return f"{low:.{digits}f} to {high:.{digits}f}"
+
+
+def strip(result: Result) -> Strip:
+    """What stands below the overlay of an image."""
+    from surrogates.micrograph_overlay import Strip
+
+    found = result.quantities
+    groups = (
+        (("grain_size", "grain size"), ("intercept", "intercept"), ("astm_g", "ASTM G")),
+        (("d10", "D10"), ("d50", "D50"), ("d90", "D90"), ("elongation", "aspect")),
+        (("porosity", "porosity"), ("pore_size", "pores"), ("phase_fraction", "second phase")),
+        (("boundary_length", "boundaries"), ("crack_length", "cracks")),
+    )
+    lines = [
+        "    ".join(f"{word} {measured(name, found[name])}" for name, word in group if found[name] is not None)
+        for group in groups
+    ]
+    if result.accepted:
+        lines += [f"no grain size: {result.withheld['grain_size']}"] if "grain_size" in result.withheld else []
+    title = " · ".join(filter(None, (_class(result), f"{result.n_grains} grains", os.path.basename(result.file))))  # noqa: PTH119
+    refused = "" if result.accepted else why(result)
+    return Strip(printable(title), [line for line in lines if line] if result.accepted else [], refused)
+
+
+def short_names(files: Sequence[str]) -> list[str]:
+    """Names without the folder that they have in common."""
+    folders = {os.path.dirname(file) for file in files}  # noqa: PTH120 - as they were typed
+    if len(folders) == 1:
+        return [printable(os.path.basename(file)) or printable(file) for file in files]  # noqa: PTH119
+    return [printable(file) for file in files]
+
+
+def printable(text: str) -> str:
+    """A name that a terminal can show: undecodable bytes become question marks, control characters are escaped."""
+    text = text.encode("utf-8", "replace").decode()
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def _numbers(result: Result) -> list[str]:
+    if not result.accepted:
+        return [NO_VALUE] * 4 + [str(result.n_grains) if result.n_grains else NO_VALUE]
+    values = [
+        measured(name, result.quantities[name]) for name in ("grain_size", "astm_g", "porosity", "phase_fraction")
+    ]
+    return [*values, str(result.n_grains)]
+
+
+def _verdict(result: Result) -> Text:
+    if result.accepted:
+        return Text("yes", style="green")
+    return Text("refused" if result.readable else "unreadable", style="red")
+
+
+def _class(result: Result) -> str:
+    return result.microstructure
+
+
+def _likely(result: Result) -> str:
+    best = sorted(result.class_probabilities.items(), key=lambda each: -each[1])[:3]
+    return ", ".join(f"{name} {share:.0%}" for name, share in best if share >= 0.005)
+
+
+def _scale(result: Result) -> str:
+    return "not known" if result.pixel_size is None else f"{result.pixel_size:.4g} µm a pixel"
+
+
+def _unit(unit: str) -> str:
+    if unit == "1":
+        return ""
+    over, _, under = unit.partition("/")
+    return f"{unit_in_print(over)}/{unit_in_print(under)}" if under else unit_in_print(unit)
