@@ -1,0 +1,85 @@
+"""Pictures of every class for fitting and judging what tells them apart; the seeds never meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from simulators.odd_pictures.foreign_sections import FOREIGN
+from simulators.odd_pictures.kinds import odd_picture
+from simulators.odd_pictures.photographs import FITTED, JUDGED
+from simulators.reader_data import labelled_field
+from simulators.reader_sections import exported, unusual_settings
+from simulators.sections.microstructure import Kind
+from surrogates.micrograph_classes import CLASSES
+
+Grey = npt.NDArray[np.float32]
+
+FIT_SEED, JUDGE_SEED = 7201, 9201
+SIDES = ((256, 256), (256, 384), (320, 320), (384, 512), (384, 288), (448, 448), (512, 512), (512, 640), (576, 768))
+"""Frames, the smaller ones more often than the larger, which take longer."""
+SIDE_SHARES = (0.16, 0.13, 0.13, 0.13, 0.13, 0.1, 0.12, 0.06, 0.04)
+SECTION = ""
+"""Class of a polished section of which nobody says more: good to look at, and so not 'not a micrograph'."""
+ODD_SHARE, FOREIGN_SHARE, EXPORTED_SHARE = 0.24, 0.16, 0.5
+
+
+class ClassPicture(NamedTuple):
+    """A picture with its class.
+
+    Args:
+        image: float32 (H, W), 0 to 1.
+        name: one of ``CLASSES``, or ``SECTION``.
+    """
+
+    image: Grey
+    name: str
+
+
+def class_pictures(seed: int, number: int) -> Iterator[ClassPicture]:
+    """Pictures to fit on: the nine kinds in turn, odd pictures and foreign sections between them.
+
+    Each has a generator of its own: the first ``n`` are the same for any number.
+
+    Args:
+        seed: of all of them.
+        number: how many.
+    """
+    kinds = list(Kind)
+    for index in range(number):
+        rng = np.random.default_rng([seed, index])
+        shape = SIDES[int(rng.choice(len(SIDES), p=SIDE_SHARES))]
+        drawn = rng.random()
+        if drawn < ODD_SHARE:
+            yield ClassPicture(exported(odd_picture(rng, shape), rng), CLASSES[-1])
+        elif drawn < ODD_SHARE + FOREIGN_SHARE:
+            foreign = list(FOREIGN)[int(rng.integers(len(FOREIGN)))]
+            yield ClassPicture(FOREIGN[foreign](rng, shape), SECTION)
+        else:
+            image = labelled_field(rng, shape, kind=kinds[index % len(kinds)]).image
+            yield ClassPicture(exported(image, rng) if rng.random() < EXPORTED_SHARE else image, str(kinds[index % 9]))
+
+
+def judged_pictures(seed: int, number: int, *, unusual: bool = True) -> Iterator[ClassPicture]:
+    """Pictures to judge by, the ten classes in turn: photographs that were never fitted on, and unseen appearances.
+
+    Args:
+        seed: of all of them; another one than for fitting.
+        number: how many.
+        unusual: whether the virtual frames are taken with settings beyond any that are learned from.
+    """
+    kinds = list(Kind)
+    for index in range(number):
+        rng = np.random.default_rng([seed, index])
+        shape = SIDES[int(rng.choice(len(SIDES), p=SIDE_SHARES))]
+        if index % len(CLASSES) == len(kinds):
+            yield ClassPicture(odd_picture(rng, shape, photographs=JUDGED), CLASSES[-1])
+        else:
+            kind = kinds[index % len(CLASSES)]
+            yield ClassPicture(labelled_field(rng, shape, unusual_settings(rng) if unusual else None, kind).image, str(kind))
+
+
+__all__ = ["FITTED", "FIT_SEED", "JUDGED", "JUDGE_SEED", "ClassPicture", "class_pictures", "judged_pictures"]
