@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from envs.laws import astm_grain_size_number
 from simulators.sections.microstructure import Kind, Microstructure, SectionSpec, Surface
-from surrogates.stereology import boundary_mask, equivalent_diameters, mean_diameter, mean_intercept
+from surrogates.stereology import aspect_ratio, boundary_mask, equivalent_diameters, mean_diameter, mean_intercept
 
 Labels = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
@@ -25,8 +25,6 @@ ELONGATED_FROM = 1.6
 """Mean aspect ratio."""
 POROUS_FROM = 0.03
 """Porosity; below it a ceramic is called dense."""
-FEWEST_GRAINS = 5
-"""Grains inside the frame that a mean shape needs; with fewer, cut ones are counted too."""
 OPEN_FROM = 0.5
 """Share of the porosity that must be open for the body to be called open."""
 
@@ -116,30 +114,6 @@ def kind_of(spec: SectionSpec) -> Kind:
         (True, Kind.EQUIAXED_DENSE),
     )
     return next(kind for holds, kind in rules if holds)
-
-
-def aspect_ratio(labels: Labels) -> float:
-    """Long over short axis of the ellipse of the grains' mean second moments; grains that the frame cuts do not count.
-
-    An average of tensors, each scaled to unit area and weighted by area: grains that point everywhere give 1, whatever
-    the shape of each.
-    """
-    flat = labels.ravel()
-    n = int(flat.max()) + 1
-    whole = np.bincount(flat, minlength=n) > 0
-    whole[0] = False
-    inside = whole.copy()
-    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        inside[edge] = False
-    if np.count_nonzero(inside) >= FEWEST_GRAINS:
-        whole = inside
-    area = np.maximum(np.bincount(flat, minlength=n), 1)
-    columns, rows = np.arange(labels.shape[1]), np.arange(labels.shape[0])
-    x, y = np.tile(columns, labels.shape[0]).astype(np.float64), np.repeat(rows, labels.shape[1]).astype(np.float64)
-    x, y = (v - (np.bincount(flat, weights=v, minlength=n) / area)[flat] for v in (x, y))
-    xx, yy, xy = (float((np.bincount(flat, weights=v, minlength=n) / area)[whole].sum()) for v in (x * x, y * y, x * y))
-    low, high = np.linalg.eigvalsh(np.array([[xx, xy], [xy, yy]]))
-    return float(np.sqrt(high / low)) if low > 0.0 else 1.0
 
 
 def renumbered(labels: Labels) -> tuple[Labels, npt.NDArray[np.intp]]:
