@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from agent import events as ev
+from agent.descriptors import DESCRIPTORS, class_words, descriptor_words
 from agent.progress import describe_process
 from agent.record import ExperimentRecord
 from agent.store import ArtefactStore
@@ -130,9 +131,22 @@ def _caption(experiment: ExperimentRecord, reading: ev.ImageRead, width: int) ->
     if reading.accepted and reading.grain_size and reading.porosity:
         lines.append(f"grain size {plus_minus(reading.grain_size, unit='µm')}{seen}")
         lines.append(f"porosity {plus_minus(reading.porosity, factor=100.0, unit='%')}")
+    if reading.accepted:
+        lines += _microstructure(reading)
     lines.append(f"pixel {length(reading.pixel_size)}, field {length(reading.pixel_size * width)} wide")
     lines.append(typeset(describe_process(experiment.proposal.design.process)))
     return tuple(lines)
+
+
+def _microstructure(reading: ev.ImageRead) -> list[str]:
+    """The class, then what belongs together on a line."""
+    lines = [classed] if (classed := class_words(reading)) else []
+    for names in (("intercept", "astm_g"), ("d10", "d50", "d90"), ("phase_fraction", "pore_size", "elongation")):
+        known = [(DESCRIPTORS[name], reading.descriptors[name], name) for name in names if name in reading.descriptors]
+        lines += (
+            [", ".join(f"{label} {descriptor_words(name, value)}" for label, value, name in known)] if known else []
+        )
+    return lines
 
 
 def _data_uri(picture: Image.Image, pixel_size: float | None = None) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +12,16 @@ import numpy.typing as npt
 from PIL import Image
 
 from agent import events as ev
+from agent.descriptors import DESCRIPTORS, NEEDED
 from agent.store import ArtefactStore
 from envs.errors import UserError
 from surrogates.micrograph_io import Micrograph, read_micrograph
 from surrogates.micrograph_overlay import overlay
 from surrogates.micrograph_reader import MicrographReader
-from surrogates.micrograph_reading import Estimate
+from surrogates.micrograph_reading import Estimate, MicrographReading
 from surrogates.stereology import diameter_histogram
+
+OTHER_PLACE = "image another place; where none shows more, polish and etch the section again"
 
 
 class CampaignImageReader:
@@ -52,22 +56,49 @@ class CampaignImageReader:
         reading = self._network.read(micrograph)
         drawn = _png(overlay(micrograph, reading))
         digest = self._store.put(drawn, "image/png")
-        scale = micrograph.pixel_size_um or pixel_size
+        reason = _against(reading)
         return ev.ImageRead(
             experiment=experiment,
             attempt=attempt,
             image=image,
-            accepted=reading.accepted,
-            reason=f"{reading.reason}: {reading.advice}" if reading.reason else "",
-            pixel_size=scale,
+            accepted=not reason,
+            reason=reason,
+            pixel_size=micrograph.pixel_size_um or pixel_size,
             scale_source=micrograph.scale_source,
-            next_pixel_size=None if reading.accepted else scale * reading.pixel_factor,
+            next_pixel_size=_next_pixel_size(micrograph, reading, pixel_size) if reason else None,
             grain_size=_pair(reading.grain_size),
             porosity=_pair(reading.porosity),
             n_grains=reading.n_grains,
             overlay=ev.ArtefactRecord(sha256=digest, media_type="image/png", bytes=len(drawn)),
             diameters=_histogram(reading.diameters),
+            microstructure=reading.microstructure,
+            class_probabilities=_known(reading.class_probabilities),
+            descriptors=_recorded({name: getattr(reading, name) for name in DESCRIPTORS}),
+            withheld=dict(reading.withheld),
+            further=_recorded(reading.further),
         )
+
+
+def _against(reading: MicrographReading) -> str:
+    """Why an image is no datum for a campaign, and what to do; empty for one that is.
+
+    The models learn from grain size and porosity alike: a picture that shows only one of them is measured, and yet
+    another one is needed.
+    """
+    if not reading.accepted:
+        return f"{reading.reason}: {reading.advice}" if reading.advice else reading.reason or "not accepted"
+    missing = [name for name in NEEDED if _pair(getattr(reading, name)) is None]
+    if not missing:
+        return ""
+    why = "; ".join(dict.fromkeys(reading.withheld.get(name, "it cannot be told") for name in missing))
+    return f"no {' and no '.join(NEEDED[name] for name in missing)} ({why}): {OTHER_PLACE}"
+
+
+def _next_pixel_size(micrograph: Micrograph, reading: MicrographReading, ordered: float) -> float:
+    """In um. Where the magnification is no trouble the order stands, whatever scale this picture came to have."""
+    if reading.pixel_factor == 1.0:
+        return ordered
+    return (micrograph.pixel_size_um or ordered) * reading.pixel_factor
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> bytes:
@@ -101,11 +132,30 @@ def _unreadable(
 
 
 def _histogram(diameters: npt.NDArray[np.float64]) -> ev.HistogramRecord | None:
-    if not len(diameters):
+    sizes = diameters[np.isfinite(diameters) & (diameters > 0.0)]
+    if not len(sizes):
         return None
-    edges, counts = diameter_histogram(diameters)
+    edges, counts = diameter_histogram(sizes)
     return ev.HistogramRecord(edges=edges, counts=counts)
 
 
 def _pair(estimate: Estimate | None) -> ev.Reading | None:
-    return (estimate.value, estimate.std) if estimate is not None and estimate.std > 0 else None
+    if estimate is None or not _finite(estimate) or estimate.std <= 0.0:
+        return None
+    return float(estimate.value), float(estimate.std)
+
+
+def _recorded(estimates: Mapping[str, Estimate | None]) -> dict[str, ev.DescriptorRecord]:
+    return {
+        name: ev.DescriptorRecord(value=float(one.value), std=float(one.std), unit=one.unit)
+        for name, one in estimates.items()
+        if one is not None and _finite(one)
+    }
+
+
+def _known(probabilities: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in probabilities.items() if math.isfinite(value)}
+
+
+def _finite(estimate: Estimate) -> bool:
+    return math.isfinite(estimate.value) and math.isfinite(estimate.std)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 from agent import events as ev
@@ -42,19 +43,35 @@ class StepJson(TypedDict):
     error: str
 
 
-class ImageJson(TypedDict):
-    """One reading of the CNN, lengths in um, porosity as area fraction."""
+class DescriptorJson(TypedDict):
+    """A number that was read, with its standard uncertainty; ``unit`` is UCUM."""
 
-    attempt: int
-    accepted: bool
-    reason: str
-    pixel_size: float
-    scale_source: str
-    grain_size: ev.Reading | None
-    porosity: ev.Reading | None
-    n_grains: int
-    image: ArtefactJson
-    overlay: ArtefactJson | None
+    value: float
+    std: float
+    unit: str
+
+
+ImageJson = TypedDict(
+    "ImageJson",
+    {
+        "attempt": int,
+        "accepted": bool,
+        "reason": str,
+        "pixel_size": float,
+        "scale_source": str,
+        "class": str,
+        "class_probabilities": dict[str, float],
+        "grain_size": ev.Reading | None,
+        "porosity": ev.Reading | None,
+        "n_grains": int,
+        "descriptors": dict[str, DescriptorJson],
+        "further": dict[str, DescriptorJson],
+        "withheld": dict[str, str],
+        "image": "ArtefactJson",
+        "overlay": "ArtefactJson | None",
+    },
+)
+"""One reading of the CNN: lengths in um, porosity as area fraction, descriptors by their names in the record."""
 
 
 class ProvenanceJson(TypedDict):
@@ -119,12 +136,21 @@ def _image(reading: ev.ImageRead, store: ArtefactStore) -> ImageJson:
         "reason": reading.reason,
         "pixel_size": reading.pixel_size,
         "scale_source": reading.scale_source,
+        "class": reading.microstructure,
+        "class_probabilities": dict(reading.class_probabilities),
         "grain_size": reading.grain_size,
         "porosity": reading.porosity,
         "n_grains": reading.n_grains,
+        "descriptors": _descriptors(reading.descriptors),
+        "further": _descriptors(reading.further),
+        "withheld": dict(reading.withheld),
         "image": _artefact(reading.image, store),
         "overlay": _artefact(reading.overlay, store) if reading.overlay else None,
     }
+
+
+def _descriptors(found: Mapping[str, ev.DescriptorRecord]) -> dict[str, DescriptorJson]:
+    return {name: {"value": one.value, "std": one.std, "unit": one.unit} for name, one in found.items()}
 
 
 def _artefact(record: ev.ArtefactRecord, store: ArtefactStore) -> ArtefactJson:

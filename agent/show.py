@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agent import events as ev
+from agent.descriptors import descriptor_lines, withheld_lines
 from agent.ledger.tables import experiments, proposals
 from agent.progress import OUTCOME_WORDS, describe_process, faults_words
 from agent.provenance import ProvenanceJson, provenance, shown_quantity
@@ -221,7 +222,8 @@ def _pair(row: Row, name: str) -> ev.Reading | None:
 def _experiment_parts(experiment: ExperimentRecord, found: ProvenanceJson) -> list[RenderableType]:
     design = experiment.proposal.design
     head = f"[bold]{experiment.id}[/]  {escape(design.formula)} ({escape(design.crystal)}), "
-    return [head + escape(describe_process(design.process)), _why(experiment), _steps(found), *_images(found)]
+    shown = [*_images(found), *_microstructure(experiment.reading)]
+    return [head + escape(describe_process(design.process)), _why(experiment), _steps(found), *shown]
 
 
 def _why(experiment: ExperimentRecord) -> Table:
@@ -285,6 +287,20 @@ def _images(found: ProvenanceJson) -> list[RenderableType]:
             plus_minus(image["porosity"], factor=100.0),
             overlay["sha256"][:12] if overlay else NO_VALUE,
         )
+    return [table]
+
+
+def _microstructure(reading: ev.ImageRead | None) -> list[RenderableType]:
+    """What the accepted image shows beside grain size and porosity, and what it does not show, with the reason."""
+    if reading is None:
+        return []
+    lines = [*descriptor_lines(reading), *withheld_lines(reading)]
+    if not lines:
+        return []
+    title = f"Microstructure in image {reading.attempt + 1}"
+    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    for name, value in lines:
+        table.add_row(f"[dim]{escape(name)}[/]", escape(value))
     return [table]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from agent import events as ev
 from surrogates.micrograph_classes import CLASSES
 from surrogates.micrograph_reading import Estimate, MicrographReading
 
@@ -36,3 +37,27 @@ def reading(size: float = 0.48, **changes: Any) -> MicrographReading:
 def length(value: float) -> Estimate:
     """A length in um that is known to a twentieth."""
     return Estimate(value, 0.05 * value, "um", 0.0)
+
+
+def microstructure() -> dict[str, Any]:
+    """The fields of ``ImageRead`` that tell of more than grain size and porosity."""
+
+    def number(value: float, std: float, unit: str = "1") -> ev.DescriptorRecord:
+        return ev.DescriptorRecord(value=value, std=std, unit=unit)
+
+    return {
+        "microstructure": "two-phase",
+        "class_probabilities": {"two-phase": 0.914, "equiaxed dense": 0.05},
+        "descriptors": {
+            "intercept": number(2.81, 0.11, "um"),
+            "astm_g": number(13.62, 0.11),
+            "d10": number(1.42, 0.09, "um"),
+            "d50": number(3.31, 0.12, "um"),
+            "d90": number(5.65, 0.31, "um"),
+            "elongation": number(1.43, 0.06),
+            "boundary_length": number(0.71, 0.03, "1/um"),
+            "phase_fraction": number(0.123, 0.011),
+            "crack_length": number(0.0, 0.0, "1/um"),
+        },
+        "withheld": {"pore_size": "no pore is seen"},
+    }

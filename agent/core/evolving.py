@@ -276,9 +276,14 @@ def _(state: LabState, event: ev.ImageRead, _at: datetime) -> None:
     experiment = state.experiments[event.experiment]
     kept = {**experiment.kept, **values_of(event.kept)}
     if event.accepted:
-        changed = replace(experiment, step=event.then, attempt=0, image=None, reading=event, kept=kept)
+        changed = replace(
+            experiment, step=event.then, attempt=0, image=None, reading=event, kept=kept, refusals=()
+        )  # fmt: skip
     else:
-        changed = replace(experiment, step=event.then, attempt=event.attempt + 1, image=None, kept=kept)
+        refusals = (*experiment.refusals, event.reason)
+        changed = replace(
+            experiment, step=event.then, attempt=event.attempt + 1, image=None, kept=kept, refusals=refusals
+        )
     _put(state, changed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
@@ -291,10 +292,23 @@ def on_image_read(state: LabState, message: ev.ImageRead, rules: LabRules) -> De
             return _ending(state, [read], _completed(experiment, experiment.found), rules)
         return Decided([read], [Effect("campaign", experiment.campaign)])
     if message.attempt + 1 >= step.max_images:
-        reason = f"{step.max_images} images refused, the last one: {message.reason}"
+        reason = _refused((*experiment.refusals, message.reason))
         return _ending(state, [message], _end(experiment, "invalid_measurement", reason), rules)
     read = message.model_copy(update={"then": step.name, "kept": _advised(recipe, message)})
     return Decided([read], [Effect("campaign", experiment.campaign)])
+
+
+def _refused(reasons: Sequence[str]) -> str:
+    """Every reason once, with how often it was met: images that are refused alike differ in their numbers alone."""
+    latest: dict[str, str] = {}
+    times: Counter[str] = Counter()
+    for reason in reasons:
+        kind = "".join(c for c in reason.partition(":")[0] if not c.isdigit())
+        latest[kind] = reason
+        times[kind] += 1
+    said = (f"{reason} ({times[kind]} times)" if times[kind] > 1 else reason for kind, reason in latest.items())
+    images = "the only image was" if len(reasons) == 1 else f"all {len(reasons)} images were"
+    return f"{images} refused: {'; '.join(said)}"
 
 
 def _advised(recipe: Recipe, message: ev.ImageRead) -> Stored:

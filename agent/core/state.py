@@ -173,6 +173,7 @@ class ExperimentState:
         worked: hours that instruments were at work for it, by kind.
         rests_until: no order before then: an instrument had no room for the last one; None where there is no such time.
         image: the artefact that waits to be read.
+        refusals: why each of its images since the last good one was refused.
     """
 
     id: str
@@ -198,6 +199,7 @@ class ExperimentState:
     rests_until: datetime | None = None
     image: ev.ArtefactRecord | None = None
     reading: ev.ImageRead | None = None
+    refusals: tuple[str, ...] = ()
     outcome: str = ""
     reason: str = ""
     retracted: bool = False

@@ -14,6 +14,7 @@ from agent.events.campaigns import (
     RoundPlanned,
 )
 from agent.events.experiments import (
+    DescriptorRecord,
     DispatchHeld,
     DispatchRefused,
     ExperimentEnded,
@@ -63,6 +64,7 @@ __all__ = [
     "CampaignCreated",
     "CampaignEnded",
     "CampaignPhaseChanged",
+    "DescriptorRecord",
     "DesignRecord",
     "DispatchHeld",
     "DispatchRefused",

@@ -153,6 +153,14 @@ class HistogramRecord(EventModel):
     unit: str = "um"
 
 
+class DescriptorRecord(EventModel):
+    """A number that was read in an image: value, standard uncertainty, and UCUM unit, ``1`` for a plain number."""
+
+    value: float
+    std: float
+    unit: str = "1"
+
+
 class ImageRead(EventModel):
     """The CNN's reading of a micrograph, or its refusal.
 
@@ -160,6 +168,10 @@ class ImageRead(EventModel):
     next step: the one that took the image where it is refused; ``kept`` what the recipe takes from the reading.
     ``diameters`` counts the grains that the frame does not cut by their equivalent circular diameter; None where there
     is none, and in events from before it was told.
+
+    ``microstructure`` is the likeliest class, empty where the network knows none. ``descriptors`` holds what else was
+    measured, by the names of ``agent.descriptors``; ``withheld`` says why a quantity is not given; ``further`` holds
+    area fractions of what else a network of one's own tells. They are empty in events from before they were told.
     """
 
     kind: Literal["image.read"] = "image.read"
@@ -177,6 +189,11 @@ class ImageRead(EventModel):
     n_grains: int
     overlay: ArtefactRecord | None
     diameters: HistogramRecord | None = None
+    microstructure: str = ""
+    class_probabilities: dict[str, float] = Field(default_factory=dict)
+    descriptors: dict[str, DescriptorRecord] = Field(default_factory=dict)
+    withheld: dict[str, str] = Field(default_factory=dict)
+    further: dict[str, DescriptorRecord] = Field(default_factory=dict)
     then: str = ""
     kept: Stored = Field(default_factory=dict)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from sem_readings import microstructure
 
 from agent import events as ev
 from agent.config import CampaignConfig
@@ -99,6 +100,7 @@ def _measured(n: int, experiment: str, store: ArtefactStore) -> list[ev.Event]:
                 reason="" if accepted else "out of focus: refocus and image again", pixel_size=0.05,
                 next_pixel_size=None if accepted else 0.04, grain_size=(1.5 + n, 0.12),
                 porosity=(0.01 * (n + 1), 0.004), n_grains=200, overlay=overlay,
+                **(microstructure() if accepted and n == 2 else {}),
             ),
         ]  # fmt: skip
     sent, hardness = _sent(experiment, "indent", "indenter-1"), 14.0 + 6 * n

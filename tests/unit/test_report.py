@@ -124,6 +124,14 @@ def test_refused_images_are_shown_with_their_reason(page: Page) -> None:
     assert "out of focus: refocus and image again" in page.text
 
 
+def test_a_micrograph_is_told_with_its_class_and_what_was_measured_in_it(page: Page) -> None:
+    for expected in (
+        "two-phase (91%)", "mean intercept 2.81 ± 0.11\N{NO-BREAK SPACE}µm, ASTM grain size number 13.62 ± 0.11",
+        "D10 1.42 ± 0.09", "D90 5.6 ± 0.3", "second phase 12.3 ± 1.1\N{NO-BREAK SPACE}%, elongation 1.43 ± 0.06",
+    ):  # fmt: skip
+        assert expected in page.text
+
+
 def test_origin_of_the_data_and_of_the_laboratory_is_told(page: Page) -> None:
     for expected in ("The laboratory is simulated", "de Jong", "Sci. Data 2, 150009 (2015)", "295 crystals (25%)"):
         assert expected in page.text

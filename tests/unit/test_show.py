@@ -79,6 +79,7 @@ def test_experiment_shows_everything_from_proposal_to_hardness(
         "B6O (mp-1346)", "P003 in round 1 by pool 'ppo'", "21.0 GPa (90%: 15.0 to 30.0)", "26.0 ± 0.3", "E001",
         "approved by policy:auto-approve: virtual", "job-E003-image-1", "sem-1",
         "refused: out of focus: refocus and image again", "3.50 ± 0.12", "sha256",
+        "Microstructure in image 2", "two-phase (91%)", "13.62 ± 0.11", "12.3 ± 1.1", "µm⁻¹", "no pore is seen",
     ):  # fmt: skip
         assert expected in out
 
@@ -89,6 +90,10 @@ def test_experiment_in_json_leads_to_its_files(campaign: Path, capsys: pytest.Ca
     refused, accepted = found["images"]
     assert (refused["accepted"], accepted["accepted"]) == (False, True)
     assert refused["reason"] == "out of focus: refocus and image again"
+    assert (refused["class"], refused["descriptors"]) == ("", {})  # as records from before they were told
+    assert (accepted["class"], accepted["class_probabilities"]["two-phase"]) == ("two-phase", 0.914)
+    assert accepted["descriptors"]["phase_fraction"] == {"value": 0.123, "std": 0.011, "unit": "1"}
+    assert accepted["withheld"] == {"pore_size": "no pore is seen"}
     for image in (refused["image"], accepted["overlay"]):
         assert Path(image["path"]).stem == image["sha256"]
         assert Path(image["path"]).stat().st_size == image["bytes"]
