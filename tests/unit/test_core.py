@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from agent import core
 from agent import events as ev
 from agent.events.base import CAMPAIGN
+from agent.history import observation
 from agent.rules.recipe import RecipeSettings, flagship
 from envs.factors import Factor
 
@@ -277,7 +278,33 @@ def test_images_that_stay_bad_make_an_invalid_measurement() -> None:
         machine.answer()
         machine.read(accepted=False)
     assert machine.first.outcome == "invalid_measurement"
-    assert "blurred" in machine.first.reason
+    assert machine.first.reason == "all 4 images were refused: blurred: focus again (4 times)"
+
+
+def test_an_invalid_measurement_names_every_reason_once_and_is_no_datum() -> None:
+    machine = Machine()
+    machine.to_step("image")
+    for reason in ("blurred by 3 px: focus", "only 12 grains: go back", "blurred by 4 px: focus", "a photograph"):
+        machine.answer()
+        command = machine.due
+        assert isinstance(command, core.ReadImage)
+        machine.tell(reading(command, accepted=False).model_copy(update={"reason": reason}))
+    assert machine.first.reason == (
+        "all 4 images were refused: blurred by 4 px: focus (2 times); only 12 grains: go back; a photograph"
+    )
+    assert machine.first.reading is None
+    assert observation(machine.first) is None
+
+
+def test_a_good_image_after_bad_ones_counts() -> None:
+    machine = Machine()
+    machine.to_step("image")
+    for _ in range(SETTINGS.max_images - 1):
+        machine.answer()
+        machine.read(accepted=False)
+    machine.answer()
+    machine.read(accepted=True)
+    assert (machine.first.step, machine.first.refusals) == ("indent", ())
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -13,13 +14,15 @@ from PIL import Image
 from sem_readings import reading
 
 from agent import events as ev
+from agent.descriptors import DESCRIPTORS, descriptor_lines, withheld_lines
+from agent.events.forms import parse_event
 from agent.imaging import CampaignImageReader
 from agent.store import ArtefactStore
 from envs.errors import JournalError
 from simulators.sem_tiff import write_tiff
 from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_reader import MicrographReader
-from surrogates.micrograph_reading import MicrographReading
+from surrogates.micrograph_reading import Estimate, MicrographReading
 from surrogates.quality import magnification_problem
 
 PIXEL_UM = 0.02
@@ -35,6 +38,7 @@ class Network:
     pixel_factor: float = 1.0
     seen: int = 0
     scale: float | None = None
+    changes: dict[str, object] = field(default_factory=dict)
 
     def read(self, micrograph: Micrograph) -> MicrographReading:
         self.seen += 1
@@ -42,6 +46,7 @@ class Network:
         return reading(
             self.diameter_px * PIXEL_UM, n_grains=self.n_grains, accepted=not self.reason, reason=self.reason,
             advice="image again" if self.reason else "", pixel_factor=self.pixel_factor,
+            **self.changes,
         )  # fmt: skip
 
 
@@ -63,6 +68,60 @@ def test_an_accepted_image_gives_values_with_their_uncertainty(tmp_path: Path) -
     assert event.grain_size is not None
     assert list(event.grain_size) == pytest.approx([0.48, 0.024])
     assert event.porosity == (0.03, 0.01)
+
+
+def test_everything_that_was_measured_is_kept_with_its_uncertainty(tmp_path: Path) -> None:
+    event = read(tmp_path, Network())
+    assert event.microstructure == "equiaxed dense"
+    assert event.class_probabilities["equiaxed dense"] == 0.91
+    assert set(event.descriptors) == set(DESCRIPTORS)
+    assert [event.descriptors["d90"].value, event.descriptors["d90"].std] == pytest.approx([0.768, 0.0384])
+    assert {name: one.unit for name, one in event.descriptors.items() if one.unit != "um"} == {
+        "astm_g": "1", "elongation": "1", "phase_fraction": "1", "boundary_length": "1/um", "crack_length": "1/um",
+    }  # fmt: skip
+    assert parse_event(event.model_dump_json()) == event
+
+
+def test_what_no_number_is_given_of_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    changes = {"pore_size": None, "astm_g": Estimate(float("nan"), 0.1, "1"), "withheld": {"pore_size": "no pore"}}
+    event = read(tmp_path, Network(changes=changes))
+    assert event.accepted
+    assert set(DESCRIPTORS) - set(event.descriptors) == {"pore_size", "astm_g"}
+    assert event.withheld == {"pore_size": "no pore"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"grain_size": None, "withheld": {"grain_size": "no boundary is seen"}},
+            "no grain size (no boundary is seen)",
+        ),
+        ({"grain_size": None}, "no grain size (it cannot be told)"),
+        ({"grain_size": Estimate(0.5, 0.0, "um")}, "no grain size"),
+        ({"porosity": Estimate(float("nan"), 0.1, "1")}, "no porosity"),
+    ],
+)
+def test_an_image_that_the_models_cannot_learn_from_is_taken_again_as_ordered(
+    tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    event = read(tmp_path, Network(changes=changes))
+    assert not event.accepted
+    assert event.reason.startswith(said)
+    assert "etch" in event.reason
+    assert event.next_pixel_size == PIXEL_UM
+
+
+def test_records_from_before_the_descriptors_are_read_as_before(tmp_path: Path) -> None:
+    event = read(tmp_path, Network())
+    older = json.loads(event.model_dump_json())
+    new = ("microstructure", "class_probabilities", "descriptors", "withheld", "further")
+    for name in new:
+        del older[name]
+    told = parse_event(json.dumps(older))
+    assert isinstance(told, ev.ImageRead)
+    assert told == event.model_copy(update={name: "" if name == "microstructure" else {} for name in new})
+    assert (descriptor_lines(told), withheld_lines(told)) == ([], [])
 
 
 def test_what_the_network_saw_is_kept_as_a_picture(tmp_path: Path) -> None:
@@ -112,6 +171,15 @@ def test_the_scale_that_a_file_states_counts(tmp_path: Path) -> None:
     event = read_file(tmp_path, network, buffer.getvalue(), "image/tiff")
     assert event.scale_source == "FEI metadata"
     assert [network.scale, event.pixel_size] == pytest.approx([0.03, 0.03])
+
+
+@pytest.mark.parametrize(("factor", "wanted"), [(1.0, PIXEL_UM), (0.5, 0.015)])
+def test_only_a_wrong_magnification_changes_what_was_ordered(tmp_path: Path, factor: float, wanted: float) -> None:
+    """The file is of 0.03 um, whatever was ordered: what is advised on the magnification is about that."""
+    buffer = io.BytesIO()
+    write_tiff(np.full((32, 32), 128, dtype=np.uint8), 0.03, buffer, detector="ETD", label="field 0")
+    event = read_file(tmp_path, Network(reason="bad", pixel_factor=factor), buffer.getvalue(), "image/tiff")
+    assert event.next_pixel_size == pytest.approx(wanted)
 
 
 def test_an_image_that_breaks_off_is_refused(tmp_path: Path) -> None:
