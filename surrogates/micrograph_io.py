@@ -1,26 +1,22 @@
-"""Reads micrographs: the grey image without its info bar, and the pixel size with where it came from."""
+"""Reads micrographs: the grey image without its info bar, its pixel size with the source, and how it was taken."""
 
 from __future__ import annotations
 
-import io
-import warnings
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-import tifffile
-from PIL import Image as Pillow
 
 from envs.errors import UserError
+from envs.micrograph_texts.metadata import ImageMetadata, completed
+from surrogates.micrograph_files.beside import read_beside
+from surrogates.micrograph_files.grey import Grey, to_grey
+from surrogates.micrograph_files.info_bar import bar_rows
+from surrogates.micrograph_files.picture import read_picture
+from surrogates.micrograph_files.raw import RawImage, check_size
+from surrogates.micrograph_files.square import to_square
+from surrogates.micrograph_files.tiff import TIFF_MAGIC, read_tiff
 
-Grey = npt.NDArray[np.float32]
-
-FEI_TAG = 34682
-MAX_PIXELS = 100_000_000
-TIFF_MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+MAX_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -28,112 +24,96 @@ class Micrograph:
     """A micrograph ready to be measured.
 
     Args:
-        image: float32, shape (H, W), 0 to 1, without info bar.
+        image: float32, shape (H, W), 0 to 1, without info bar, its pixels square.
         pixel_size_um: edge of a pixel in micrometres, or None when nothing states it.
-        scale_source: where the pixel size came from: ``given``, ``FEI metadata`` or ``none``.
+        scale_source: where the pixel size came from: ``given``, ``FEI metadata``, ``Zeiss metadata``,
+            ``TESCAN metadata``, ``TESCAN sidecar``, ``JEOL metadata``, ``JEOL sidecar``, ``Hitachi sidecar``,
+            ``Olympus metadata``, ``OME metadata``, ``TIFF resolution``, ``PNG resolution``, ``JPEG resolution``,
+            ``PNG text`` or ``none``.
+        voltage_kv: acceleration voltage, where the file states it.
+        detector: name of the signal, empty where the file states none.
+        working_distance_mm: from the lens to the specimen, where the file states it.
+        maker: of the microscope or its software, empty where it is not known.
+        info_bar_rows: rows that were cut off at the bottom.
+        note: why a scale that seemed to be there was not taken.
     """
 
     image: Grey
     pixel_size_um: float | None
     scale_source: str
+    voltage_kv: float | None = None
+    detector: str = ""
+    working_distance_mm: float | None = None
+    maker: str = ""
+    info_bar_rows: int = 0
+    note: str = ""
 
 
 def read_micrograph(source: Path | bytes, pixel_size_um: float | None = None) -> Micrograph:
-    """Read TIFF (with FEI metadata where there are any), PNG or JPEG.
+    """Read an image of a microscope with what its maker wrote into it, or a PNG, JPEG or BMP.
 
     Args:
-        source: a file, or a file's content.
-        pixel_size_um: edge of a pixel; what is given here wins over the file's own.
+        source: a file, or a file's content. A text file of the image's name is read beside a path only.
+        pixel_size_um: edge of a pixel along a row; what is given here wins over the file's own.
 
     Raises:
-        UserError: when the file cannot be read as an image, or the pixel size is not positive.
+        UserError: when the file cannot be read as one image, or the pixel size is not positive.
     """
     name = "the image" if isinstance(source, bytes) else str(source)
-    if pixel_size_um is not None and not 0.0 < pixel_size_um < np.inf:
+    if pixel_size_um is not None and not 0.0 < pixel_size_um < math.inf:
         raise UserError(f"{name}: pixel size {pixel_size_um} um must be positive and finite")
+    content = source if isinstance(source, bytes) else _content(source, name)
+    raw = read_tiff(content, name) if content[:4] in TIFF_MAGIC else read_picture(content, name)
+    said = _said(raw, source)
+    bar = _bar(raw, said)
+    rows = raw.pixels.shape[0] - bar
+    check_size(rows, raw.pixels.shape[1], name)
+    image = to_grey(raw.pixels[:rows], raw.full_scale, name)
+    wide, source_of_scale = said.pixel_size_um, said.source
+    tall = said.pixel_height_um if said.pixel_height_um is not None else wide
+    if pixel_size_um is not None:
+        # Whoever corrects a pixel's width does not say that the shape of the pixels was wrong, too.
+        tall = pixel_size_um * (tall / wide) if tall is not None and wide is not None else pixel_size_um
+        wide, source_of_scale = pixel_size_um, "given"
+    if wide is not None and tall is not None:
+        image, wide = to_square(image, wide, tall, name)
+    return Micrograph(
+        image=image,
+        pixel_size_um=wide,
+        scale_source=source_of_scale,
+        voltage_kv=said.voltage_kv,
+        detector=said.detector,
+        working_distance_mm=said.working_distance_mm,
+        maker=said.maker,
+        info_bar_rows=bar,
+        note=said.note,
+    )
+
+
+def _content(path: Path, name: str) -> bytes:
     try:
-        content = source if isinstance(source, bytes) else source.read_bytes()
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{name}: a file of more than {MAX_BYTES // 10**9} GB; cut a field out of the image")
+        return path.read_bytes()
     except OSError as error:
         raise UserError(f"{name}: cannot be read ({error.strerror}); check the path and its permissions") from error
-    pixels, metadata = _tiff(content, name) if content[:4] in TIFF_MAGIC else (_picture(content, name), {})
-    height, width = pixels.shape[:2]
-    rows = _whole(_section(metadata, "Image").get("ResolutionY"))
-    image = _grey(pixels, name)[: rows if rows is not None and 0 < rows < height else height]
-    if min(image.shape) < 16:
-        raise UserError(f"{name}: an image of {width} x {height} pixels is too small to measure")
-    own = _fei_pixel_size(metadata)
-    if pixel_size_um is not None:
-        return Micrograph(image, pixel_size_um, "given")
-    return Micrograph(image, own, "FEI metadata" if own is not None else "none")
 
 
-def _tiff(content: bytes, name: str) -> tuple[npt.NDArray[Any], Mapping[str, Any]]:
-    """First page and the FEI settings, empty where the file has none."""
-    try:
-        with tifffile.TiffFile(io.BytesIO(content)) as file:
-            page = file.pages[0]
-            _check_size(page.shape, name)
-            tag = page.tags.get(FEI_TAG)
-            metadata = tag.value if tag is not None and isinstance(tag.value, dict) else {}
-            # JPEG and other compressions inside TIFF need a codec that Pillow brings along.
-            plain = page.compression in {1, 5, 8, 32773, 32946}
-            return page.asarray() if plain else _picture(content, name), metadata
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"{name}: not a TIFF file that can be read ({error}); export the image again") from error
+def _said(raw: RawImage, source: Path | bytes) -> ImageMetadata:
+    """Everything that is said of the image, the stronger source first."""
+    aside = ImageMetadata() if isinstance(source, bytes) else read_beside(source, raw.pixels.shape[1])
+    known = ImageMetadata()
+    for more in (*raw.strong, aside, raw.weak):
+        known = completed(known, more)
+        if known.pixel_size_um is None and known.note:
+            break  # the image was resampled: what weaker sources say is no better
+    return known
 
 
-def _check_size(shape: tuple[int, ...], name: str) -> None:
-    if int(np.prod(shape)) > MAX_PIXELS * 4:
-        raise UserError(f"{name}: {shape} pixels are more than {MAX_PIXELS}; cut a field out of it")
-
-
-def _picture(content: bytes, name: str) -> npt.NDArray[Any]:
-    """Pixels of a PNG or JPEG, grey or RGB."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Pillow.DecompressionBombWarning)
-            with Pillow.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP", "TIFF")) as picture:
-                mode = picture.mode if picture.mode in {"L", "I;16", "I", "F"} else "RGB"
-                return np.asarray(picture if picture.mode == mode else picture.convert(mode))
-    except Exception as error:
-        raise UserError(f"{name}: not an image that can be read (TIFF, PNG or JPEG): {error}") from error
-
-
-def _grey(pixels: npt.NDArray[Any], name: str) -> Grey:
-    """Luminance from 0 to 1, shape (H, W)."""
-    if pixels.ndim == 3 and pixels.shape[2] >= 3:
-        weights = np.array([0.299, 0.587, 0.114])
-        scale = 255.0 if pixels.dtype == np.uint8 else float(max(pixels.max(), 1))
-        return (pixels[:, :, :3] @ weights / scale).astype(np.float32)
-    if pixels.ndim == 3 and pixels.shape[2] in {1, 2}:
-        pixels = pixels[:, :, 0]
-    if pixels.ndim != 2:
-        raise UserError(f"{name}: an array of shape {pixels.shape} is not one image; save a single frame")
-    if pixels.dtype == np.uint8:
-        return pixels.astype(np.float32) / np.float32(255.0)
-    values = pixels.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise UserError(f"{name}: the image has pixels that are not finite numbers")
-    # Detectors of more than eight bits rarely fill their range.
-    low, high = float(values.min()), float(values.max())
-    return ((values - low) / max(high - low, 1e-12)).astype(np.float32)
-
-
-def _fei_pixel_size(metadata: Mapping[str, Any]) -> float | None:
-    """Pixel edge in micrometres from ``PixelWidth`` (metres), or None as for navigation-camera frames."""
-    for name in ("Scan", "EScan", "IScan"):
-        value = _section(metadata, name).get("PixelWidth")
-        if isinstance(value, int | float) and 0.0 < value < 1e-2:
-            return float(value) * 1e6
-    return None
-
-
-def _section(metadata: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = metadata.get(name)
-    return section if isinstance(section, dict) else {}
-
-
-def _whole(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) else None
+def _bar(raw: RawImage, said: ImageMetadata) -> int:
+    """Rows of the info bar: as the metadata tell, else as it looks."""
+    height, width = raw.pixels.shape[:2]
+    # A frame of less than half of the rows is a damaged number, no frame with a bar.
+    if said.frame_rows is not None and said.frame_columns in {None, width} and height // 2 < said.frame_rows < height:
+        return height - said.frame_rows
+    return bar_rows(raw.pixels, raw.full_scale)

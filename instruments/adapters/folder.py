@@ -24,13 +24,14 @@ from typing import Any, TypeVar
 from typing_extensions import override
 
 from envs.errors import InstrumentError
+from envs.micrograph_texts.metadata import ImageMetadata
 from instruments import own_thread
 from instruments.adapters.folder_claims import Claims
 from instruments.adapters.folder_scan import Scan, Signature, read_stable
 from instruments.adapters.folder_settings import DAY_S, Settings
 from instruments.adapters.folder_trouble import AwaitsTextError, HangingShareError, Trouble
 from instruments.adapters.folder_view import FolderView, Sighting
-from instruments.adapters.image_scale import ImageMetadata, check_complete, read_metadata
+from instruments.adapters.image_scale import check_complete, read_metadata
 from instruments.adapters.tiff_tags import IncompleteImageError
 from instruments.bus.waiting import Bell
 from instruments.commands import Channel, Choice, CommandSpec, JobResult, Parameter, ParameterRule, Returns, Text

@@ -21,12 +21,13 @@ from pydantic import ValidationError
 from sem_room import SIDECAR, SemRoom, image, run, text, tiff, why
 
 from envs.errors import ConfigError, JournalError
+from envs.micrograph_texts.metadata import ImageMetadata
 from instruments.adapters import folder, folder_scan
 from instruments.adapters.folder import Settings, WatchedFolder, build
 from instruments.adapters.folder_claims import Claims
 from instruments.adapters.folder_scan import Scan, Signature, read_stable
 from instruments.adapters.folder_view import Sighting
-from instruments.adapters.image_scale import ImageMetadata, read_metadata
+from instruments.adapters.image_scale import read_metadata
 from instruments.adapters.load import read_adapter
 from instruments.adapters.tiff_tags import IncompleteImageError
 from instruments.bulk.fetch import read as read_artefact

@@ -12,7 +12,8 @@ import tifffile
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
-from instruments.adapters.image_scale import ImageMetadata, check_complete, read_metadata
+from envs.micrograph_texts.metadata import ImageMetadata
+from instruments.adapters.image_scale import check_complete, read_metadata
 from instruments.adapters.tiff_tags import IncompleteImageError, read_pages
 from simulators.sem_tiff import write_tiff
 
@@ -57,7 +58,7 @@ def test_fei_metadata_say_scale_voltage_and_detector() -> None:
 
 def test_a_navigation_camera_frame_has_no_scale_and_bad_numbers_no_voltage() -> None:
     found = read_metadata(tiff("[Beam]\r\nHV=notafloat\r\n[Detectors]\r\nName=Nav-Cam\r\nMode=None\r\n", 34682))
-    assert found == ImageMetadata(detector="Nav-Cam")
+    assert found == ImageMetadata(detector="Nav-Cam", maker="FEI")
 
 
 @pytest.mark.parametrize(("width", "factor"), [(512, 2.0), (1024, 1.0), (2048, 0.5)])
@@ -102,7 +103,9 @@ def test_hitachi_sidecar_in_any_encoding(bom: str) -> None:
 
 def test_jeol_sidecar_gives_the_micron_bar() -> None:
     found = read_metadata(tiff(), JEOL)
-    assert found == ImageMetadata(5 / 180, "JEOL sidecar", 15.0, 5000.0, "SEI")
+    assert found == ImageMetadata(
+        5 / 180, "JEOL sidecar", 15.0, 5000.0, "SEI", maker="JEOL", frame_columns=64, frame_rows=48
+    )
 
 
 def test_an_image_resampled_after_it_was_taken_has_no_scale() -> None:
