@@ -11,7 +11,7 @@ from agent.training_progress import stage
 from agent.wiring import calibration_fields, micrograph_stream
 from envs.errors import UserError
 from surrogates.micrograph_cnn import save_network
-from surrogates.micrograph_evaluation import calibrate
+from surrogates.micrograph_fit import calibrate
 from surrogates.micrograph_training import TrainingConfig, train
 
 MODEL = "micrograph.safetensors"

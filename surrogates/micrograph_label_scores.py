@@ -19,8 +19,8 @@ FROM = 0.5
 def scores(net: MicrographNet, images: Sequence[LabelledImage], told: Sequence[str]) -> dict[str, dict[str, float]]:
     """Figures of each channel over all images together, JSON-ready; empty without images.
 
-    ``iou`` is intersection over union, of all pixels of all images; ``iou_worst`` of the worst image. A channel that the
-    network does not have is found nowhere.
+    ``iou`` is intersection over union, of all pixels of all images; ``iou_worst`` of the worst image. A channel that
+    the network does not have is found nowhere.
     """
     tallies: dict[str, list[tuple[float, float, float]]] = {name: [] for name in told}
     lines: dict[str, list[float]] = {name: [] for name in told if name in LINES}

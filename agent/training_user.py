@@ -1,0 +1,222 @@
+"""Goes on from given weights with labelled images of the user's: fine-tuning, or a head for classes of pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from agent.training_config import configured, write_config
+from agent.training_progress import stage
+from agent.wiring import micrograph_stream
+from envs.errors import UserError
+from surrogates.micrograph_card import card
+from surrogates.micrograph_cnn import MicrographNet, load_heads, load_network, save_network
+from surrogates.micrograph_finetuning import CROP, FINE_TUNING, LabelledCrops, extended
+from surrogates.micrograph_label_scores import scores
+from surrogates.micrograph_labels.folder import read_labelled
+from surrogates.micrograph_labels.vocabulary import ClassifiedSet, LabelledSet, split
+from surrogates.micrograph_reader import SHIPPED
+from surrogates.micrograph_training import CHECKPOINT, Array, TrainingConfig, train
+
+MODEL, CARD, CONFIG, SPLIT, EVALUATION = (
+    "micrograph.safetensors", "micrograph.md", "training.toml", "split.json", "evaluation.json",
+)  # fmt: skip
+N_REHEARSED = 48
+"""Virtual images that are learned from beside the user's, so that what was learned from such is kept."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """The weights to go on from, all that their file holds, and what they are called."""
+
+    network: MicrographNet
+    metadata: dict[str, object]
+    heads: dict[str, Tensor]
+    name: str
+    digest: str
+
+
+def train_on_data(
+    out: Path,
+    data: Path,
+    *,
+    base: str,
+    steps: int | None,
+    seed: int | None,
+    config: Path | None,
+    labels: str,
+    inliers: Path | None,
+    hold_out: float,
+) -> None:
+    """Learn from a folder of labelled images; see ``agent.training.train_sem``."""
+    if not 0.0 <= hold_out < 1.0:
+        raise UserError(f"a share of {hold_out} cannot be held out; take 0 to below 1")
+    found = read_labelled(data, labels)
+    start = read_base(base)
+    out.mkdir(parents=True, exist_ok=True)
+    if isinstance(found, ClassifiedSet):
+        from agent.training_classes import train_classes
+
+        if steps is not None or config is not None:
+            raise UserError("class folders teach a head in one go: --steps and --config do not apply")
+        train_classes(out, found, start, seed=seed or 0, hold_out=hold_out)
+        return
+    net = extended(start.network, found.channels)
+    settings = configured(FINE_TUNING, config, steps=steps, seed=seed, widths=False)
+    settings = TrainingConfig(**{**_plain(settings), "network": net.shape})
+    _fine_tune(out, found, start, net, settings, hold_out)
+
+
+def read_base(name: str) -> Base:
+    """Weights by the name that the command line has for them.
+
+    Raises:
+        UserError: when there is no such file.
+    """
+    path = SHIPPED if name == "builtin" else Path(name)
+    if not path.is_file():
+        raise UserError(
+            f"--from {name}: no such weights file; take builtin, or a file that 'labwright train sem' wrote"
+        )
+    network, metadata = load_network(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return Base(network, metadata, load_heads(path), "builtin" if name == "builtin" else path.name, digest)
+
+
+def _fine_tune(
+    out: Path, found: LabelledSet, start: Base, net: MicrographNet, settings: TrainingConfig, hold_out: float
+) -> None:
+    console = Console()
+    trained, held = split(len(found.images), hold_out, np.random.default_rng([settings.seed, 5]))
+    names = {key: [found.images[k].name for k in part] for key, part in (("trained", trained), ("held_out", held))}
+    _claim(out, {"form": found.form, "channels": list(found.channels), **names, "base": start.digest,
+                 "data": _digest(found)})  # fmt: skip
+    write_config(out / CONFIG, settings)
+    _say_what(console, found, len(held))
+    rehearsal = _rehearsal(console, settings.seed)
+    crops = LabelledCrops([found.images[k] for k in trained], found.channels, net.shape.channels, rehearsal)
+    with stage(console, "Fine-tuning", settings.steps) as tell:
+        report = train(crops, settings, out, lambda done, _total, loss: tell(done, f"loss {loss:.3f}"), start=net)
+    judged = [found.images[k] for k in held]
+    figures = {
+        "before": scores(start.network, judged, found.channels),
+        "after": scores(report.network, judged, found.channels),
+    }
+    (out / EVALUATION).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    metadata = _metadata(found, start, settings, report.loss, report.network, names)
+    save_network(report.network, out / MODEL, metadata, start.heads)
+    (out / CARD).write_text(card(metadata, by_channel(figures)), encoding="utf-8")
+    _show(console, figures, len(held))
+    console.print(f"Wrote {out / MODEL}; its card is {out / CARD}")
+
+
+def _metadata(
+    found: LabelledSet,
+    start: Base,
+    settings: TrainingConfig,
+    loss: float,
+    network: MicrographNet,
+    names: dict[str, list[str]],
+) -> dict[str, object]:
+    """What the file says of itself: all of the base's, and what was done to it."""
+    return {
+        **start.metadata,
+        "file": MODEL,
+        "base": f"{start.name} (sha256 {start.digest})",
+        "network": {"channels": list(network.shape.channels), "weights": sum(p.numel() for p in network.parameters())},
+        "data": {"images": len(found.images), "form": found.form, "channels": list(found.channels)},
+        "training": {**_plain(settings, network=False), "loss": round(loss, 4), "crop": CROP, "virtual": N_REHEARSED},
+        "seeds": {**_mapping(start.metadata.get("seeds")), "fine_tuning": settings.seed},
+        "split": names,
+        "calibration_note": "fine-tuned: intervals were calibrated on virtual fields, not on these images; limits of "
+        "sharpness and doubt are the base's",
+        "command": "labwright train sem --data DIR",
+    }
+
+
+def _claim(out: Path, run: dict[str, object]) -> None:
+    """Write what this training is of; one of other images in the same folder must not be continued.
+
+    Raises:
+        UserError: when the folder holds the checkpoint of another.
+    """
+    path = out / SPLIT
+    if (out / CHECKPOINT).exists():
+        try:
+            earlier = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            earlier = None
+        if earlier != run:
+            raise UserError(
+                f"{out}: holds the checkpoint of a training with other images, labels, or weights to go on from; take "
+                f"another folder with --out, or delete {out / CHECKPOINT}"
+            )
+    path.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+
+
+def _digest(found: LabelledSet) -> str:
+    digest = hashlib.sha256()
+    for each in found.images:
+        digest.update(each.name.encode())
+        digest.update(np.ascontiguousarray(each.image).tobytes())
+        digest.update(np.ascontiguousarray(each.truth).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _rehearsal(console: Console, seed: int) -> list[Array]:
+    draw = micrograph_stream(CROP)
+    samples = []
+    with stage(console, "Drawing virtual images", N_REHEARSED) as tell:
+        for k in range(N_REHEARSED):
+            samples.append(draw(np.random.default_rng([seed, 2, k])))
+            tell(k + 1, "")
+    return samples
+
+
+def by_channel(figures: dict[str, dict[str, dict[str, float]]]) -> dict[str, object]:
+    """Figures as the card has them: a table for each channel, rows before and after."""
+    names = list(figures["after"])
+    return {
+        f"{name}, on images held out": {when: figures[when][name] for when in ("before", "after")} for name in names
+    }
+
+
+def _say_what(console: Console, found: LabelledSet, n_held: int) -> None:
+    console.print(
+        f"{len(found.images)} labelled images ({found.form}) tell of {', '.join(found.channels)}; "
+        f"{n_held or 'none'} of them held out to judge with."
+    )
+
+
+def _show(console: Console, figures: dict[str, dict[str, dict[str, float]]], n_held: int) -> None:
+    if not n_held:
+        console.print("No image was held out: nothing here says how well it does on others (5 images are needed).")
+        return
+    table = Table(title=f"On {n_held} images held out")
+    for column in ("channel", "", "IoU", "worst", "precision", "recall", "F1 (2 px)"):
+        table.add_column(column)
+    for name in figures["after"]:
+        for when in ("before", "after"):
+            row = figures[when][name]
+            keys = ("iou", "iou_worst", "precision", "recall", "f1_within_2_px")
+            table.add_row(name, when, *(f"{row[key]:.3f}" if key in row else "" for key in keys))
+    console.print(table)
+
+
+def _plain(settings: TrainingConfig, *, network: bool = True) -> dict[str, Any]:
+    values = asdict(settings)
+    if not network:
+        del values["network"]
+    return values
+
+
+def _mapping(value: object) -> dict[str, object]:
+    return dict(value) if isinstance(value, dict) else {}
