@@ -20,7 +20,7 @@ from agent.analyse_images import Wanted, wanted
 from agent.analyse_overlays import Overlays
 from agent.analyse_results import Result, as_object, result_of, unreadable, write_csv
 from agent.analyse_words import NAMES, SHARES, fact_sheet, printable, remarks, table, why
-from agent.words import unit_in_print
+from agent.words import NO_BREAK, plus_minus, unit_in_print
 from envs.errors import UserError
 from surrogates.micrograph_io import read_micrograph
 from surrogates.micrograph_reader import SHIPPED, MicrographReader
@@ -61,6 +61,8 @@ def analyse(request: Request) -> None:
     files = wanted(request.images)
     if not request.as_json and all(file.path is None for file in files):
         raise UserError(_complaint([unreadable(file.name, file.trouble) for file in files]))
+    if request.csv is not None and (request.csv.is_dir() or not request.csv.absolute().parent.is_dir()):
+        raise UserError(f"{request.csv}: cannot be written there; name a file in a folder that exists")
     reader = MicrographReader.load(request.model or SHIPPED)
     overlays = Overlays(request.overlay) if request.overlay is not None else None
     results = list(_read(files, reader, request.pixel_size, overlays))
@@ -153,22 +155,24 @@ def _means(means: Sequence[FieldsMean]) -> Table:
     for name in ("fields", "mean ± 95%", "90% interval", "from field to field", "relative accuracy"):
         found.add_column(name, justify="right")
     for each in means:
-        factor, unit = (100.0, "%") if each.quantity in SHARES else (1.0, unit_in_print(each.unit))
-        mean, half, narrow, scatter = (
-            factor * value for value in (each.mean, each.half_95, each.half_90, each.scatter)
-        )
-        found.add_row(
-            NAMES[each.quantity],
-            str(each.n_fields),
-            f"{mean:.3g} ± {half:.2g} {unit}",
-            f"{max(mean - narrow, 0.0):.3g} to {mean + narrow:.3g}",
-            f"{scatter:.2g} {unit}",
-            f"{each.relative_accuracy:.0%}" if each.mean > 0.0 else "",
-        )
+        found.add_row(*_mean_row(each))
         if each.quantity == "intercept" and each.unit == "um":
-            number, half = grain_size_number(each)
-            found.add_row("ASTM G of the mean intercept", str(each.n_fields), f"{number:.2f} ± {half:.2f}", "", "", "")
+            found.add_row("ASTM G of that", "", plus_minus(grain_size_number(each)), "", "", "")
     return found
+
+
+def _mean_row(each: FieldsMean) -> tuple[str, ...]:
+    factor, unit = (100.0, "%") if each.quantity in SHARES else (1.0, unit_in_print(each.unit))
+    low, high = factor * max(each.mean - each.half_90, 0.0), factor * (each.mean + each.half_90)
+    accuracy = each.relative_accuracy
+    return (
+        NAMES[each.quantity].split(" (")[0].split(",")[0],
+        str(each.n_fields),
+        plus_minus((each.mean, each.half_95), factor=factor, unit=unit),
+        f"{low:.3g} to {high:.3g}",
+        f"{factor * each.scatter:.2g}{NO_BREAK}{unit}",
+        f"{accuracy:.0%}" if accuracy <= 1.0 else "over 100%",
+    )
 
 
 def _complaint(broken: Sequence[Result]) -> str:

@@ -25,6 +25,8 @@ class Overlays:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._taken: set[str] = set()
+        if directory.exists() and not directory.is_dir():
+            raise UserError(f"{directory}: is a file; give --overlay a folder")
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:

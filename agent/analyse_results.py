@@ -36,6 +36,7 @@ class Result:
         class_probabilities: of every class.
         scale_source: where the pixel size came from.
         pixel_size: micrometres, or None.
+        taken: how the image was taken, in words, as far as the file says.
         n_grains: grains counted.
         quantities: by the names of ``QUANTITIES``; None where the picture does not show it.
         withheld: why a quantity is None.
@@ -51,6 +52,7 @@ class Result:
     class_probabilities: Mapping[str, float] = field(default_factory=dict)
     scale_source: str = "none"
     pixel_size: float | None = None
+    taken: str = ""
     n_grains: int = 0
     quantities: Mapping[str, Estimate | None] = field(default_factory=lambda: dict.fromkeys(QUANTITIES))
     withheld: Mapping[str, str] = field(default_factory=dict)
@@ -75,6 +77,7 @@ def result_of(file: str, micrograph: Micrograph, reading: MicrographReading) -> 
         class_probabilities={k: float(v) for k, v in reading.class_probabilities.items() if math.isfinite(v)},
         scale_source=micrograph.scale_source,
         pixel_size=micrograph.pixel_size_um,
+        taken=_taken(micrograph),
         n_grains=int(reading.n_grains),
         quantities=quantities,
         withheld=_withheld(quantities, micrograph, reading),
@@ -116,11 +119,21 @@ def write_csv(results: Iterable[Result], path: Path) -> None:
     table.writerows(rows)
     part = path.with_name(path.name + ".part")
     try:
-        # Spreadsheets take a file for UTF-8 only where it begins with the mark.
-        part.write_text(buffer.getvalue(), encoding="utf-8-sig", errors="replace")
+        part.write_text(buffer.getvalue(), encoding="utf-8", errors="replace")
         part.replace(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror or error}); check folder and disk") from error
+
+
+def _taken(micrograph: Micrograph) -> str:
+    said = (
+        micrograph.maker,
+        micrograph.detector,
+        "" if micrograph.voltage_kv is None else f"{micrograph.voltage_kv:g} kV",
+        "" if micrograph.working_distance_mm is None else f"{micrograph.working_distance_mm:.3g} mm working distance",
+        f"info bar of {micrograph.info_bar_rows} rows cut off" if micrograph.info_bar_rows else "",
+    )
+    return ", ".join(filter(None, said))
 
 
 def _row(result: Result) -> dict[str, object]:
@@ -167,7 +180,7 @@ def _withheld(
         if quantities[name] is not None or name in words:
             continue
         if name == "astm_g" and micrograph.pixel_size_um is None:
-            words[name] = NO_SCALE
+            words[name] = f"{NO_SCALE} ({micrograph.note})" if micrograph.note else NO_SCALE
         else:
             words[name] = reading.reason or "the picture does not show it"
     return words

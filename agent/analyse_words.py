@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from agent.analyse_results import QUANTITIES, Result
-from agent.words import NO_VALUE, plus_minus, unit_in_print
+from agent.words import NO_BREAK, NO_VALUE, plus_minus, unit_in_print
 from surrogates.micrograph_reading import Estimate
 
 if TYPE_CHECKING:
@@ -54,22 +55,28 @@ def table(results: Sequence[Result]) -> Table:
         found.add_column(name, justify="right", overflow="fold")
     names = short_names([result.file for result in results])
     for name, result in zip(names, results, strict=True):
-        found.add_row(Text(name), Text(_class(result)), _verdict(result), *_numbers(result))
+        found.add_row(Text(name), Text(result.microstructure), _verdict(result), *_numbers(result))
     return found
 
 
 def remarks(results: Sequence[Result]) -> list[str]:
     """Why images were refused and what to do, and why accepted ones lack a quantity of the table; a line each."""
-    lines = []
+    lines: list[str] = []
+    lacking: dict[tuple[str, str], list[str]] = {}
     for name, result in zip(short_names([result.file for result in results]), results, strict=True):
         if not result.accepted:
             lines.append(f"{name}: {'refused' if result.readable else 'cannot be read'}: {why(result)}")
             continue
         words: dict[str, list[str]] = {}
-        for quantity in ("grain_size", "astm_g", "phase_fraction"):
+        for quantity, short in (("grain_size", "grain size"), ("astm_g", "ASTM G"), ("phase_fraction", "phase")):
             if quantity in result.withheld:
-                words.setdefault(result.withheld[quantity], []).append(NAMES[quantity].split(" (")[0].split(",")[0])
-        lines.extend(f"{name}: no {' and no '.join(what)}: {word}" for word, what in words.items())
+                words.setdefault(result.withheld[quantity], []).append(short)
+        for word, what in words.items():
+            lacking.setdefault((" and no ".join(what), word), []).append(name)
+    for (what, word), names in lacking.items():
+        lines.append(
+            f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}: no {what}: {word}"
+        )
     return lines
 
 
@@ -80,8 +87,9 @@ def why(result: Result) -> str:
 
 def facts(result: Result) -> list[tuple[str, str, str]]:
     """One image in full: what, its value with the standard uncertainty, and its 90% interval or a remark."""
-    rows = [("Class", _class(result), _likely(result))] if result.microstructure else []
+    rows = [("Class", result.microstructure, _likely(result))] if result.microstructure else []
     rows.append(("Scale", _scale(result), result.scale_source))
+    rows += [("Taken with", "", result.taken)] if result.taken else []
     rows.append(("Grains counted", str(result.n_grains), ""))
     for name in QUANTITIES:
         estimate = result.quantities[name]
@@ -119,20 +127,23 @@ def strip(result: Result) -> Strip:
 
     found = result.quantities
     groups = (
-        (("grain_size", "grain size"), ("intercept", "intercept"), ("astm_g", "ASTM G")),
+        (("grain_size", "grain size"), ("intercept", "intercept"), ("astm_g", "G")),
         (("d10", "D10"), ("d50", "D50"), ("d90", "D90"), ("elongation", "aspect")),
         (("porosity", "porosity"), ("pore_size", "pores"), ("phase_fraction", "second phase")),
         (("boundary_length", "boundaries"), ("crack_length", "cracks")),
     )
-    lines = [
-        "    ".join(f"{word} {measured(name, found[name])}" for name, word in group if found[name] is not None)
-        for group in groups
-    ]
-    if result.accepted:
-        lines += [f"no grain size: {result.withheld['grain_size']}"] if "grain_size" in result.withheld else []
-    title = " · ".join(filter(None, (_class(result), f"{result.n_grains} grains", os.path.basename(result.file))))  # noqa: PTH119
-    refused = "" if result.accepted else why(result)
-    return Strip(printable(title), [line for line in lines if line] if result.accepted else [], refused)
+    name = printable(Path(result.file).name)
+    if not result.accepted:
+        return Strip(" · ".join(filter(None, (result.microstructure, name))), [], printable(why(result)))
+    lines = ["   ".join(_unbroken(word, each, found[each]) for each, word in group if found[each]) for group in groups]
+    if "grain_size" in result.withheld:
+        lines.append(f"no grain size: {result.withheld['grain_size']}")
+    grains = f"{result.n_grains} grains" if found["grain_size"] else ""
+    return Strip(" · ".join(filter(None, (result.microstructure, grains, name))), [line for line in lines if line])
+
+
+def _unbroken(word: str, name: str, estimate: Estimate | None) -> str:
+    return f"{word} {measured(name, estimate)}".replace(" ", NO_BREAK)
 
 
 def short_names(files: Sequence[str]) -> list[str]:
@@ -162,10 +173,6 @@ def _verdict(result: Result) -> Text:
     if result.accepted:
         return Text("yes", style="green")
     return Text("refused" if result.readable else "unreadable", style="red")
-
-
-def _class(result: Result) -> str:
-    return result.microstructure
 
 
 def _likely(result: Result) -> str:

@@ -33,7 +33,7 @@ def _positive(text: str) -> float:
 @sem_app.command()
 def analyse(
     images: Annotated[
-        list[str], typer.Argument(metavar="IMAGE...", help="TIFF, PNG, JPEG or BMP files, folders of them, patterns.")
+        list[str], typer.Argument(metavar="IMAGE", help="TIFF, PNG, JPEG or BMP files, folders of them, patterns.")
     ],
     pixel_size: Annotated[
         float | None,

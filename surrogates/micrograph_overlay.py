@@ -25,7 +25,7 @@ CRACK: Colour = (255, 40, 60)
 LEGEND = (("boundaries", BOUNDARY), ("pores", PORE), ("second phase", PHASE), ("cracks", CRACK))
 
 SMALLEST_SHEET = 480
-"""Pixels: narrower pictures are enlarged by a whole factor, so that words find room below them."""
+"""Pixels: smaller pictures are enlarged by a whole factor; words need as much room below a narrow one."""
 BLACK, WHITE, GREY, RED = (16, 16, 18), (240, 240, 240), (165, 165, 170), (190, 20, 30)
 SHARE_OF_BAR = 0.28
 """The scale bar is at most this share of the width."""
@@ -76,14 +76,14 @@ def sheet(micrograph: Micrograph, reading: MicrographReading, strip: Strip) -> I
     Letters grow with the picture, so that they can be read when it fills a screen. A refused picture says so in red.
     """
     drawn = Image.fromarray(overlay(micrograph, reading))
-    factor = -(-SMALLEST_SHEET // drawn.width)
-    if factor > 1:
-        drawn = drawn.resize((drawn.width * factor, drawn.height * factor), Image.Resampling.NEAREST)
-    size = round(min(max(drawn.width / 40.0, 14.0), 90.0))
-    pieces = [_words(drawn.width, size, strip), _foot(drawn.width, size, micrograph, reading, factor)]
-    whole = Image.new("RGB", (drawn.width, drawn.height + sum(piece.height for piece in pieces)), BLACK)
+    factor = max(-(-SMALLEST_SHEET // max(drawn.size)), 1)
+    drawn = drawn.resize((drawn.width * factor, drawn.height * factor), Image.Resampling.NEAREST)
+    width = max(drawn.width, SMALLEST_SHEET)
+    size = round(min(max(width / 42.0, 13.0), 90.0))
+    pieces = (drawn, _words(width, size, strip), _foot(width, size, micrograph, reading, factor))
+    whole = Image.new("RGB", (width, sum(piece.height for piece in pieces)), BLACK)
     top = 0
-    for piece in (drawn, *pieces):
+    for piece in pieces:
         whole.paste(piece, (0, top))
         top += piece.height
     return whole
@@ -162,7 +162,7 @@ def _scale_bar(pen: ImageDraw.ImageDraw, width: int, size: int, pixel_um: float 
     um = bar_length(SHARE_OF_BAR * width * pixel_um)
     text, right = length_in_words(um), width - margin
     left, thick = right - round(um / pixel_um), max(size // 4, 3)
-    pen.rectangle((left, size - thick, right, size), fill=WHITE)
+    pen.rectangle((left, size - thick, right - 1, size), fill=WHITE)
     pen.text((left - margin - font.getlength(text), margin // 2), text, fill=WHITE, font=font)
 
 
