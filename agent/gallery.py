@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from agent import events as ev
-from agent.descriptors import DESCRIPTORS, class_words, descriptor_words
+from agent.descriptor_words import class_words, descriptor_words
+from agent.descriptors import DESCRIPTORS
 from agent.progress import describe_process
 from agent.record import ExperimentRecord
 from agent.store import ArtefactStore

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agent import events as ev
-from agent.descriptors import descriptor_lines, withheld_lines
+from agent.descriptor_words import descriptor_lines, withheld_lines
 from agent.ledger.tables import experiments, proposals
 from agent.progress import OUTCOME_WORDS, describe_process, faults_words
 from agent.provenance import ProvenanceJson, provenance, shown_quantity

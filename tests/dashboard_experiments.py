@@ -133,6 +133,12 @@ def sample_images(i: int = 1) -> tuple[exp.ImageState, ...]:
         scale_source="metadata", n_grains=sum(counts), grain_size=Quantity(value=2.1, unit="um", std=0.1),
         porosity=Quantity(value=0.021, unit="1", std=0.004),
         diameters=exp.Histogram(edges=tuple(0.5 * n for n in range(len(counts) + 1)), counts=counts, unit="um"),
+        microstructure="two-phase", class_probability=0.93,
+        descriptors={
+            "phase_fraction": Quantity(value=0.083, unit="1", std=0.006), "own_index": Quantity(value=2.0, unit="1"),
+            "boundary_length": Quantity(value=1.2, unit="1/um", std=0.05),
+            "astm_g": Quantity(value=14.1, unit="1", std=0.08),
+        },
     )  # fmt: skip
     return refused, taken
 

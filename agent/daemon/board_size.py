@@ -61,7 +61,7 @@ def _bare(step: StepState) -> StepState:
 
 
 def _terse(image: ImageState) -> ImageState:
-    return image.model_copy(update={"reason": _cut(image.reason), "diameters": None})
+    return image.model_copy(update={"reason": _cut(image.reason), "diameters": None, "descriptors": {}})
 
 
 def _short(state: ExperimentState) -> ExperimentState:

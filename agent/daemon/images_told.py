@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from agent import events as ev
 from agent.daemon.steps_told import LINE, READ, TEXT, Happened
+from agent.descriptors import DESCRIPTORS
 from instruments.messages import Quantity
 from instruments.profile.experiment_messages import MAX_STEPS, Histogram, ImageState
 
@@ -52,8 +53,20 @@ def _read(event: ev.ImageRead) -> ImageState:
             "grain_size": _quantity(event.grain_size, "um"),
             "porosity": _quantity(event.porosity, "1"),
             "diameters": _histogram(event.diameters),
+            "microstructure": event.microstructure[:LINE],
+            "class_probability": _probability(event),
+            "descriptors": {
+                name: Quantity(value=found.value, unit=found.unit, std=found.std if found.std > 0.0 else None)
+                for name, found in event.descriptors.items()
+                if name in DESCRIPTORS
+            },
         }
     )
+
+
+def _probability(event: ev.ImageRead) -> float | None:
+    found = event.class_probabilities.get(event.microstructure)
+    return None if found is None else min(max(found, 0.0), 1.0)
 
 
 def _histogram(record: ev.HistogramRecord | None) -> Histogram | None:

@@ -166,6 +166,13 @@ _EXPERIMENT = ExperimentState(
             grain_size=Quantity(value=1.92, unit="um", std=0.05),
             porosity=Quantity(value=0.031, unit="1", std=0.004),
             diameters=Histogram(edges=(0.5, 1.5, 2.5, 3.5), counts=(61, 118, 35), unit="um"),
+            microstructure="two-phase",
+            class_probability=0.93,
+            descriptors={
+                "intercept": Quantity(value=1.54, unit="um", std=0.04),
+                "astm_g": Quantity(value=15.4, unit="1", std=0.08),
+                "phase_fraction": Quantity(value=0.083, unit="1", std=0.006),
+            },
         ),
     ),
     found={"grain_size": Quantity(value=1.92, unit="um", std=0.05)},

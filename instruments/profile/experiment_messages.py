@@ -109,6 +109,9 @@ class ImageState(Payload):
         grain_size: mean diameter.
         porosity: area fraction.
         diameters: how often each diameter was found.
+        microstructure: the likeliest class of what it shows; empty where the network tells none.
+        class_probability: of this class.
+        descriptors: what else was measured, by name, such as ``astm_g`` and ``phase_fraction``.
     """
 
     attempt: Count
@@ -124,6 +127,9 @@ class ImageState(Payload):
     grain_size: Quantity | None = None
     porosity: Quantity | None = None
     diameters: Histogram | None = None
+    microstructure: Line = ""
+    class_probability: Share | None = None
+    descriptors: Quantities = Field(default_factory=dict)
 
 
 class Correction(Payload):

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from boards_town import TOPICS, Town
 from lab_bench import IMAGE, NOW
+from sem_readings import microstructure
 
 from agent import core
 from agent import events as ev
@@ -250,3 +251,15 @@ def test_how_large_the_grains_are_is_told_as_a_histogram() -> None:
     assert (image.grain_size, image.porosity, image.overlay) == (Quantity(value=1.0, unit="um"), None, "a" * 64)
     twisted = reading.model_copy(update={"diameters": ev.HistogramRecord(edges=(2.0, 1.0), counts=(3,))})
     assert images_of([Happened(NOW, twisted)])[0].diameters is None
+
+
+def test_what_an_image_shows_is_told_with_its_uncertainty() -> None:
+    reading = ev.ImageRead(
+        experiment="E1", attempt=0, image=IMAGE, accepted=True, reason="", pixel_size=0.02, next_pixel_size=None,
+        grain_size=(3.5, 0.12), porosity=(0.03, 0.004), n_grains=7, overlay=IMAGE, **microstructure(),
+    )  # fmt: skip
+    (image,) = images_of([Happened(NOW, reading)])
+    assert (image.microstructure, image.class_probability) == ("two-phase", 0.914)
+    assert image.descriptors["phase_fraction"] == Quantity(value=0.123, unit="1", std=0.011)
+    assert image.descriptors["crack_length"] == Quantity(value=0.0, unit="1/um")
+    assert len(image.to_bytes()) < 2_000  # fifty of them fit a board

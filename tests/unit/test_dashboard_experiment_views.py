@@ -192,6 +192,15 @@ def test_a_refused_image_says_why_and_what_to_do() -> None:
     assert "use 0.08 µm" in first.reason
 
 
+def test_an_image_tells_its_class_and_what_was_measured_in_it_known_things_first() -> None:
+    facts = dict(images_of(sample_experiment(1, images=sample_images(1)))[0].facts)
+    assert facts["Class"] == f"two-phase, 93{NO_BREAK}% sure"
+    assert facts["Second phase"] == f"(8.3 ± 0.6){NO_BREAK}%"
+    assert facts["Boundary length per area"] == f"1.20 ± 0.05{NO_BREAK}1/µm"
+    names = list(facts)
+    assert names.index("ASTM grain size number") < names.index("Second phase") < names.index("Own index")
+
+
 def test_grains_that_were_counted_without_a_diameter_are_accounted_for() -> None:
     image = sample_images(1)[-1]
     assert image.diameters is not None

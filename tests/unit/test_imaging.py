@@ -14,7 +14,8 @@ from PIL import Image
 from sem_readings import reading
 
 from agent import events as ev
-from agent.descriptors import DESCRIPTORS, descriptor_lines, withheld_lines
+from agent.descriptor_words import descriptor_lines, withheld_lines
+from agent.descriptors import DESCRIPTORS
 from agent.events.forms import parse_event
 from agent.imaging import CampaignImageReader
 from agent.store import ArtefactStore

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 from agent.dashboard.views import shares, words
 from agent.dashboard.views.agreement import agrees
 from agent.dashboard.views.experiment_list import deviation
+from agent.descriptors import DESCRIPTORS
 from agent.words import in_print
 from instruments.messages import Quantity
 from instruments.profile.experiment_messages import Correction, ExperimentState, Histogram, ImageState
@@ -204,9 +205,11 @@ def _grains(image: ImageState) -> str:
 def _image(image: ImageState) -> ImageView:
     said = {True: ("counts", "good"), False: ("refused", "warn"), None: ("is being read", "info")}[image.accepted]
     facts = [
+        ("Class", _class(image)),
         ("Mean grain diameter", words.quantity(image.grain_size) if image.grain_size is not None else ""),
         ("Grains counted", _grains(image)),
         ("Porosity", shares.quantity("porosity", image.porosity) if image.porosity is not None else ""),
+        *_descriptors(image),
         ("Pixel size", _scale(image)),
         ("File", f"{image.media_type}, {words.number(image.bytes / 1e6, 3)} MB" if image.bytes else image.media_type),
     ]
@@ -225,6 +228,20 @@ def _image(image: ImageState) -> ImageView:
         diameters=image.diameters,
         mean=image.grain_size,
     )
+
+
+def _class(image: ImageState) -> str:
+    if not image.microstructure or image.class_probability is None:
+        return image.microstructure
+    return f"{image.microstructure}, {words.percent(image.class_probability)} sure"
+
+
+def _descriptors(image: ImageState) -> Iterator[tuple[str, str]]:
+    """What is known first, in its order; then what another agent may tell."""
+    told = image.descriptors
+    for name in [*(name for name in DESCRIPTORS if name in told), *(name for name in told if name not in DESCRIPTORS)]:
+        label = DESCRIPTORS.get(name) or words.label(name)
+        yield label[:1].upper() + label[1:], shares.quantity(name, told[name])
 
 
 def _scale(image: ImageState) -> str:

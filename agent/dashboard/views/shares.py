@@ -11,7 +11,7 @@ from agent.dashboard.views import words
 from instruments.messages import Quantity
 from instruments.profile.agent_messages import Estimate
 
-_SHARES: Final = frozenset({"porosity", "density", "relative_density"})
+_SHARES: Final = frozenset({"porosity", "density", "relative_density", "phase_fraction"})
 _Told = TypeVar("_Told", Quantity, Estimate)
 
 
