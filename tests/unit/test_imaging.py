@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -39,7 +40,7 @@ class Network:
     pixel_factor: float = 1.0
     seen: int = 0
     scale: float | None = None
-    changes: dict[str, object] = field(default_factory=dict)
+    changes: Mapping[str, object] = field(default_factory=dict)
 
     def read(self, micrograph: Micrograph) -> MicrographReading:
         self.seen += 1
