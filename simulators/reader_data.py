@@ -26,8 +26,8 @@ from surrogates.micrograph_fields import LabelledField
 CALIBRATION_SEED, EVALUATION_SEED, UNUSUAL_SEED = 7001, 9001, 9101
 SMALLEST, LARGEST = 8.0, 52.0
 """Grains in pixels that are learned from; larger ones are reduced before they are read, and smaller ones refused."""
-OPEN_CRACKS_FROM = 22.0
-"""Pixels: between larger grains cracks are two pixels wide."""
+OPEN_CRACKS_FROM = 30.0
+"""Pixels: between larger grains cracks are about three pixels wide, which the beam resolves."""
 _NEIGHBOURS = (
     ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
     ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
@@ -87,7 +87,10 @@ def labelled_field(
     taken = shown(settings_drawn(rng) if settings is None else settings, ms.spec, rng)
     if kind is Kind.CRACKED:
         # What is judged is whether cracks are told from boundaries, so both must show: cracks are the deeper ones.
-        taken = replace(taken, pore_darkness=max(taken.pore_darkness, abs(taken.groove_depth) + 0.2))
+        darkest = max(taken.pore_darkness, abs(taken.groove_depth) + 0.25)
+        taken = replace(
+            taken, pore_darkness=darkest, defocus=min(taken.defocus, 0.9) if settings is None else taken.defocus
+        )
     image = render(ms, taken, rng).astype(np.float32) / np.float32(255.0)
     return LabelledField(
         image=image,
