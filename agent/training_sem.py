@@ -1,22 +1,36 @@
-"""Trains the network of the package from nothing: virtual images, then calibration on others, then the file."""
+"""Trains the network of the package from nothing: virtual images, then calibration and class head on others, the file.
+
+This is the whole procedure that made the shipped weights. Each stage is told while it runs; a training that is done is
+not done again, so that the later stages alone can be repeated.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 
-from agent.training_progress import stage
-from agent.wiring import calibration_fields, micrograph_stream
+from agent.training_config import configured, write_config
+from agent.training_progress import Tell, stage
+from agent.wiring import calibration_fields, class_pictures, micrograph_stream
 from envs.errors import UserError
-from surrogates.micrograph_cnn import save_network
+from surrogates.micrograph_calibration import Calibration
+from surrogates.micrograph_card import card
+from surrogates.micrograph_class_fit import ClassFit, fit_class_head
+from surrogates.micrograph_cnn import MicrographNet, Seen, save_network
+from surrogates.micrograph_fields import LabelledField
 from surrogates.micrograph_fit import calibrate
+from surrogates.micrograph_measure import Segmentation
+from surrogates.micrograph_scales import look
 from surrogates.micrograph_training import TrainingConfig, train
 
-MODEL = "micrograph.safetensors"
+MODEL, CARD, CONFIG = "micrograph.safetensors", "micrograph.md", "training.toml"
 CROP = 128
-N_CALIBRATION = 240
+N_CALIBRATION, N_PICTURES = 360, 1800
 SHIPPED = TrainingConfig(steps=18000, seed=20261123)
 """Settings of the network in the package; about forty minutes on two quiet cores, one of which draws."""
 
@@ -27,12 +41,33 @@ def train_virtual(
     steps: int | None,
     seed: int | None,
     workers: int,
-    config: Path | None,  # noqa: ARG001
-    inliers: Path | None,  # noqa: ARG001
+    config: Path | None,
+    inliers: Path | None,
+    default: TrainingConfig = SHIPPED,
+    n_calibration: int = N_CALIBRATION,
+    n_pictures: int = N_PICTURES,
 ) -> None:
-    """Train on rendered images, calibrate on fields of other seeds, and write the weights."""
-    settings = replace(SHIPPED, steps=steps or SHIPPED.steps, seed=SHIPPED.seed if seed is None else seed)
+    """Train on rendered images, calibrate on fields of other seeds, fit the class head, and write weights and card.
+
+    Args:
+        out: as for ``agent.training.train_sem``, and so the next five.
+        steps: optimiser steps.
+        seed: of weights and images.
+        workers: processes that draw ahead.
+        config: settings file.
+        inliers: folder of good images.
+        default: settings that nobody else says.
+        n_calibration: fields to calibrate on.
+        n_pictures: pictures to fit the class head on.
+
+    Raises:
+        UserError: when a setting is wrong, or the network has learned too little to be calibrated.
+    """
+    settings = configured(default, config, steps=steps, seed=seed)
+    if inliers is not None and not inliers.is_dir():
+        raise UserError(f"--inliers {inliers}: no such folder of images")
     console = Console()
+    out.mkdir(parents=True, exist_ok=True)
     with stage(console, "Training", settings.steps) as tell:
         report = train(
             micrograph_stream(CROP),
@@ -41,20 +76,64 @@ def train_virtual(
             lambda done, _total, loss: tell(done, f"loss {loss:.3f}"),
             workers=workers,
         )
-    console.print(f"Calibrating on {N_CALIBRATION} fields that were not trained on.")
-    fields, calibration_seed = calibration_fields(N_CALIBRATION)
-    try:
-        constants = calibrate(report.network, fields)
-    except ValueError as error:
-        raise UserError(
-            f"the network cannot be calibrated after {report.steps} steps ({error}): train longer"
-        ) from error
-    training = {"steps": report.steps, "seed": settings.seed, "crop": CROP, "loss": report.loss}
-    metadata = {
-        "training": training,
+    # Only now: the settings of another training in this folder are not written over.
+    write_config(out / CONFIG, settings)
+    constants, calibration_seed = calibrated(console, report.network, n_calibration)
+    classes, class_seed = classified(console, report.network, n_pictures, inliers)
+    values = asdict(settings)
+    metadata: dict[str, object] = {
+        "file": MODEL,
+        "network": {**values.pop("network"), "weights": sum(part.numel() for part in report.network.parameters())},
+        "data": "virtual micrographs alone (simulators.reader_data.training_sample), drawn afresh for each step",
+        "training": {**values, "crop": CROP, "loss": round(report.loss, 4)},
         "calibration": constants.to_dict(),
-        "calibration_fields": N_CALIBRATION,
-        "seeds": {"calibration": calibration_seed},
+        "calibration_fields": n_calibration,
+        "calibration_note": f"{n_calibration} virtual fields that were not trained on",
+        "classes": classes.to_dict(),
+        "class_head": classes.to_dict(),
+        "seeds": {"training": settings.seed, "calibration": calibration_seed, "classes": class_seed},
+        "command": "labwright train sem",
     }
-    save_network(report.network, out / MODEL, metadata)
-    console.print(f"Wrote {out / MODEL}")
+    save_network(report.network, out / MODEL, metadata, classes.head.to_tensors())
+    (out / CARD).write_text(card(metadata), encoding="utf-8")
+    console.print(f"Wrote {out / MODEL}; its card is {out / CARD}")
+
+
+def calibrated(console: Console, network: MicrographNet, number: int) -> tuple[Calibration, int]:
+    """Bias, spreads and limits of a network, fitted on virtual fields, and the seed of these.
+
+    Raises:
+        UserError: when too few of the fields can be read.
+    """
+    fields, seed = calibration_fields(number)
+    try:
+        with stage(console, "Calibrating", number) as tell:
+            return calibrate(network, _counted(fields, tell)), seed
+    except ValueError as error:
+        raise UserError(f"the network cannot be calibrated ({error}): train longer") from error
+
+
+def classified(console: Console, network: MicrographNet, number: int, inliers: Path | None) -> tuple[ClassFit, int]:
+    """What tells the classes apart and refuses what is no section, fitted on virtual pictures, and their seed."""
+    pictures, seed = class_pictures(number)
+    with stage(console, "Classes", number) as tell:
+        fit = fit_class_head(
+            network,
+            pictures,
+            inliers=() if inliers is None else (inliers,),
+            look=_look,
+            progress=lambda done: tell(min(done, number), ""),
+        )
+    return fit, seed
+
+
+def _look(network: MicrographNet, image: npt.NDArray[np.float32]) -> tuple[Seen, Segmentation]:
+    """As the reader looks at an image."""
+    found = look(network, image)
+    return found.seen, found.found
+
+
+def _counted(fields: Iterator[LabelledField], tell: Tell) -> Iterator[LabelledField]:
+    for number, each in enumerate(fields, start=1):
+        yield each
+        tell(number, "")

@@ -17,12 +17,16 @@ from agent.training_config import configured, write_config
 from agent.training_progress import stage
 from agent.wiring import micrograph_stream
 from envs.errors import UserError
+from surrogates.micrograph_adapting import admitting, features_of, recalibrated
+from surrogates.micrograph_calibration import Calibration
 from surrogates.micrograph_card import card
+from surrogates.micrograph_classes import PREFIX, ClassHead
 from surrogates.micrograph_cnn import MicrographNet, load_heads, load_network, save_network
 from surrogates.micrograph_finetuning import CROP, FINE_TUNING, LabelledCrops, extended
 from surrogates.micrograph_label_scores import scores
 from surrogates.micrograph_labels.folder import read_labelled
-from surrogates.micrograph_labels.vocabulary import ClassifiedSet, LabelledSet, split
+from surrogates.micrograph_labels.vocabulary import ClassifiedSet, LabelledImage, LabelledSet, split
+from surrogates.micrograph_own_classes import PREFIX as OWN_PREFIX
 from surrogates.micrograph_reader import SHIPPED
 from surrogates.micrograph_training import CHECKPOINT, Array, TrainingConfig, train
 
@@ -31,6 +35,8 @@ MODEL, CARD, CONFIG, SPLIT, EVALUATION = (
 )  # fmt: skip
 N_REHEARSED = 48
 """Virtual images that are learned from beside the user's, so that what was learned from such is kept."""
+MOST_ADMITTED = 12
+"""Of the images trained on, how many the class head's limits are widened for."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ def train_on_data(
     found = read_labelled(data, labels)
     start = read_base(base)
     out.mkdir(parents=True, exist_ok=True)
+    if inliers is not None and not inliers.is_dir():
+        raise UserError(f"--inliers {inliers}: no such folder of images")
     if isinstance(found, ClassifiedSet):
         from agent.training_classes import train_classes
 
@@ -72,7 +80,7 @@ def train_on_data(
     net = extended(start.network, found.channels)
     settings = configured(FINE_TUNING, config, steps=steps, seed=seed, widths=False)
     settings = TrainingConfig(**{**_plain(settings), "network": net.shape})
-    _fine_tune(out, found, start, net, settings, hold_out)
+    _fine_tune(out, found, start, net, settings, hold_out, inliers)
 
 
 def read_base(name: str) -> Base:
@@ -92,30 +100,70 @@ def read_base(name: str) -> Base:
 
 
 def _fine_tune(
-    out: Path, found: LabelledSet, start: Base, net: MicrographNet, settings: TrainingConfig, hold_out: float
+    out: Path,
+    found: LabelledSet,
+    start: Base,
+    net: MicrographNet,
+    settings: TrainingConfig,
+    hold_out: float,
+    inliers: Path | None,
 ) -> None:
     console = Console()
-    trained, held = split(len(found.images), hold_out, np.random.default_rng([settings.seed, 5]))
-    names = {key: [found.images[k].name for k in part] for key, part in (("trained", trained), ("held_out", held))}
+    parts = split(len(found.images), hold_out, np.random.default_rng([settings.seed, 5]))
+    trained, held = ([found.images[k] for k in part] for part in parts)
+    names = {"trained": [each.name for each in trained], "held_out": [each.name for each in held]}
     _claim(out, {"form": found.form, "channels": list(found.channels), **names, "base": start.digest,
                  "data": _digest(found)})  # fmt: skip
     write_config(out / CONFIG, settings)
     _say_what(console, found, len(held))
-    rehearsal = _rehearsal(console, settings.seed)
-    crops = LabelledCrops([found.images[k] for k in trained], found.channels, net.shape.channels, rehearsal)
+    crops = LabelledCrops(trained, found.channels, net.shape.channels, _rehearsal(console, settings.seed))
     with stage(console, "Fine-tuning", settings.steps) as tell:
         report = train(crops, settings, out, lambda done, _total, loss: tell(done, f"loss {loss:.3f}"), start=net)
-    judged = [found.images[k] for k in held]
+    network = report.network
     figures = {
-        "before": scores(start.network, judged, found.channels),
-        "after": scores(report.network, judged, found.channels),
+        "before": scores(start.network, held, found.channels),
+        "after": scores(network, held, found.channels),
     }
     (out / EVALUATION).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    metadata = _metadata(found, start, settings, report.loss, report.network, names)
-    save_network(report.network, out / MODEL, metadata, start.heads)
+    calibration, new = recalibrated(
+        Calibration.from_dict(_mapping(start.metadata.get("calibration"))), network, held, found.channels
+    )
+    metadata = {
+        **_metadata(found, start, settings, report.loss, network, names),
+        "calibration": calibration.to_dict(),
+        "calibration_note": _note(new, len(held)),
+    }
+    heads = _heads(console, start, network, trained, inliers)
+    save_network(network, out / MODEL, metadata, heads)
     (out / CARD).write_text(card(metadata, by_channel(figures)), encoding="utf-8")
     _show(console, figures, len(held))
     console.print(f"Wrote {out / MODEL}; its card is {out / CARD}")
+
+
+def _heads(
+    console: Console, start: Base, network: MicrographNet, trained: list[LabelledImage], inliers: Path | None
+) -> dict[str, Tensor]:
+    """The heads of the base, fitted to the network that came of it.
+
+    Its features are not quite the base's. With a folder of good images the class head is fitted anew, which takes
+    minutes; without, its limits are widened until the images that were trained on are accepted.
+    """
+    others = {key: value for key, value in start.heads.items() if not key.startswith((PREFIX, OWN_PREFIX))}
+    if inliers is not None:
+        from agent.training_sem import N_PICTURES, classified
+
+        return {**others, **classified(console, network, N_PICTURES, inliers)[0].head.to_tensors()}
+    head = ClassHead.from_tensors(start.heads)
+    if head is None:
+        return others
+    return {**others, **admitting(head, features_of(network, trained[:MOST_ADMITTED])).to_tensors()}
+
+
+def _note(new: tuple[str, ...], n_held: int) -> str:
+    note = "fine-tuned: intervals were calibrated on virtual fields, not on these images; the limits are the base's"
+    if not new:
+        return note
+    return f"{' and '.join(name.replace('_', ' ') for name in new)} on {n_held} held-out images; for the rest {note}"
 
 
 def _metadata(
@@ -127,8 +175,9 @@ def _metadata(
     names: dict[str, list[str]],
 ) -> dict[str, object]:
     """What the file says of itself: all of the base's, and what was done to it."""
+    kept = {key: value for key, value in start.metadata.items() if key not in {"own_classes", "class_head", "classes"}}
     return {
-        **start.metadata,
+        **kept,
         "file": MODEL,
         "base": f"{start.name} (sha256 {start.digest})",
         "network": {"channels": list(network.shape.channels), "weights": sum(p.numel() for p in network.parameters())},
@@ -136,8 +185,6 @@ def _metadata(
         "training": {**_plain(settings, network=False), "loss": round(loss, 4), "crop": CROP, "virtual": N_REHEARSED},
         "seeds": {**_mapping(start.metadata.get("seeds")), "fine_tuning": settings.seed},
         "split": names,
-        "calibration_note": "fine-tuned: intervals were calibrated on virtual fields, not on these images; limits of "
-        "sharpness and doubt are the base's",
         "command": "labwright train sem --data DIR",
     }
 

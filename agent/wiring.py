@@ -326,6 +326,14 @@ def calibration_fields(n: int) -> tuple[Iterator[LabelledField], int]:
     return fields(CALIBRATION_SEED, n), CALIBRATION_SEED
 
 
+def class_pictures(n: int) -> tuple[Iterator[tuple[npt.NDArray[np.float32], str]], int]:
+    """Pictures of every class, and such as are no section, to fit a class head on; and the seed they are drawn from."""
+    from simulators.odd_pictures.stream import FIT_SEED
+    from simulators.odd_pictures.stream import class_pictures as drawn
+
+    return drawn(FIT_SEED, n), FIT_SEED
+
+
 def virtual_catalogue() -> tuple[Entry, ...]:
     """What virtual instruments there are, and what each can do."""
     from simulators.lab import catalogue
