@@ -1,4 +1,4 @@
-"""From probability maps to grains: pore mask, watershed on the boundary map, weak boundaries merged away."""
+"""From probability maps to grains: pores, cracks and residues cut out, the solid parted along its boundaries."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, sparse
-from scipy.sparse.csgraph import connected_components
+from scipy import ndimage
 from skimage.segmentation import watershed
 
-from surrogates.stereology import Labels, Mask, boundary_mask, equivalent_diameters, mean_intercept
+from surrogates.micrograph_basins import joined
+from surrogates.micrograph_descriptors import Descriptors, described
+from surrogates.stereology import Labels, Mask, boundary_mask
 
 Maps = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 
-PORE_LEVEL = 0.5
-BOUNDARY_LEVEL = 0.45
-"""Mean boundary probability along the line between two watershed basins above which they are two grains."""
-SMALLEST_GRAIN = 4
-"""Basins of fewer pixels are the noise of the boundary map, not grains."""
+LEVEL = 0.5
+"""Probability from which a pixel is pore, second phase or crack."""
+RIM_LEVEL = 0.35
+"""Mean boundary probability on the rim of a spot of second phase above which it is grains, below a residue."""
+SMALLEST_SPOT = 6
+"""Pixels: smaller spots of crack or second phase are specks."""
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Grains and pores of one field, in pixels.
+    """Grains, pores, second phase and cracks of one field, in pixels.
 
     Args:
-        labels: int32, shape (H, W); grains from 1, pores 0.
+        labels: int32, shape (H, W); grains from 1; pores, cracks and a residue between the grains 0.
         boundaries: bool, shape (H, W).
         pores: bool, shape (H, W).
         phase: bool, shape (H, W).
@@ -39,6 +41,12 @@ class Segmentation:
         doubt: mean of 4 p (1 - p) of the boundary map over the found boundaries, 0 certain to 1 undecided.
         pore_doubt: share of the field where the network is undecided about a pore, mean of 4 p (1 - p).
         diameters: equivalent circular diameter of each grain that the frame does not cut.
+        phase_fraction: expected share of the second phase in the solid, from its mean probability.
+        phase_doubt: mean of 4 p (1 - p) of the phase map.
+        at_phases: share of the boundary that lies at the rim of the second phase.
+        descriptors: all that is counted, or None where nothing was.
+        disagreement: logarithm of the mean intercept at another scale over that at this one.
+        factor: pixels of the map that was segmented for one of the image.
     """
 
     labels: Labels
@@ -53,104 +61,105 @@ class Segmentation:
     doubt: float
     pore_doubt: float
     diameters: Floats = field(default_factory=lambda: np.empty(0))
+    phase_fraction: float = 0.0
+    phase_doubt: float = 0.0
+    at_phases: float = 0.0
+    descriptors: Descriptors | None = None
+    disagreement: float = 0.0
+    factor: float = 1.0
 
 
 def measure(maps: Maps) -> Segmentation:
-    """Segment and count; ``maps`` holds the probabilities of boundary, pore, phase and crack, shape (4, H, W)."""
+    """Segment and count.
+
+    Args:
+        maps: probabilities of boundary, pore, phase and crack, shape (4, H, W); those after the second may lack.
+    """
     edge, pore = maps[0], maps[1]
-    nothing = np.zeros(edge.shape, dtype=np.bool_)
-    phase, cracks = (maps[n] > 0.5 if len(maps) > n else nothing for n in (2, 3))
-    pores: Mask = pore > PORE_LEVEL
-    labels = _grains(edge, pores)
+    pores: Mask = pore > LEVEL
+    phase, cracks = (_spots(maps[n]) if len(maps) > n else np.zeros(edge.shape, dtype=np.bool_) for n in (2, 3))
+    phase &= ~pores
+    cracks &= ~(pores | phase)
+    labels = grains(edge, ~(pores | cracks | residue(phase, edge)))
     boundaries = boundary_mask(labels)
-    diameters, weights = equivalent_diameters(labels)
-    whole = diameters
-    if len(diameters) == 0:
-        diameters, weights = np.array([np.sqrt(4.0 * np.count_nonzero(labels) / np.pi)]), np.ones(1)
-    mean = float((diameters * weights).sum() / weights.sum())
+    found = described(labels, pores, phase, cracks)
     on_boundary = edge[boundaries]
-    total = int(labels.max())
-    inside = len(diameters)
+    share, phase_doubt = _phase_share(maps)
     return Segmentation(
         labels=labels,
         boundaries=boundaries,
         pores=pores,
         phase=phase,
         cracks=cracks,
-        diameter=mean,
-        intercept=mean_intercept(labels),
+        diameter=found.diameter,
+        intercept=found.intercept,
         porosity=float(pore.mean()),
-        n_grains=round(inside + 0.5 * max(total - inside, 0)),
+        n_grains=found.n_grains,
         doubt=float((4.0 * on_boundary * (1.0 - on_boundary)).mean()) if len(on_boundary) else 1.0,
         pore_doubt=float((4.0 * pore * (1.0 - pore)).mean()),
-        diameters=whole,
+        diameters=found.diameters,
+        phase_fraction=share,
+        phase_doubt=phase_doubt,
+        at_phases=_at_rims(boundaries, phase),
+        descriptors=found,
     )
 
 
-def _grains(edge: Maps, pores: Mask) -> Labels:
-    """Watershed basins (H, W) of the boundary map in the solid, merged where no boundary runs between them."""
-    solid = ~pores
-    inside = solid & (edge < 0.5)
+def grains(edge: Maps, solid: Mask) -> Labels:
+    """Watershed basins of the boundary map in the solid, joined where no boundary runs between them, (H, W)."""
+    inside = solid & (edge < LEVEL)
     depth = ndimage.distance_transform_edt(inside).astype(np.float32)
     depth = ndimage.gaussian_filter(depth, 0.7)
     peaks = (depth >= ndimage.maximum_filter(depth, size=5)) & inside
     markers, n_markers = ndimage.label(peaks, structure=np.ones((3, 3)))
     if n_markers == 0:
         return solid.astype(np.int32)
-    basins = watershed(edge, markers=markers, mask=solid).astype(np.int32)
-    merged = _merged(basins, edge)
-    return _without_specks(merged, edge)
+    return joined(watershed(edge, markers=markers, mask=solid).astype(np.int32), edge)
 
 
-def _merged(basins: Labels, edge: Maps) -> Labels:
-    """Basins joined where the mean boundary probability along their common line is below ``BOUNDARY_LEVEL``."""
-    first, second, strength = _contacts(basins, edge)
-    size = int(basins.max()) + 1
-    if len(first) == 0:
-        return basins
-    shape = (size, size)
-    total = sparse.coo_matrix((strength, (first, second)), shape=shape).tocsr()
-    count = sparse.coo_matrix((np.ones(len(first)), (first, second)), shape=shape).tocsr()
-    total.sum_duplicates()
-    count.sum_duplicates()
-    pairs = total.tocoo()
-    weak = pairs.data / count.data < BOUNDARY_LEVEL
-    links = sparse.coo_matrix((np.ones(int(weak.sum())), (pairs.row[weak], pairs.col[weak])), shape=shape)
-    _, group = connected_components(links, directed=False)
-    return _renumbered(np.where(basins > 0, group[basins] + 1, 0))
+def residue(phase: Mask, edge: Maps) -> Mask:
+    """Second phase that is no grain of its own: no boundary runs along its rim, shape (H, W).
+
+    Both pixels beside a boundary between two grains are boundary; beside what lies between the grains there is none.
+    """
+    if not phase.any():
+        return phase
+    spots, n = ndimage.label(phase, structure=np.ones((3, 3)))
+    rim = spots[phase & ~ndimage.binary_erosion(phase, np.ones((3, 3)), border_value=1)]
+    along = edge[phase & ~ndimage.binary_erosion(phase, np.ones((3, 3)), border_value=1)]
+    length = np.maximum(np.bincount(rim, minlength=n + 1), 1)
+    mean = np.bincount(rim, weights=along, minlength=n + 1) / length
+    bare = mean < RIM_LEVEL
+    bare[0] = False
+    return np.asarray(bare[spots])
 
 
-def _contacts(basins: Labels, edge: Maps) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Floats]:
-    """Neighbouring pixels of two basins: the lower and higher label, and the boundary probability between them."""
-    first, second, strength = [], [], []
-    for a, b, p, q in (
-        (basins[:, :-1], basins[:, 1:], edge[:, :-1], edge[:, 1:]),
-        (basins[:-1], basins[1:], edge[:-1], edge[1:]),
-    ):
-        meets = (a != b) & (a > 0) & (b > 0)
-        first.append(np.minimum(a[meets], b[meets]))
-        second.append(np.maximum(a[meets], b[meets]))
-        strength.append(np.maximum(p[meets], q[meets]).astype(np.float64))
-    return np.concatenate(first), np.concatenate(second), np.concatenate(strength)
+def _spots(probability: Maps) -> Mask:
+    """Where something is likelier than not, without specks."""
+    found: Mask = probability > LEVEL
+    if not found.any():
+        return found
+    spots, n = ndimage.label(found, structure=np.ones((3, 3)))
+    large = np.bincount(spots.ravel(), minlength=n + 1) >= SMALLEST_SPOT
+    large[0] = False
+    return np.asarray(large[spots])
 
 
-def _without_specks(labels: Labels, edge: Maps) -> Labels:
-    """Basins too small to be grains given to their neighbours by a second flooding."""
-    small = np.bincount(labels.ravel()) < SMALLEST_GRAIN
-    small[0] = False
-    if not small.any():
-        return labels
-    kept = np.where(small[labels], 0, labels)
-    if not kept.any():
-        return labels
-    return _renumbered(watershed(edge, markers=kept, mask=labels > 0))
+def _phase_share(maps: Maps) -> tuple[float, float]:
+    """Expected share of the second phase in the solid, and the doubt about it."""
+    if len(maps) < 3:
+        return 0.0, 0.0
+    phase = maps[2]
+    empty = maps[1] + maps[3] if len(maps) > 3 else maps[1]
+    solid = max(1.0 - float(empty.mean()), 1e-3)
+    return min(float(phase.mean()) / solid, 1.0), float((4.0 * phase * (1.0 - phase)).mean())
 
 
-def _renumbered(labels: npt.NDArray[np.integer]) -> Labels:
-    """Labels without gaps; 0 stays 0."""
-    present = np.flatnonzero(np.bincount(labels.ravel()))
-    present = present[present > 0]
-    table = np.zeros(int(labels.max()) + 1, dtype=np.int32)
-    table[present] = np.arange(1, len(present) + 1)
-    renumbered: Labels = table[labels]
-    return renumbered
+def _at_rims(boundaries: Mask, phase: Mask) -> float:
+    """Share of the boundary pixels within two pixels of a rim of the second phase."""
+    total = np.count_nonzero(boundaries)
+    if total == 0 or not phase.any():
+        return 0.0
+    box = np.ones((5, 5), dtype=np.bool_)
+    rim = ndimage.binary_dilation(phase, box) & ~ndimage.binary_erosion(phase, box)
+    return float(np.count_nonzero(boundaries & rim) / total)
