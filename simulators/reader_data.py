@@ -107,7 +107,9 @@ def labelled_field(
 def fields(
     seed: int, number: int, shape: tuple[int, int] = (512, 512), *, unusual: bool = False
 ) -> Iterator[LabelledField]:
-    """Labelled fields of polished sections; each has a generator of its own: the first ``n`` are the same for any number.
+    """Labelled fields of polished sections.
+
+    Each has a generator of its own, so that the first ``n`` are the same for any number.
 
     Args:
         seed: of all of them.

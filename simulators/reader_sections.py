@@ -48,17 +48,25 @@ def section(kind: Kind, diameter: float, shape: tuple[int, int], rng: np.random.
         return replace(base, surface=Surface.POWDER)
     if kind is Kind.FRACTURE:
         return replace(base, surface=Surface.FRACTURE, porosity=_porosity(rng, 0.25), open_share=float(rng.random()))
+    return _marked(kind, _porous(kind, base, rng), rng)
+
+
+def _porous(kind: Kind, base: SectionSpec, rng: np.random.Generator) -> SectionSpec:
+    """The same with pores as its class has them."""
     if kind in {Kind.POROUS_OPEN, Kind.POROUS_CLOSED}:
         is_open = kind is Kind.POROUS_OPEN
-        base = replace(
+        return replace(
             base,
             porosity=0.03 + (0.4 if is_open else 0.2) * float(rng.random() ** 1.5),
             open_share=float(rng.uniform(0.5, 1.0) if is_open else rng.uniform(0.0, 0.45)),
         )
-    elif kind in {Kind.EQUIAXED_DENSE, Kind.BIMODAL, Kind.ELONGATED}:
-        base = replace(base, porosity=0.0 if rng.random() < 0.4 else 0.025 * float(rng.random()))
-    else:
-        base = replace(base, porosity=_porosity(rng, 0.2), open_share=float(rng.random()))
+    if kind in {Kind.EQUIAXED_DENSE, Kind.BIMODAL, Kind.ELONGATED}:
+        return replace(base, porosity=0.0 if rng.random() < 0.4 else 0.025 * float(rng.random()))
+    return replace(base, porosity=_porosity(rng, 0.2), open_share=float(rng.random()))
+
+
+def _marked(kind: Kind, base: SectionSpec, rng: np.random.Generator) -> SectionSpec:
+    """The same with what else its class is known by, and in some of the others a little residue."""
     if kind is Kind.TWO_PHASE:
         between = bool(rng.random() < 0.5)
         most = 0.22 if between else 0.35
@@ -70,7 +78,7 @@ def section(kind: Kind, diameter: float, shape: tuple[int, int], rng: np.random.
         return replace(base, elongation=float(rng.uniform(1.7, 4.0)), direction=float(rng.uniform(0.0, np.pi)))
     if kind is Kind.CRACKED:
         # At least half a side long, whatever the frame: shorter ones are flaws of the polishing.
-        return replace(base, cracks=1000.0 * float(rng.uniform(0.6, 2.5)) / max(shape))
+        return replace(base, cracks=1000.0 * float(rng.uniform(0.6, 2.5)) / max(base.shape))
     return base
 
 
