@@ -157,7 +157,7 @@ def _means(means: Sequence[FieldsMean]) -> Table:
     for each in means:
         found.add_row(*_mean_row(each))
         if each.quantity == "intercept" and each.unit == "um":
-            found.add_row("ASTM G of that", "", plus_minus(grain_size_number(each)), "", "", "")
+            found.add_row("ASTM grain size number", "", plus_minus(grain_size_number(each)), "", "", "")
     return found
 
 
@@ -166,7 +166,7 @@ def _mean_row(each: FieldsMean) -> tuple[str, ...]:
     low, high = factor * max(each.mean - each.half_90, 0.0), factor * (each.mean + each.half_90)
     accuracy = each.relative_accuracy
     return (
-        NAMES[each.quantity].split(" (")[0].split(",")[0],
+        NAMES[each.quantity],
         str(each.n_fields),
         plus_minus((each.mean, each.half_95), factor=factor, unit=unit),
         f"{low:.3g} to {high:.3g}",

@@ -40,16 +40,16 @@ class FieldsMean:
 
     @property
     def relative_accuracy(self) -> float:
-        """Half of the 95% interval over the mean (ASTM E112-13, eq. 17: %RA; 10% is taken for enough there)."""
+        """Half of the 95% interval over the mean (%RA of ASTM E112-13, section 15; 10% is taken for enough there)."""
         return self.half_95 / self.mean if self.mean > 0.0 else float("nan")
 
 
 def together(results: Sequence[Result]) -> list[FieldsMean]:
     """Means over the accepted fields; nothing of a quantity that fewer than two have, or in two units.
 
-    The interval is that of ASTM E112-13 and E562-19, Student's t with n - 1 degrees of freedom times s / sqrt(n).
-    Fields that agree by chance better than each is known would make it too short: it is never less than the readings'
-    own standard uncertainties leave, taken as independent, their root mean square over sqrt(n).
+    The interval is that of ASTM E112-13, section 15, and of E562: Student's t with n - 1 degrees of freedom times
+    s / sqrt(n). Fields that agree by chance better than each is known would make it too short: it is never less than
+    the readings' own standard uncertainties leave, taken as independent, their root mean square over sqrt(n).
     """
     accepted = [result for result in results if result.accepted]
     return [found for name in TOGETHER if (found := _mean(name, accepted)) is not None]

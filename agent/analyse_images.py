@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.analyse_overlays import OVERLAY_END
-
-SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp"})
-"""What is taken from a folder; a file that is named itself may be called as it likes."""
+from surrogates.micrograph_labels.vocabulary import SUFFIXES
 
 
 @dataclass(frozen=True)

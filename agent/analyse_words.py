@@ -11,26 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.analyse_results import QUANTITIES, Result
+from agent.descriptors import DESCRIPTORS, NEEDED
 from agent.words import NO_BREAK, NO_VALUE, plus_minus, unit_in_print
 from surrogates.micrograph_reading import Estimate
 
 if TYPE_CHECKING:
     from surrogates.micrograph_overlay import Strip
 
-NAMES = {
-    "grain_size": "Grain size (mean diameter)",
-    "intercept": "Mean lineal intercept",
-    "astm_g": "ASTM grain size number G",
-    "d10": "D10 of the grains",
-    "d50": "D50",
-    "d90": "D90",
-    "porosity": "Porosity",
-    "pore_size": "Pore size (mean diameter)",
-    "phase_fraction": "Second phase, of the solid",
-    "boundary_length": "Boundary length per area",
-    "elongation": "Aspect ratio of the grains",
-    "crack_length": "Crack length per area",
-}
+NAMES = {**NEEDED, **DESCRIPTORS}
 SHARES = frozenset({"porosity", "phase_fraction"})
 """Quantities that people read in per cent."""
 
@@ -73,9 +61,9 @@ def remarks(results: Sequence[Result]) -> list[str]:
                 words.setdefault(result.withheld[quantity], []).append(short)
         for word, what in words.items():
             lacking.setdefault((" and no ".join(what), word), []).append(name)
-    for (what, word), names in lacking.items():
+    for (lack, word), names in lacking.items():
         lines.append(
-            f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}: no {what}: {word}"
+            f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}: no {lack}: {word}"
         )
     return lines
 
@@ -87,10 +75,10 @@ def why(result: Result) -> str:
 
 def facts(result: Result) -> list[tuple[str, str, str]]:
     """One image in full: what, its value with the standard uncertainty, and its 90% interval or a remark."""
-    rows = [("Class", result.microstructure, _likely(result))] if result.microstructure else []
-    rows.append(("Scale", _scale(result), result.scale_source))
-    rows += [("Taken with", "", result.taken)] if result.taken else []
-    rows.append(("Grains counted", str(result.n_grains), ""))
+    rows = [("class", result.microstructure, _likely(result))] if result.microstructure else []
+    rows.append(("scale", _scale(result), result.scale_source))
+    rows += [("taken with", "", result.taken)] if result.taken else []
+    rows.append(("grains counted", str(result.n_grains), ""))
     for name in QUANTITIES:
         estimate = result.quantities[name]
         remark = result.withheld.get(name, "") if estimate is None else interval_in_words(name, estimate)
@@ -188,4 +176,4 @@ def _unit(unit: str) -> str:
     if unit == "1":
         return ""
     over, _, under = unit.partition("/")
-    return f"{unit_in_print(over)}/{unit_in_print(under)}" if under else unit_in_print(unit)
+    return f"{unit_in_print(under)}⁻¹" if under else unit_in_print(over)

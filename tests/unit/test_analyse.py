@@ -193,7 +193,7 @@ def test_a_person_sees_the_refusal_the_numbers_and_the_mean_of_the_fields(run: R
     assert "equiaxed" in out
     code, out, _ = run("f1.png")
     assert "px" in out
-    assert "ASTM grain size number G" in out
+    assert "ASTM grain size number" in out
 
 
 def test_overlays_have_a_file_each_even_where_names_meet(run: Run, tmp_path: Path) -> None:
@@ -239,7 +239,8 @@ def test_fields_of_one_sample_get_the_interval_of_the_standard() -> None:
     values = [4.9, 5.3, 5.0, 5.6, 5.2]
     mean = of("intercept", together(fields(values, 0.01)))
     s = float(np.std(values, ddof=1))
-    assert (mean.n_fields, mean.mean, mean.scatter) == (5, pytest.approx(5.2), pytest.approx(s))
+    assert mean.n_fields == 5
+    assert [mean.mean, mean.scatter] == pytest.approx([5.2, s])
     assert mean.half_95 == pytest.approx(2.776 * s / math.sqrt(5.0), rel=1e-3)
     assert mean.half_90 == pytest.approx(2.132 * s / math.sqrt(5.0), rel=1e-3)
     assert mean.relative_accuracy == pytest.approx(mean.half_95 / 5.2)
@@ -264,7 +265,7 @@ def test_one_field_or_two_units_have_no_mean() -> None:
 
 def test_words_for_people() -> None:
     assert measured("porosity", Estimate(0.0312, 0.004, "1")).replace("\N{NO-BREAK SPACE}", " ") == "3.1 ± 0.4 %"
-    assert measured("boundary_length", Estimate(0.71, 0.03, "1/um")).endswith("1/µm")
+    assert measured("boundary_length", Estimate(0.71, 0.03, "1/um")).endswith("µm⁻¹")
     assert measured("grain_size", None) == "–"
     assert short_names(["in/a.png", "in/b\x1b[31m.png"]) == ["a.png", "b\\x1b[31m.png"]
     assert short_names(["in/a.png", "b.png"]) == ["in/a.png", "b.png"]

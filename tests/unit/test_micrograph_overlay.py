@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -30,14 +32,17 @@ def spot(row: int, shape: tuple[int, int]) -> Mask:
 
 
 def seen(shape: tuple[int, int] = (40, 40)) -> tuple[Micrograph, MicrographReading]:
-    masks = {f"{name}_mask": spot(4 + 9 * k, shape) for k, name in enumerate(("boundary", "pore", "phase", "crack"))}
+    masks: dict[str, Any] = {
+        f"{name}_mask": spot(4 + 9 * k, shape) for k, name in enumerate(("boundary", "pore", "phase", "crack"))
+    }
     return Micrograph(np.full(shape, 0.5, dtype=np.float32), 0.05, "given"), reading(**masks)
 
 
 def test_each_kind_is_tinted_with_its_colour_and_the_rest_stays_grey() -> None:
     micrograph, found = seen()
     picture = overlay(micrograph, found)
-    assert (picture.shape, picture.dtype) == ((40, 40, 3), np.uint8)
+    assert picture.shape == (40, 40, 3)
+    assert picture.dtype == np.uint8
     assert tuple(picture[0, 39]) == (127, 127, 127)
     for row, colour in ((6, BOUNDARY), (15, PORE), (24, PHASE), (33, CRACK)):
         tint = picture[row, 8].astype(float) - 127.0
@@ -73,5 +78,5 @@ def test_the_scale_bar_is_a_round_length_and_as_long_as_it_says() -> None:
     drawn = np.asarray(sheet(micrograph, found, Strip("a.png", []))).astype(int)
     white = (drawn[512:] > 230).all(axis=2)
     # 0.28 of 512 pixels of 0.05 um are 7.2 um: a bar of 5 um, 100 pixels.
-    runs = ["".join("1" if each else "0" for each in row).split("0") for row in white]
+    runs = ["".join("1" if each else "0" for each in row).split("0") for row in np.atleast_2d(white)]
     assert max(len(run) for row in runs for run in row) == 100
