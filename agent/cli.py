@@ -188,9 +188,18 @@ def simulate(
 def show(
     directory: Annotated[Path, typer.Argument(help="Directory of a campaign.")],
     experiment: Annotated[str | None, typer.Argument(help="An experiment, such as E007.")] = None,
+    structure_property: Annotated[
+        bool,
+        typer.Option("--structure-property", help="Fit how porosity and grains explain what was measured."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Print a campaign, or one experiment with its provenance."""
+    if structure_property:
+        if experiment is not None:
+            raise UserError(f"--structure-property is of a whole campaign: leave {experiment} out")
+        needs("lab", "labwright show", "agent.structure_property.command").show_relations(directory, as_json=as_json)
+        return
     module = needs("lab", "labwright show", "agent.show")
     if experiment is None:
         module.show_campaign(directory, as_json=as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,15 +92,20 @@ def _pools(points: Sequence[Point], theme: Theme) -> dict[str, str]:
     return known | dict.fromkeys(sorted(used - set(known)), theme.ink)
 
 
-def render(draw: Draw, theme: Theme, size: tuple[float, float] = SIZE) -> str:
-    """Draw a figure and return it as SVG; equal data give equal bytes."""
+def styled(theme: Theme) -> AbstractContextManager[None]:
+    """Within it, figures are drawn in a page's colours."""
     style: dict[Any, Any] = {
         "font.size": 11, "text.color": theme.ink, "axes.labelcolor": theme.ink, "axes.edgecolor": theme.soft,
         "xtick.color": theme.ink, "ytick.color": theme.ink, "axes.facecolor": theme.surface,
         "figure.facecolor": theme.surface, "axes.spines.top": False, "axes.spines.right": False,
         "legend.frameon": False, "legend.fontsize": 9.5, "svg.hashsalt": "labwright", "font.family": "DejaVu Sans",
     }  # fmt: skip
-    with mpl.rc_context(style):
+    return mpl.rc_context(style)
+
+
+def render(draw: Draw, theme: Theme, size: tuple[float, float] = SIZE) -> str:
+    """Draw a figure and return it as SVG; equal data give equal bytes."""
+    with styled(theme):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure.add_subplot(), theme)

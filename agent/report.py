@@ -15,9 +15,11 @@ from markupsafe import Markup
 
 from agent import gallery, plots
 from agent.progress import OUTCOME_WORDS, describe_process, faults_words, reason_words
-from agent.record import ARTEFACTS, COMPARISON, CampaignRecord, ExperimentRecord, read_record
+from agent.record import ARTEFACTS, COMPARISON, CampaignRecord, ExperimentRecord, open_journal, read_record
 from agent.revelation import BODY_WORDS, Revelation, TrueExperiment, body_words, regret_words
 from agent.store import ArtefactStore
+from agent.structure_property.finding import find
+from agent.structure_property.page import section
 from agent.wiring import Problem
 from agent.words import NO_BREAK, NO_VALUE, chemical, plus_minus, typeset
 from envs.laws import KELVIN
@@ -59,6 +61,7 @@ def write_report(
         best=_best_words(result),
         truth=_truth(truth) if truth else None,
         figures=_figures(record, rival, problem),
+        relations=_relations(directory),
         cards=gallery.cards(list(record.experiments.values()), ArtefactStore(directory / ARTEFACTS)),
         refused=gallery.refused(record.experiments.values(), ArtefactStore(directory / ARTEFACTS)),
         n_refused=sum(not r.accepted for e in record.experiments.values() for r in e.readings),
@@ -190,6 +193,12 @@ def _figures(record: CampaignRecord, rival: CampaignRecord | None, problem: Prob
 def _svg_uri(draw: plots.Draw, theme: plots.Theme) -> Markup:
     data = base64.b64encode(plots.render(draw, theme).encode()).decode()
     return Markup("data:image/svg+xml;base64," + data)  # noqa: S704 - base64 holds nothing to escape
+
+
+def _relations(directory: Path) -> list[dict[str, object]]:
+    """How porosity and grains explain what was measured."""
+    with open_journal(directory) as journal:
+        return [section(found, _svg_uri) for found in find(journal.read())]
 
 
 def _points(record: CampaignRecord, problem: Problem) -> list[plots.Point]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from envs.errors import LabwrightError
 from surrogates.structure_property.fitting import Fitted, fit
 from surrogates.structure_property.forms import Form
@@ -57,24 +59,33 @@ def relate(points: Points, forms: Sequence[Form], words: str = "the property") -
         if not set(form.descriptors) <= set(points.x):
             continue
         flat = [name for name in form.descriptors if not points.varies(name)]
-        needed = _needed(points, form)
+        needed = _needed(form)
         if flat:
             notes.append(f"{form.formula} is not fitted: {_flat_words(flat)} within the uncertainties")
         elif len(points) < needed:
             notes.append(f"{form.formula} is not fitted: it needs {needed} experiments, there are {len(points)}")
         else:
-            fits.append(fit(points, form))
+            fits.append(_fit(points, form))
     fits.sort(key=lambda f: f.aicc)
     return Relation(fits[0], tuple(fits[1:]), (*_crystal_notes(fits[0]), *_limits(fits[0]), *notes))
 
 
-def _needed(points: Points, form: Form) -> int:
+def _fit(points: Points, form: Form) -> Fitted:
+    """With what was predicted of the dense values, or without, whichever describes the experiments better."""
+    plain = fit(points.unpredicted(), form)
+    if not np.isfinite(points.predicted).any() or len(set(points.group)) == 1:
+        return plain
+    told = fit(points, form) if len(points) >= _needed(form) + 1 else plain
+    return min(plain, told, key=lambda f: f.aicc)
+
+
+def _needed(form: Form) -> int:
     return 1 + len(form.parameters) + SPARE
 
 
 def _check(points: Points, forms: Sequence[Form], words: str) -> None:
     simplest = min((f for f in forms if f.descriptors == ("porosity",)), key=lambda f: len(f.parameters) or 9)
-    needed = _needed(points, simplest)
+    needed = _needed(simplest)
     if len(points) < needed:
         raise TooLittleError(
             f"{simplest.formula} needs {needed} experiments with {words} and an accepted image, there "
@@ -99,17 +110,15 @@ def _crystal_notes(fitted: Fitted) -> list[str]:
     n, made_twice = len(crystals.names), sum(fitted.points.group.count(g) > 1 for g in crystals.names)
     if n == 1:
         return []
+    n_told = int((crystals.kind == len(crystals.means) - 1).sum()) if "ratio" in crystals.means else 0
+    told = f", about the value predicted for {n_told} of them" if n_told else ""
     if not crystals.shares:
-        return [
-            f"each of the {n} crystals was made once: what pores and grains do cannot be told from what the crystals "
-            "are, and the scatter holds both; repeat some crystals with other processes"
-        ]
-    told = f", about the values predicted for {int((crystals.kind == len(crystals.means) - 1).sum())} of them"
-    return [
-        f"each of the {n} crystals has a dense value of its own{told if 'ratio' in crystals.means else ''}; "
-        f"{made_twice} {'was' if made_twice == 1 else 'were'} made more than once, and carry most of what is known of "
-        "pores and grains"
-    ]
+        repeats = len(fitted.points) - n
+        again = {0: "none of them again", 1: "one of them again"}.get(repeats, f"{repeats} times one of them again")
+        apart = "the scatter holds what sets them apart; repeat some crystals with other processes"
+        return [f"{n} crystals were made, and {again}: they count as one material{told}, and {apart}"]
+    carried = f"the {made_twice} made more than once carry most of what is known of pores and grains"
+    return [f"each of the {n} crystals has a dense value of its own{told}; {carried}"]
 
 
 def _limits(fitted: Fitted) -> list[str]:

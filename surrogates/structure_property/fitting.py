@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, special
 
 from surrogates.structure_property import mixed
 from surrogates.structure_property.forms import Form
 from surrogates.structure_property.points import Array, IntArray, Points
 
-ROUNDS = 40
+ROUNDS = 15
+REPEATS = 3
+"""Experiments more than crystals from which each crystal has a dense value of its own: scatter is told by repeats."""
 SUSPECT = 2.0
 """Standardised residual from which an experiment is judged by variances that were found without it."""
 STEP = 1e-5
@@ -28,7 +30,7 @@ class Crystals:
         kind: of each group: number of the mean about which its dense value lies, ``(c,)``.
         offset: ln of the dense value that was predicted, 0 where none was, ``(c,)``.
         means: name of each mean: ``dense`` (of groups that nobody predicted) or ``ratio`` (to the prediction).
-        shares: whether groups have values of their own: there is more than one, and one was made twice.
+        shares: whether groups have values of their own: there are several, with ``REPEATS`` repeats among them.
     """
 
     names: tuple[str, ...]
@@ -51,7 +53,7 @@ class Crystals:
         means = tuple(m for m, there in (("dense", not told.all()), ("ratio", told.any())) if there)
         kind = np.where(told, len(means) - 1, 0).astype(np.int64)
         offset = np.log(np.where(told, predicted, 1.0))
-        return Crystals(names, group, kind, offset, means, 1 < len(names) < len(points))
+        return Crystals(names, group, kind, offset, means, 1 < len(names) <= len(points) - REPEATS)
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,10 @@ class Fitted:
         scatter: standard deviation of ln(property) that no uncertainty of a reading explains.
         spread: standard deviation of ln(dense value) between groups, by mean.
         fitted: the law at each experiment, ``(n,)``.
-        fitted_std: standard deviation of ln of that, from the constants, ``(n,)``.
+        fitted_std: standard deviation of ln of that, ``(n,)``.
         total_std: standard deviation of ln(property) about the law, by all uncertainties and the scatter, ``(n,)``.
         left: ln(measured / predicted from all others), ``(n,)``.
-        z: the same in standard deviations: the standardised residual, ``(n,)``.
+        z: the same as a normal score: the standardised residual, ``(n,)``.
         aicc: corrected Akaike criterion (Hurvich and Tsai, Biometrika 76, 297, 1989); smaller is better.
     """
 
@@ -96,6 +98,12 @@ class Fitted:
         return self.constants[len(self.crystals.means) :]
 
     @property
+    def freedom(self) -> int:
+        """Degrees of freedom of the constants' intervals: experiments within crystals, less the form's parameters."""
+        own = len(self.crystals.names) if self.crystals.shares else len(self.crystals.means)
+        return max(len(self.points) - own - len(self.form.parameters), 1)
+
+    @property
     def r2(self) -> float:
         """Share of the variance of ln(property) that the law explains, each crystal with its own dense value."""
         y = np.log(self.points.value)
@@ -109,7 +117,9 @@ class Fitted:
         return 1.0 - float(np.sum(self.left**2) / np.sum(others**2))
 
     def curve(self, x: Mapping[str, Array], log_dense: float) -> tuple[Array, Array]:
-        """The law along given descriptors at one dense value, and the standard deviation of its ln by the parameters.
+        """The law along given descriptors at one dense value, and the standard deviation of its ln.
+
+        The deviation is by the parameters; where all experiments share one dense value, by that value too.
 
         Args:
             x: descriptors by name, ``(m,)`` each.
@@ -117,7 +127,11 @@ class Fitted:
         """
         n = len(next(iter(x.values())))
         skip, dense = len(self.crystals.means), np.full(n, log_dense)
-        slopes = _slopes(lambda theta: self.form.log_value(dense, theta, x), self.theta)
+        if len(self.crystals.means) == 1 and not self.crystals.shares:
+            at, skip = np.concatenate([[0.0], self.theta]), 0
+            slopes = _slopes(lambda t: self.form.log_value(dense + t[0], t[1:], x), at)
+        else:
+            slopes = _slopes(lambda t: self.form.log_value(dense, t, x), self.theta)
         cov = self.covariance[skip:, skip:]
         std = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", slopes, cov, slopes), 0.0))
         return np.exp(self.form.log_value(dense, self.theta, x)), std
@@ -158,7 +172,7 @@ def fit(points: Points, form: Form) -> Fitted:
         linear = _linear(points, form, crystals, state)
         state.scatter, state.spread = mixed.variances(linear, state.scatter, state.spread)
         now = np.array([state.scatter, *state.spread])
-        if np.all(np.abs(now - before) < 2e-3 * now + 1e-4):
+        if np.all(np.abs(now - before) < 5e-3 * now + 1e-3):
             break
     _step(points, form, crystals, state)
     return _finished(points, form, crystals, state)
@@ -176,7 +190,7 @@ def _begin(points: Points, form: Form, crystals: Crystals) -> _State:
 
 
 def _log_dense(crystals: Crystals, q: Array, spread: Array) -> Array:
-    """ln of each group's dense value."""
+    """Logarithm of each group's dense value."""
     found = q[: len(crystals.means)][crystals.kind] + crystals.offset
     return found + spread[crystals.kind] * q[-len(crystals.names) :] if crystals.shares else found
 
@@ -202,7 +216,7 @@ def _step(points: Points, form: Form, crystals: Crystals, state: _State) -> None
     low = [-np.inf] * n_means + [p.low * s for p, s in zip(form.parameters, own, strict=True)] + [-np.inf] * n_own
     high = [np.inf] * n_means + [p.high * s for p, s in zip(form.parameters, own, strict=True)] + [np.inf] * n_own
     inside = np.clip(state.q, np.array(low) + 1e-9, np.array(high) - 1e-9)
-    state.q = optimize.least_squares(cost, inside, bounds=(low, high), x_scale="jac", max_nfev=60).x
+    state.q = optimize.least_squares(cost, inside, bounds=(low, high), x_scale="jac", ftol=1e-7, max_nfev=40).x
 
 
 def _reading_variance(points: Points, form: Form, log_dense: Array, theta: Array) -> Array:
@@ -216,9 +230,8 @@ def _reading_variance(points: Points, form: Form, log_dense: Array, theta: Array
     return np.asarray(np.maximum(found, 1e-10))
 
 
-def _slopes(function: object, at: Array) -> Array:
+def _slopes(function: Callable[[Array], Array], at: Array) -> Array:
     """Derivatives of n values by p numbers, ``(n, p)``."""
-    assert callable(function)
     columns = []
     for i, value in enumerate(at):
         size = STEP * max(abs(float(value)), 1.0)
@@ -252,7 +265,7 @@ def _linear(points: Points, form: Form, crystals: Crystals, state: _State) -> mi
 def _finished(points: Points, form: Form, crystals: Crystals, state: _State) -> Fitted:
     linear = _linear(points, form, crystals, state)
     covariance = mixed.parameter_covariance(linear, state.scatter, state.spread)
-    left, left_std = _left_out(linear, state)
+    left, z = _left_out(linear, state, crystals)
     n_fixed = len(crystals.means) + len(form.parameters)
     log_dense, theta = _log_dense(crystals, state.q, state.spread), _theta(form, crystals, state.q)
     k = n_fixed + 1 + (len(crystals.means) if crystals.shares else 0)
@@ -262,17 +275,27 @@ def _finished(points: Points, form: Form, crystals: Crystals, state: _State) -> 
         form, points, crystals, state.q[:n_fixed], covariance, log_dense, state.scatter,
         state.spread if crystals.shares else np.zeros(len(crystals.means)),
         fitted=np.exp(form.log_value(log_dense[crystals.group], theta, points.x)),
-        fitted_std=np.sqrt(np.einsum("ij,jk,ik->i", linear.slopes, covariance, linear.slopes)),
-        total_std=np.sqrt(linear.variance + state.scatter**2), left=left, z=left / left_std,
+        fitted_std=mixed.fitted_std(linear, state.scatter, state.spread),
+        total_std=np.sqrt(linear.variance + state.scatter**2), left=left, z=z,
         aicc=aicc + 2.0 * k * (k + 1) / room if room > 0 else float("inf"),
     )  # fmt: skip
 
 
-def _left_out(linear: mixed.Linear, state: _State) -> tuple[Array, Array]:
-    """As ``mixed.left_out``, with variances of its own for each that lies far off: it would hide in its own scatter."""
+def _left_out(linear: mixed.Linear, state: _State, crystals: Crystals) -> tuple[Array, Array]:
+    """Deviations from what all others say, in ln(property) and as normal scores.
+
+    An experiment that lies far off would hide in the scatter that it makes: such a one is judged by variances that are
+    fitted without it, and by Student's t of as many degrees of freedom as are left (Cook and Weisberg, Residuals and
+    Influence in Regression, 1982, section 2.2).
+    """
     left, std = mixed.left_out(linear, state.scatter, state.spread)
-    for row in np.flatnonzero(np.abs(left / std) > SUSPECT):
+    z = left / std
+    own = len(crystals.names) if crystals.shares else 1
+    freedom = max(len(left) - own - (linear.slopes.shape[1] - len(crystals.means)) - 1, 1)
+    for row in np.flatnonzero(np.abs(z) > SUSPECT):
         scatter, spread = mixed.variances(linear.without(int(row)), state.scatter, state.spread)
         others, others_std = mixed.left_out(linear, scatter, spread)
-        left[row], std[row] = others[row], others_std[row]
-    return left, std
+        t = float(others[row] / others_std[row])
+        left[row] = others[row]
+        z[row] = -np.sign(t) * special.ndtri(max(special.stdtr(freedom, -abs(t)), 1e-300))
+    return left, z

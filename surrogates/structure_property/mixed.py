@@ -15,6 +15,7 @@ from surrogates.structure_property.points import Array, IntArray
 
 SMALLEST, LARGEST = 1e-4, 3.0
 """Of the standard deviations, in ln(property)."""
+SEARCH = {"xatol": 5e-3, "fatol": 1e-4, "maxfev": 200}
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def variances(linear: Linear, scatter: float, spread: Array) -> tuple[float, Arr
         sds = np.exp(np.clip(logs, np.log(SMALLEST), np.log(LARGEST)))
         return -_likelihood(linear, float(sds[0]), sds[1:] if linear.shares else spread, restricted=True)
 
-    found = optimize.minimize(cost, start, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-5, "maxfev": 400})
+    found = optimize.minimize(cost, start, method="Nelder-Mead", options=SEARCH)
     sds = np.exp(np.clip(found.x, np.log(SMALLEST), np.log(LARGEST)))
     return float(sds[0]), sds[1:] if linear.shares else spread
 
@@ -99,6 +100,22 @@ def parameter_covariance(linear: Linear, scatter: float, spread: Array) -> Array
     """Covariance ``(p, p)`` of the constants: ``(J' V^-1 J)^-1``."""
     v = linear.covariance(scatter, spread)
     return np.asarray(np.linalg.pinv(linear.slopes.T @ np.linalg.solve(v, linear.slopes), hermitian=True))
+
+
+def fitted_std(linear: Linear, scatter: float, spread: Array) -> Array:
+    """Standard deviation of the fitted ln(property) of each experiment, its crystal's own value included, ``(n,)``.
+
+    From the inverse of the mixed model equations: Henderson, Biometrics 31, 423 (1975).
+    """
+    design = linear.slopes
+    prior = np.zeros(design.shape[1])
+    if linear.shares:
+        loads = linear.share * spread[linear.kind]
+        own = loads[:, None] * (linear.group[:, None] == np.arange(int(linear.group.max()) + 1))
+        design, prior = np.hstack([design, own]), np.concatenate([prior, np.ones(own.shape[1])])
+    weighted = design / (linear.variance + scatter**2)[:, None]
+    covariance = np.linalg.pinv(design.T @ weighted + np.diag(prior), hermitian=True)
+    return np.asarray(np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", design, covariance, design), 0.0)))
 
 
 def left_out(linear: Linear, scatter: float, spread: Array) -> tuple[Array, Array]:

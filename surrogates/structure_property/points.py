@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -62,9 +62,13 @@ class Points:
             tuple(self.group[i] for i in rows), self.predicted[index],
         )  # fmt: skip
 
+    def unpredicted(self) -> Points:
+        """The same, as if nothing had been predicted."""
+        return replace(self, predicted=np.full(len(self), np.nan))
+
     def varies(self, name: str) -> bool:
         """Whether a descriptor differs by more than its uncertainties explain: Pearson's chi-squared, 1%."""
         x, std = self.x[name], np.maximum(self.x_std[name], 1e-12)
         middle = np.average(x, weights=std**-2)
         chi2 = float(np.sum(((x - middle) / std) ** 2))
-        return len(self) > 1 and float(stats.chi2.sf(chi2, len(self) - 1)) < SAME
+        return len(self) > 1 and float(special.chdtrc(len(self) - 1, chi2)) < SAME
