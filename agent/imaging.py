@@ -95,10 +95,14 @@ def _against(reading: MicrographReading) -> str:
 
 
 def _next_pixel_size(micrograph: Micrograph, reading: MicrographReading, ordered: float) -> float:
-    """In um. Where the magnification is no trouble the order stands, whatever scale this picture came to have."""
+    """In um: what was ordered, or what is advised where that goes farther the same way.
+
+    A picture that was taken at another magnification than was ordered says nothing against the order.
+    """
+    advised = (micrograph.pixel_size_um or ordered) * reading.pixel_factor
     if reading.pixel_factor == 1.0:
         return ordered
-    return (micrograph.pixel_size_um or ordered) * reading.pixel_factor
+    return min(advised, ordered) if reading.pixel_factor < 1.0 else max(advised, ordered)
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> bytes:

@@ -175,7 +175,7 @@ def test_the_scale_that_a_file_states_counts(tmp_path: Path) -> None:
     assert [network.scale, event.pixel_size] == pytest.approx([0.03, 0.03])
 
 
-@pytest.mark.parametrize(("factor", "wanted"), [(1.0, PIXEL_UM), (0.5, 0.015)])
+@pytest.mark.parametrize(("factor", "wanted"), [(1.0, PIXEL_UM), (0.5, 0.015), (0.9, PIXEL_UM), (2.0, 0.06)])
 def test_only_a_wrong_magnification_changes_what_was_ordered(tmp_path: Path, factor: float, wanted: float) -> None:
     """The file is of 0.03 um, whatever was ordered: what is advised on the magnification is about that."""
     buffer = io.BytesIO()
