@@ -16,16 +16,18 @@ from scipy import ndimage
 
 Levels = npt.NDArray[np.uint8]
 
-NEAR = 4
-"""Grey levels around the background's that count as it: JPEG moves a flat area by that much."""
+LOOKS = ((4, 4, 0.015), (4, 10, 0.045), (10, 10, 0.045), (16, 16, 0.025))
+"""Grey levels around the background's that count as it in a row and between letters, and the share of the bar that may
+be of neither kind: in a file without losses, then in JPEGs of less and less quality. The narrower ones come first: a
+wide one also takes a dull image for background."""
 INK = 64
 """Grey levels by which letters differ at least from their background."""
-_DEEPEST, _SHALLOWEST, _LEAST_ROWS = 0.3, 0.02, 10
+_LOOKED_AT, _DEEPEST, _SHALLOWEST, _LEAST_ROWS = 0.4, 0.3, 0.02, 10
 _SLACK = 0.01
 _BACKGROUND_ROW, _BACKGROUND, _PADDING = 0.4, 0.55, 0.85
 _RULE, _RULE_ROWS = 0.85, 4
 _INK_LEAST, _INK_MOST, _STROKES = 0.003, 0.45, 24
-_OTHER = 0.015
+_BLOCK, _CALM, _CALM_LEVELS, _CALM_LEAST = 17, 0.9, 2, 0.02
 _ABOVE, _ABOVE_ROWS = 0.45, 6
 
 
@@ -40,21 +42,31 @@ def bar_rows(pixels: npt.NDArray[Any], full_scale: float | None = 255.0) -> int:
     height = pixels.shape[0]
     if levels is None or height < 8 * _LEAST_ROWS:
         return 0
-    background = _background(levels, max(4, round(0.025 * height)))
-    if background is None:
-        return 0
+    for near, beside, other in LOOKS:
+        background = _background(levels, max(4, round(0.025 * height)), near)
+        if background is not None and (rows := _rows_of(levels, background, (near, beside, other))):
+            return rows
+    return 0
+
+
+def _rows_of(levels: Levels, background: int, look: tuple[int, int, float]) -> int:
+    """Rows of a bar of that background, 0 where there is none."""
+    near, beside, other = look
+    height = round(len(levels) / _LOOKED_AT)
     away = np.abs(levels.astype(np.int16) - background)
-    share = (away <= NEAR).mean(axis=1)
-    top, end = _strip(share, _ruled(levels), max(4, round(_SLACK * height)))
+    share = (away <= near).mean(axis=1)
+    top, end = _strip(share, _ruled(levels, near), max(4, round(_SLACK * height)))
     rows = len(share) - top
     if not max(_LEAST_ROWS, _SHALLOWEST * height) <= rows <= _DEEPEST * height:
         return 0
-    return rows if _edged(share, top) and _lettered(away[top:end]) else 0
+    bar = away[top:end]
+    found = _edged(share, top) and _lettered(bar, beside, other) and (look == LOOKS[0] or _calm(bar))
+    return rows if found else 0
 
 
 def _levels(pixels: npt.NDArray[Any], full_scale: float | None) -> Levels | None:
     """The lower part of the image in 256 grey levels; a few rows more than the highest bar."""
-    part = pixels[int((1.0 - _DEEPEST) * pixels.shape[0]) - _ABOVE_ROWS - _RULE_ROWS :]
+    part = pixels[-round(_LOOKED_AT * pixels.shape[0]) :]
     if pixels.dtype.kind not in "uif" or part.ndim not in {2, 3} or not np.isfinite(part).all():
         return None
     if part.ndim == 3:
@@ -65,17 +77,17 @@ def _levels(pixels: npt.NDArray[Any], full_scale: float | None) -> Levels | None
     return np.clip((part.astype(np.float32) - low) * (255.0 / (high - low)), 0, 255).round().astype(np.uint8)
 
 
-def _background(levels: Levels, rows: int) -> int | None:
+def _background(levels: Levels, rows: int, near: int) -> int | None:
     """The level of a bar that reaches the last rows, None where no level stands out there."""
     counts = np.bincount(levels[-rows:].ravel(), minlength=256)
     level = int(counts.argmax())
-    return level if counts[max(level - NEAR, 0) : level + NEAR + 1].sum() >= _BACKGROUND_ROW * counts.sum() else None
+    return level if counts[max(level - near, 0) : level + near + 1].sum() >= _BACKGROUND_ROW * counts.sum() else None
 
 
-def _ruled(levels: Levels) -> npt.NDArray[np.bool_]:
+def _ruled(levels: Levels, near: int) -> npt.NDArray[np.bool_]:
     """Rows of one level all along, as frames and rules have."""
     middle = np.median(levels, axis=1, keepdims=True).astype(np.int16)
-    return np.asarray((np.abs(levels.astype(np.int16) - middle) <= NEAR).mean(axis=1) >= _RULE)
+    return np.asarray((np.abs(levels.astype(np.int16) - middle) <= near).mean(axis=1) >= _RULE)
 
 
 def _strip(share: npt.NDArray[np.float64], ruled: npt.NDArray[np.bool_], slack: int) -> tuple[int, int]:
@@ -101,25 +113,32 @@ def _strip(share: npt.NDArray[np.float64], ruled: npt.NDArray[np.bool_], slack: 
 
 
 def _edged(share: npt.NDArray[np.float64], top: int) -> bool:
-    """Whether the strip begins with a margin, and the rows above it are of another kind."""
+    """Whether the strip begins with a margin along a straight line, and the rows above it are of another kind.
+
+    The edge of a specimen before a black background wanders by more than a row or two.
+    """
     above = share[max(top - _ABOVE_ROWS, 0) : top]
-    within = share[top : top + max(_RULE_ROWS + 2, round(0.3 * (len(share) - top)))]
-    return bool(len(above) and above.mean() < _ABOVE and within.max() >= _PADDING)
+    first = top + int(np.argmax(share[top:] >= _BACKGROUND_ROW))
+    return bool(len(above) and above.mean() < _ABOVE and share[first : first + 2].max() >= _PADDING)
 
 
-def _lettered(away: npt.NDArray[np.int16]) -> bool:
+def _lettered(away: npt.NDArray[np.int16], within: int, most: float) -> bool:
     """Whether a strip holds letters, and nothing else on its background."""
-    near, ink = away <= NEAR, away >= INK
+    near, ink = away <= within, away >= INK
     ink[ink.mean(axis=1) > _RULE] = False
     strokes = int((ink[:, 1:] & ~ink[:, :-1]).sum())
     soft = ndimage.binary_dilation(ink, np.ones((5, 5), bool))
-    edge = ndimage.binary_dilation(
-        ~near & ~ink & (near.mean(axis=1, keepdims=True) < 1.0 - _RULE), np.ones((3, 1), bool)
-    )
-    other = float((~near & ~soft & ~edge).mean())
+    ruled = ndimage.binary_dilation(near.mean(axis=1) < 1.0 - _RULE, np.ones(3, bool))
+    other = float((~near & ~soft & ~ruled[:, None]).mean())
     return (
         float(near.mean()) >= _BACKGROUND
         and _INK_LEAST <= float(ink.mean()) <= _INK_MOST
         and strokes >= _STROKES
-        and other <= _OTHER
+        and other <= most
     )
+
+
+def _calm(away: npt.NDArray[np.int16]) -> bool:
+    """Whether a strip is of one level where the blocks of a JPEG hold no part of a letter: no detector is so still."""
+    still = ~ndimage.binary_dilation(away >= INK // 2, np.ones((_BLOCK, _BLOCK), bool))
+    return float(still.mean()) >= _CALM_LEAST and float((away[still] <= _CALM_LEVELS).mean()) >= _CALM

@@ -48,6 +48,7 @@ def read_tiff(content: bytes, name: str) -> RawImage:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             page = _chosen(file, name)
             check_size(page.imagelength, page.imagewidth, name)
+            _check_whole(page, len(content), name)
             strong, weak = _said(page)
             pixels, full_scale = _pixels(page, content, name)
     except UserError:
@@ -72,6 +73,13 @@ def _chosen(file: Any, name: str) -> Any:
         frames = max(stacked, largest.imagedepth)
         raise UserError(f"{name}: a stack of {frames} images of one size; save the single frame to be read")
     return largest
+
+
+def _check_whole(page: Any, size: int, name: str) -> None:
+    """Refuse a file that ends before its pixels do: libraries fill in black or nothing."""
+    ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)]
+    if not ends or max(ends) > size:
+        raise UserError(f"{name}: the TIFF file cannot be read as a whole, its end is missing; copy or export it again")
 
 
 def _said(page: Any) -> tuple[tuple[ImageMetadata, ...], ImageMetadata]:
@@ -120,6 +128,8 @@ def _pixels(page: Any, content: bytes, name: str) -> tuple[npt.NDArray[Any], flo
         values = np.moveaxis(values, 0, -1)
     if page.photometric == _PALETTE and page.colormap is not None:
         return luminance(np.moveaxis(page.colormap, 0, -1).astype(np.float32))[values], 65535.0
+    if values.ndim not in {2, 3}:
+        raise UserError(f"{name}: an array of shape {values.shape} is not one image; save a single frame")
     bits = page.bitspersample if isinstance(page.bitspersample, int) else 16
     full = float(2**bits - 1) if bits <= 8 else None
     if values.dtype == bool:
