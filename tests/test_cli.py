@@ -69,7 +69,7 @@ def in_python(code: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["simulate"], ["show"], ["config", "check"], ["train", "sem"]])
+@pytest.mark.parametrize("arguments", [[], ["simulate"], ["show"], ["config", "check"], ["train", "sem"], ["analyse"]])
 def test_help_answers_without_loading_anything_heavy(arguments: list[str]) -> None:
     printed = in_python(
         "import sys\n"
@@ -93,7 +93,7 @@ def test_help_names_the_defaults(labwright: Command, arguments: list[str], defau
 @pytest.mark.parametrize(
     ("arguments", "missing"),
     [(["simulate"], "torch"), (["simulate"], "sqlalchemy"), (["show", "x"], "sqlalchemy"),
-     (["config", "check", "x.toml"], "numpy")],
+     (["config", "check", "x.toml"], "numpy"), (["analyse", "x.png"], "torch")],
 )  # fmt: skip
 def test_a_missing_extra_says_what_to_install(arguments: list[str], missing: str) -> None:
     printed = in_python(
