@@ -13,6 +13,7 @@ from rich.table import Table
 
 from agent import events as ev
 from agent.descriptor_words import descriptor_lines, withheld_lines
+from agent.descriptors import NEEDED
 from agent.ledger.tables import experiments, proposals
 from agent.progress import OUTCOME_WORDS, describe_process, faults_words
 from agent.provenance import ProvenanceJson, provenance, shown_quantity
@@ -98,7 +99,15 @@ def _read(directory: Path, *, verify: bool = True) -> tuple[CampaignRecord, list
             raise JournalError(f"{directory}: the record is damaged: {broken or error}") from error
     if record is None:
         raise UserError(f"{directory}: the campaign there has not begun; start it again with --out")
-    return record, rows, broken
+    return record, [_without_refused(row, record) for row in rows], broken
+
+
+def _without_refused(row: Row, record: CampaignRecord) -> Row:
+    """A row without what was seen in refused images alone: that is no datum."""
+    experiment = record.experiments.get(str(row["experiment"]))
+    if experiment is not None and experiment.reading is not None:
+        return row
+    return {**row, **{f"{name}{end}": None for name in NEEDED for end in ("", "_std")}}
 
 
 def _known(record: CampaignRecord) -> str:
