@@ -28,6 +28,8 @@ from surrogates.micrograph_reader import SHIPPED, MicrographReader
 NARROWEST = 110
 """Columns of the table where standard output is no terminal."""
 SOME_UNREADABLE = 1
+UNEXPECTED = (ArithmeticError, LookupError, MemoryError, RuntimeError, ValueError)
+"""What an image that nobody thought of may raise: hours of measuring the others are not lost to it."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,10 @@ def read_one(file: Wanted, reader: MicrographReader, pixel_size: float | None, o
         micrograph = read_micrograph(file.path, pixel_size)
     except UserError as error:
         return unreadable(file.name, str(error))
-    reading = reader.read(micrograph)
+    try:
+        reading = reader.read(micrograph)
+    except UNEXPECTED as error:
+        return unreadable(file.name, f"cannot be measured ({type(error).__name__}: {error}); please report this image")
     result = result_of(file.name, micrograph, reading)
     if overlays is not None:
         overlays.write(result, micrograph, reading)

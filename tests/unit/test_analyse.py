@@ -37,6 +37,8 @@ class Stub:
 
     def read(self, micrograph: Micrograph) -> MicrographReading:
         level = float(micrograph.image.mean())
+        if level == 1.0:
+            raise ValueError("zero-size array")
         seen = reading(1.0 + level)
         if level < 0.1:
             seen = reading(accepted=False, reason="out of focus: sharpness 0", advice="refocus and image again")
@@ -141,6 +143,16 @@ def test_one_broken_file_does_not_lose_the_others(run: Run, tmp_path: Path) -> N
     code, out, err = run("good.png", "text.png")
     assert code == 1
     assert "unreadable" in out
+
+
+def test_an_image_that_nobody_thought_of_is_told_and_the_others_are_measured(run: Run, tmp_path: Path) -> None:
+    picture(tmp_path / "good.png", 128)
+    picture(tmp_path / "odd.png", 255)
+    code, out, err = run("odd.png", "good.png", "--json")
+    odd, good = strict(out)
+    assert (code, odd["accepted"], good["accepted"]) == (1, False, True)
+    assert "zero-size array" in odd["reason"]
+    assert "report" in err
 
 
 @pytest.mark.parametrize("name", ["gone.png", "text.png", "q*.png", "bare"])
