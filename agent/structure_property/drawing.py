@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from agent import plots
 from agent.structure_property.finding import Found
+from agent.structure_property.words import formula_words
 from agent.words import unit_in_print
 from surrogates.structure_property.choosing import OUTLIER
 from surrogates.structure_property.fitting import Fitted
@@ -41,7 +42,7 @@ def picture(found: Found) -> bytes:
     with plots.styled(plots.LIGHT):
         figure = Figure(figsize=(9.6, 8.4), layout="constrained", dpi=120)
         FigureCanvasAgg(figure)
-        figure.suptitle(found.best.form.formula, color=plots.LIGHT.ink)
+        figure.suptitle(formula_words(found.best.form), color=plots.LIGHT.ink)
         for place, draw in enumerate(made.values(), start=1):
             draw(figure.add_subplot(2, 2, place), plots.LIGHT)
         buffer = io.BytesIO()

@@ -112,6 +112,7 @@ def constants(fitted: Fitted, unit: str) -> list[Constant]:
         value, error = float(np.exp(fitted.constants[i])), float(std[i])
         known = {
             "dense": (fitted.form.dense, unit, _dense_words(fitted)),
+            "chosen": (f"{fitted.form.dense}_chosen", unit, "of crystals that the models chose, geometric mean"),
             "ratio": (RATIO, "1", f"{fitted.form.dense} over its prediction, geometric mean"),
         }[mean]
         factor = float(np.exp(wide * error))
@@ -128,7 +129,11 @@ def constants(fitted: Fitted, unit: str) -> list[Constant]:
 def _dense_words(fitted: Fitted) -> str:
     if len(fitted.crystals.names) == 1:
         return ""
-    return "of crystals nobody predicted, geometric mean" if len(fitted.crystals.means) > 1 else "geometric mean"
+    return (
+        "of crystals drawn before anything was learned, geometric mean"
+        if len(fitted.crystals.means) > 1
+        else "geometric mean"
+    )
 
 
 def plain(found: Found | Missing) -> dict[str, object]:

@@ -36,7 +36,7 @@ def section(found: Found | Missing, uri: Callable[[plots.Draw, plots.Theme], Mar
         "missing": "",
         "n": len(best.points),
         "compounds": len(best.crystals.names),
-        "formula": best.form.formula,
+        "formula": words.formula_words(best.form),
         "citation": best.form.citation,
         "constants": [(c.name, words.constant_words(c), words.interval_words(c), c.words) for c in found.constants],
         "quality": words.quality(best),
@@ -55,4 +55,4 @@ def section(found: Found | Missing, uri: Callable[[plots.Draw, plots.Theme], Mar
 def _law(found: Found, law: Fitted) -> tuple[str, str, str, str, str, str]:
     more = "0" if law is found.best else words.difference(found.best, law)
     told = words.constants_words(law, found.unit)
-    return law.form.formula, law.form.citation, told, more, f"{law.r2:.3f}", f"{law.r2_left_out:.2f}"
+    return words.formula_words(law.form), law.form.citation, told, more, f"{law.r2:.3f}", f"{law.r2_left_out:.2f}"

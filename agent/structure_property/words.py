@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +14,7 @@ from agent.structure_property.finding import Constant, Found, Missing, constants
 from agent.words import NO_VALUE, chemical, plus_minus
 from surrogates.structure_property.choosing import OUTLIER, Relation
 from surrogates.structure_property.fitting import Fitted
+from surrogates.structure_property.forms import Form
 
 LABELS = {"porosity": ("porosity, %", 100.0), "grain_size": ("grains, µm", 1.0)}
 
@@ -26,7 +28,7 @@ def parts(found: Found | Missing) -> Iterator[RenderableType]:
     compounds = len(best.crystals.names)
     of = f" of {compounds} compounds" if compounds > 1 else ""
     yield f"[bold]{escape(found.name)}[/] by porosity and grains: {len(best.points)} experiments{of}"
-    yield f"  {escape(best.form.formula)}   [dim]{escape(best.form.citation)}[/]"
+    yield f"  {escape(formula_words(best.form))}   [dim]{escape(best.form.citation)}[/]"
     yield _constants(best, found.unit)
     yield escape(quality(best))
     for note in found.notes:
@@ -42,9 +44,15 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
+def formula_words(form: Form) -> str:
+    """A formula as it is printed."""
+    shown = form.formula.replace("^(-1/2)", "⁻½").replace("^2", "²").replace("^n", "ⁿ").replace("^(-a)", "⁻ᵃ")
+    return re.sub(r"(?<=[HMS])0", "₀", shown).replace("(-", "(−").replace(" - ", " − ")
+
+
 def constant_words(one: Constant) -> str:
     """A constant with its standard error and unit."""
-    unit = one.unit.replace("um^0.5", "µm^½") if one.unit != "1" else ""
+    unit = one.unit.replace(" um^0.5", "·µm½") if one.unit != "1" else ""
     return plus_minus((one.value, one.std), unit=unit)
 
 
@@ -60,12 +68,13 @@ def interval_words(one: Constant) -> str:
 
 def quality(fitted: Fitted) -> str:
     """How well a law describes the experiments."""
-    s = fitted.scatter
-    scatter = f"scatter beyond all uncertainties {f'{s:.0%}' if s < 0.3 else f'a factor of {np.exp(s):.2f}'}"
-    spread = f", crystals differ by a factor of {np.exp(fitted.spread.max()):.2f}" if fitted.crystals.shares else ""
-    return (
-        f"R² {fitted.r2:.3f}; of each experiment as all others predict it {fitted.r2_left_out:.2f}; {scatter}{spread}"
-    )
+    s, own, spread = fitted.scatter, "", ""
+    if fitted.crystals.shares:
+        own = " with each crystal's own dense value"
+        spread = f"; crystals differ by a factor of {np.exp(fitted.spread.max()):.2f}"
+    scatter = f"{s:.0%}" if s < 0.3 else f"a factor of {np.exp(s):.2f}"
+    others = f"R² of each as all others predict it {fitted.r2_left_out:.2f}"
+    return f"R² {fitted.r2:.3f}{own}; {others}; scatter beyond all uncertainties {scatter}{spread}"
 
 
 def outlier_words(relation: Relation) -> str:
@@ -121,7 +130,7 @@ def _alternatives(relation: Relation, unit: str) -> Table:
     for one in relation.alternatives:
         told = constants_words(one, unit)
         more = difference(relation.best, one)
-        table.add_row(escape(one.form.formula), told, more, f"{one.r2:.3f}", f"{one.r2_left_out:.2f}")
+        table.add_row(escape(formula_words(one.form)), told, more, f"{one.r2:.3f}", f"{one.r2_left_out:.2f}")
     return table
 
 

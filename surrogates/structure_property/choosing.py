@@ -14,6 +14,8 @@ from surrogates.structure_property.points import Points
 
 SPARE = 2
 """Experiments more than constants that a fit needs."""
+FEWEST = 3
+"""Crystals that a mean of their dense values needs."""
 OUTLIER = 3.0
 """Standardised residual from which an experiment is named."""
 
@@ -71,12 +73,17 @@ def relate(points: Points, forms: Sequence[Form], words: str = "the property") -
 
 
 def _fit(points: Points, form: Form) -> Fitted:
-    """With what was predicted of the dense values, or without, whichever describes the experiments better."""
-    plain = fit(points.unpredicted(), form)
-    if not np.isfinite(points.predicted).any() or len(set(points.group)) == 1:
-        return plain
-    told = fit(points, form) if len(points) >= _needed(form) + 1 else plain
-    return min(plain, told, key=lambda f: f.aicc)
+    """A law, with the values that were predicted for crystals or without, whichever describes the experiments better.
+
+    Crystals that a planner chose are harder than those drawn at the start, and denser: with one mean for both, pores
+    would be blamed for what the choice did. Where there are enough of either, each has a mean of its own.
+    """
+    told = {g for g, value in zip(points.group, points.predicted, strict=True) if np.isfinite(value)}
+    others = set(points.group) - told
+    enough = len(told) >= FEWEST and (not others or len(others) >= FEWEST)
+    if not enough or len(points) < _needed(form) + 1:
+        return fit(points, form)
+    return min(fit(points, form, "choice"), fit(points, form, "value"), key=lambda f: f.aicc)
 
 
 def _needed(form: Form) -> int:

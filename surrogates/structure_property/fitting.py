@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import optimize, special
@@ -13,6 +14,8 @@ from surrogates.structure_property.forms import Form
 from surrogates.structure_property.points import Array, IntArray, Points
 
 ROUNDS = 15
+Use = Literal["nothing", "choice", "value"]
+"""What is used of predictions: nothing, that crystals were chosen by them (which makes no fair sample), or values."""
 REPEATS = 3
 """Experiments more than crystals from which each crystal has a dense value of its own: scatter is told by repeats."""
 SUSPECT = 2.0
@@ -29,7 +32,8 @@ class Crystals:
         group: of each experiment, ``(n,)``.
         kind: of each group: number of the mean about which its dense value lies, ``(c,)``.
         offset: ln of the dense value that was predicted, 0 where none was, ``(c,)``.
-        means: name of each mean: ``dense`` (of groups that nobody predicted) or ``ratio`` (to the prediction).
+        means: name of each mean: ``dense`` (of groups that nobody predicted, or of all), ``chosen`` (of those that were
+            predicted: a planner chose them because they promised much) or ``ratio`` (of those to their predictions).
         shares: whether groups have values of their own: there are several, with ``REPEATS`` repeats among them.
     """
 
@@ -41,18 +45,18 @@ class Crystals:
     shares: bool
 
     @staticmethod
-    def of(points: Points) -> Crystals:
+    def of(points: Points, use: Use) -> Crystals:
         """The groups of experiments."""
         names = tuple(dict.fromkeys(points.group))
         group = np.array([names.index(g) for g in points.group], dtype=np.int64)
         first = np.array([int(np.argmax(group == i)) for i in range(len(names))])
         predicted = points.predicted[first]
         told = np.isfinite(predicted) & (len(names) > 1)
-        # A mean needs several groups: with fewer, what was predicted is no help.
-        told &= told.sum() >= 3
-        means = tuple(m for m, there in (("dense", not told.all()), ("ratio", told.any())) if there)
+        told &= use != "nothing"
+        words = "ratio" if use == "value" else "chosen"
+        means = tuple(m for m, there in (("dense", not told.all()), (words, told.any())) if there)
         kind = np.where(told, len(means) - 1, 0).astype(np.int64)
-        offset = np.log(np.where(told, predicted, 1.0))
+        offset = np.log(np.where(told & (use == "value"), predicted, 1.0))
         return Crystals(names, group, kind, offset, means, 1 < len(names) <= len(points) - REPEATS)
 
 
@@ -146,7 +150,7 @@ class _State:
     spread: Array
 
 
-def fit(points: Points, form: Form) -> Fitted:
+def fit(points: Points, form: Form, use: Use = "nothing") -> Fitted:
     """Fit a law in ln(property): orthogonal distances, a dense value for each crystal, and scatter.
 
     The constants minimise the squared distances weighted by the variance of the property and, through the law's
@@ -157,11 +161,12 @@ def fit(points: Points, form: Form) -> Fitted:
     Args:
         points: at least two more than the form's parameters and one dense value.
         form: whose descriptors the points have.
+        use: of predictions.
 
     Raises:
         ValueError: there are too few points.
     """
-    crystals = Crystals.of(points)
+    crystals = Crystals.of(points, use)
     n_constants = len(crystals.means) + len(form.parameters)
     if len(points) < n_constants + 2:
         raise ValueError(f"{form.name}: {len(points)} experiments for {n_constants} constants")

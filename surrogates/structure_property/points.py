@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -61,10 +61,6 @@ class Points:
             {k: v[index] for k, v in self.x.items()}, {k: v[index] for k, v in self.x_std.items()},
             tuple(self.group[i] for i in rows), self.predicted[index],
         )  # fmt: skip
-
-    def unpredicted(self) -> Points:
-        """The same, as if nothing had been predicted."""
-        return replace(self, predicted=np.full(len(self), np.nan))
 
     def varies(self, name: str) -> bool:
         """Whether a descriptor differs by more than its uncertainties explain: Pearson's chi-squared, 1%."""
