@@ -139,7 +139,13 @@ def fit_head(features: Floats, names: Sequence[str], seed: int = 0) -> ClassFit:
     rng = np.random.default_rng([seed, 31])
     fold = rng.permutation(len(kinds)) % FOLDS
     rough = ClassHead(
-        mean, scale, *(np.zeros(0),) * 4, np.ones(()), np.zeros((len(mean), 1)), np.zeros_like(mean), *(np.ones(()),) * 2
+        mean,
+        scale,
+        *(np.zeros(0),) * 4,
+        np.ones(()),
+        np.zeros((len(mean), 1)),
+        np.zeros_like(mean),
+        *(np.ones(()),) * 2,
     )
     inputs = rough.standardised(features)
     members, logits = [], np.zeros((len(kinds), len(CLASSES)))

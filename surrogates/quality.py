@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+
+from surrogates.micrograph_classes import SECTIONS, Verdict
+from surrogates.picture_blur import blur_px
+
+if TYPE_CHECKING:
+    from surrogates.micrograph_measure import Segmentation
 
 Grey = npt.NDArray[np.float32]
 
@@ -14,7 +21,7 @@ FLAT_SPREAD = 0.012
 """Standard deviation of grey, after smoothing the noise away, below which nothing is to be seen."""
 CLIPPED_SHARE = 0.6
 """Share of pixels at an end of the range above which the picture is saturated (etched metals are nearly white)."""
-FEWEST_GRAINS = 30
+FEWEST_GRAINS = 50
 SMALLEST_GRAIN_PX = 6.0
 DETAIL_OF_NOISE = ((9.0, 1.8), (16.0, 2.6))
 """Measured grain diameter in pixels, and the detail of 2 to 4 pixels over that of 4 to 8 from which smaller grains are
@@ -22,6 +29,22 @@ taken for noise: white noise has about 3.5, grains of 12 pixels at most 1.7 and 
 (virtual fields). Of noisy frames with grains of 8 to 10 pixels it refuses a part, too."""
 WANTED_GRAINS, WANTED_GRAIN_PX = 200.0, 25.0
 LARGEST_POROSITY = 0.5
+LARGEST_BLUR, WIDEST_BLUR = 2.6, 3.0
+"""Pixels, standard deviation. Fields in focus have 0 to 1.8, soft real ones up to 2.5, and those that are out of focus by
+4 at least 2.7 (``tests/benchmarks``); a calibration on soft pictures may allow up to the second."""
+BLUR_OF_GRAIN, CERTAIN = 0.04, 0.3
+"""Blur over the grains' diameter, and doubt about boundaries, up to which many grains are seen well enough."""
+EVEN_SHARE, LEAST_INK, MOST_INK, INK = 0.5, 0.0005, 0.45, 64
+MOST_BETWEEN, MOST_SOFT = 0.02, 0.6
+"""Of drawn pictures: share of one grey, of ink, grey levels of ink; what may lie between, and beside ink on a clipped ground."""
+BAR_SHARE = 0.3
+"""Of a picture's height that a bar has at most."""
+WRONG_KINDS = {
+    "powder": ("a powder: loose particles, no section", "sinter or embed it, polish and etch a section"),
+    "fracture": ("a fracture surface, no section", "polish and etch a section; a fracture does not show grain sizes"),
+    "": ("not a micrograph of a polished section", "hand in a micrograph of a polished and etched section"),
+}
+"""Reason and advice for each class that is not measured."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +63,10 @@ class Problem:
 
 
 def exposure_problem(image: Grey) -> Problem | None:
-    """Refuse what is empty or saturated; ``image`` is float32 (H, W), 0 to 1."""
+    """Refuse what is empty, saturated or nothing but an info bar; ``image`` is float32 (H, W), 0 to 1."""
+    drawn = info_bar_problem(image)
+    if drawn is not None:
+        return drawn
     white, black = float((image >= 0.996).mean()), float((image <= 0.004).mean())
     smooth = ndimage.gaussian_filter(image, 2.0)
     # A white field with grain boundaries still shows them; a saturated one shows nothing else than its clipping.
@@ -57,30 +83,73 @@ def exposure_problem(image: Grey) -> Problem | None:
 
 
 def sharpness(image: Grey) -> float:
-    """Fine detail over coarse, about 0 when out of focus.
+    """One over the blur in pixels, at most 4; see ``surrogates.picture_blur``."""
+    return 1.0 / max(blur_px(image), 0.25)
 
-    The variance that a band of 1 to 2 pixels holds beyond the noise, over that of a band of 4 to 8; the noise is in
-    the finest differences, which no beam of a pixel's width can fill (after Immerkaer, CVIU 64, 300, 1996).
+
+def focus_problem(image: Grey, limit: float = 0.0, found: Segmentation | None = None) -> Problem | None:
+    """Refuse a picture that is out of focus, or blurred by astigmatism or by motion.
+
+    Args:
+        image: float32 (H, W), 0 to 1.
+        limit: lowest sharpness among the good pictures of a calibration; it may widen the limit a little, never narrow it.
+        found: the segmentation, where there is one: where many large grains are seen beyond doubt, a soft picture
+            serves as well.
     """
-    noise = float(np.median(np.abs(ndimage.convolve(image, _LAPLACE))) / 0.6745 / 6.0)
-    fine = float(_band(image, 1.0).var()) - noise**2 * _NOISE_SHARE
-    coarse = float(_band(image, 4.0).var())
-    return max(fine, 0.0) / max(coarse, 1e-9)
-
-
-def _band(image: Grey, sigma: float) -> Grey:
-    """Detail along the scan lines between ``sigma`` and twice that; offsets of whole lines cancel."""
-    rows = ndimage.gaussian_filter1d(image, sigma, axis=0)
-    band: Grey = ndimage.gaussian_filter1d(rows, sigma, axis=1) - ndimage.gaussian_filter1d(rows, 2.0 * sigma, axis=1)
-    return band
-
-
-def focus_problem(image: Grey, limit: float) -> Problem | None:
-    """Refuse a picture whose ``sharpness`` is below the limit that calibration found."""
-    found = sharpness(image)
-    if found >= limit:
+    allowed = float(np.clip(1.0 / limit if limit > 0.0 else 0.0, LARGEST_BLUR, WIDEST_BLUR))
+    if found is not None and found.n_grains >= FEWEST_GRAINS and found.doubt < CERTAIN:
+        allowed = max(allowed, BLUR_OF_GRAIN * found.diameter)
+    blur = blur_px(image)
+    if blur <= allowed:
         return None
-    return Problem(f"out of focus: sharpness {found:.3f}, at least {limit:.3f} is needed", "refocus and image again")
+    return Problem(
+        f"out of focus: blurred over {blur:.1f} pixels, at most {allowed:.1f} can be measured",
+        "refocus, correct the astigmatism, let the stage come to rest, and image again",
+    )
+
+
+def kind_problem(verdict: Verdict) -> Problem | None:
+    """Refuse what is no polished section: another surface, another picture, or nothing that was ever learned from."""
+    wrong = {name: share for name, share in verdict.probabilities.items() if name not in SECTIONS}
+    if sum(wrong.values()) > verdict.wrong_from:
+        kind = max(wrong, key=lambda name: wrong[name])
+        return Problem(*WRONG_KINDS.get(kind, WRONG_KINDS[""]))
+    if verdict.strangeness > verdict.limit:
+        return Problem(
+            f"unlike any section that was learned from (distance {verdict.strangeness:.1f}, at most {verdict.limit:.1f})",
+            "check that this is a polished section; if it is, train on some of your own with 'labwright train sem'",
+        )
+    return None
+
+
+def info_bar_problem(image: Grey) -> Problem | None:
+    """Refuse what a program drew: letters and lines on one even grey, as the bar below an SEM frame alone.
+
+    No detector is so still: a micrograph has noise everywhere.
+    """
+    levels = np.round(image * 255.0).astype(np.int16)
+    ground = int(np.bincount(levels.ravel(), minlength=256).argmax())
+    away = np.abs(levels - ground)
+    ink = away >= INK
+    even = float((away <= 1).mean())
+    if even < EVEN_SHARE or not LEAST_INK <= float(ink.mean()) <= MOST_INK:
+        return None
+    soft = ndimage.binary_dilation(ink, np.ones((5, 5), dtype=np.bool_))
+    if float(((away > 1) & ~soft).mean()) > MOST_BETWEEN:
+        return None
+    # Clipped metals are even, too, but their lines are wide and soft: letters are mostly two greys.
+    between = (away > 1) & ~ink
+    if ground in (0, 255) and float(between.sum()) > MOST_SOFT * float(ink.sum()):
+        return None
+    rows = np.flatnonzero(ink.any(axis=1))
+    height, width = image.shape
+    strip = (rows[-1] - rows[0] + 1) < BAR_SHARE * height or width > 5 * height
+    if strip:
+        return Problem("info bar only: no picture of a sample above or below it", "export the frame with its bar")
+    return Problem(
+        "drawn, not taken: letters, lines or areas on one even grey, as pages, plots and screens have",
+        "hand in the micrograph itself",
+    )
 
 
 def unresolved_problem(image: Grey, diameter_px: float) -> Problem | None:
@@ -115,10 +184,3 @@ def magnification_problem(n_grains: int, diameter_px: float) -> Problem | None:
             wider,
         )
     return None
-
-
-_LAPLACE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
-_impulse = np.zeros((33, 33), dtype=np.float32)
-_impulse[16, 16] = 1.0
-_NOISE_SHARE = float((_band(_impulse, 1.0) ** 2).sum())
-"""Share of white noise's variance that passes the band of 1 to 2 pixels."""

@@ -79,7 +79,9 @@ def judged_pictures(seed: int, number: int, *, unusual: bool = True) -> Iterator
             yield ClassPicture(odd_picture(rng, shape, photographs=JUDGED), CLASSES[-1])
         else:
             kind = kinds[index % len(CLASSES)]
-            yield ClassPicture(labelled_field(rng, shape, unusual_settings(rng) if unusual else None, kind).image, str(kind))
+            yield ClassPicture(
+                labelled_field(rng, shape, unusual_settings(rng) if unusual else None, kind).image, str(kind)
+            )
 
 
 __all__ = ["FITTED", "FIT_SEED", "JUDGED", "JUDGE_SEED", "ClassPicture", "class_pictures", "judged_pictures"]

@@ -53,7 +53,8 @@ def particles(rng: np.random.Generator, shape: Shape) -> Grey:
         r = radius * float(np.exp(rng.normal(0.0, rng.choice((0.05, 0.35)))))
         turn, squeeze = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(0.6, 1.0)
         (top, bottom), (left, right) = (
-            (int(np.clip(c - r - 2, 0, n)), int(np.clip(c + r + 3, 0, n))) for c, n in ((row, shape[0]), (column, shape[1]))
+            (int(np.clip(c - r - 2, 0, n)), int(np.clip(c + r + 3, 0, n)))
+            for c, n in ((row, shape[0]), (column, shape[1]))
         )
         if top >= bottom or left >= right:
             continue
