@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from skimage.filters import sato, threshold_otsu
+from skimage.filters import sato, threshold_multiotsu, threshold_otsu
 from skimage.measure import label, regionprops
 from skimage.morphology import disk, local_minima, reconstruction
 from skimage.restoration import denoise_nl_means
@@ -27,9 +27,8 @@ _LAPLACE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
 
 
 class Tone(StrEnum):
-    """Which grains are the second phase: what a person sees, and a threshold does not know."""
+    """How a second phase looks: what a person sees, and a threshold does not know."""
 
-    RARER = "rarer"
     DARK = "dark"
     BRIGHT = "bright"
 
@@ -40,8 +39,8 @@ class ClassicalSettings:
 
     Those are fields(5001, 20) and, with unusual settings, fields(5002, 6), of ``simulators.reader_data``. Tried were
     Gaussian, median and non-local means filters, edges of 1 to 2 pixels, ridges with weights of 0.3 to 0.6, depths of
-    0.15 to 0.5; thresholds of pores after Otsu with and without a demand on its separability, three classes after Otsu,
-    and the mirrored histogram.
+    0.15 to 0.5; thresholds of pores after Otsu with and without a demand on the share of variance explained, three
+    classes after Otsu, and the mirrored histogram; of phases two classes, three, and the mirrored histogram.
 
     Args:
         shading: standard deviation of the Gaussian that is taken for the shading, pixels.
@@ -51,8 +50,6 @@ class ClassicalSettings:
         depth: a minimum of the map less deep than this share of its 90th percentile is no grain of its own.
         darkness: a pore is darker than the commonest grey by this many half-widths of the histogram's bright side.
         opening: radius in pixels; what is narrower than twice that is a groove and no pore.
-        separability: share of the grey's variance that two classes must explain before one is a second phase; a single
-            Gaussian, cut in two, gives 0.64.
         crack_length: least length of a crack in pixels.
         crack_slimness: least length of a crack over its mean width.
     """
@@ -64,7 +61,6 @@ class ClassicalSettings:
     depth: float = 0.22
     darkness: float = 2.5
     opening: int = 1
-    separability: float = 0.78
     crack_length: float = 40.0
     crack_slimness: float = 10.0
 
@@ -97,24 +93,24 @@ class ClassicalReading:
 
 
 def classical(
-    image: Grey, tone: Tone = Tone.RARER, settings: ClassicalSettings = ClassicalSettings()
+    image: Grey, tone: Tone | None = None, settings: ClassicalSettings = ClassicalSettings()
 ) -> ClassicalReading:
     """Measure one micrograph by thresholds and a watershed.
 
     Args:
         image: float32, shape (H, W), 0 to 1.
-        tone: of the second phase, if there is one.
+        tone: of the second phase; None where a person sees none, since no threshold tells whether there is one.
         settings: of the script.
     """
     smooth = _denoised(image, settings)
     pores, cracks = _dark(smooth, settings)
-    solid = ~(pores | cracks)
-    labels = _grains(smooth, solid, settings)
+    # Grooves are long, dark and slim, too: what is taken for a crack may be boundaries, and is flooded all the same.
+    labels = _grains(smooth, ~pores, settings)
     return ClassicalReading(
         labels=labels,
         boundaries=boundary_mask(labels),
         pores=pores,
-        phase=_phase(smooth, labels, tone, settings),
+        phase=_phase(smooth, labels > 0, tone),
         cracks=cracks,
         diameter=mean_diameter(labels),
         diameters=equivalent_diameters(labels)[0],
@@ -177,19 +173,12 @@ def _per_strong(values: Grey) -> npt.NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64) / max(float(np.quantile(values, 0.9)), 1e-9)
 
 
-def _phase(smooth: Grey, labels: Labels, tone: Tone, settings: ClassicalSettings) -> Mask:
-    """The second phase: one side of Otsu's threshold among the solid, where two classes explain the grey."""
-    nothing = np.zeros(labels.shape, dtype=np.bool_)
-    grey = smooth[labels > 0]
-    if len(grey) < 2 or np.ptp(grey) <= 0.0:
-        return nothing
-    level = threshold_otsu(grey)
-    dark = grey < level
-    share = float(dark.mean())
-    between = share * (1.0 - share) * float(grey[~dark].mean() - grey[dark].mean()) ** 2
-    if between < settings.separability * float(grey.var()):
-        return nothing
-    is_dark = share < 0.5 if tone is Tone.RARER else tone is Tone.DARK
-    phase = (labels > 0) & ((smooth < level) if is_dark else (smooth >= level))
+def _phase(smooth: Grey, solid: Mask, tone: Tone | None) -> Mask:
+    """The darkest or brightest of three classes of grey in the solid (multi-level threshold after Otsu)."""
+    grey = smooth[solid]
+    if tone is None or len(grey) < 3 or np.ptp(grey) <= 0.0:
+        return np.zeros(solid.shape, dtype=np.bool_)
+    low, high = threshold_multiotsu(grey, classes=3)
+    phase = solid & ((smooth < low) if tone is Tone.DARK else (smooth >= high))
     kept: Mask = ndimage.binary_opening(phase, disk(1))
     return kept
