@@ -55,8 +55,8 @@ def decode_picture(
 def _opened(content: bytes, name: str, formats: tuple[str, ...], index: int) -> Pillow.Image:
     try:
         with warnings.catch_warnings():
-            # Sizes have their own limit below.
-            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
+            # Sizes have their own limit below, and damage is an error or none.
+            warnings.simplefilter("ignore")
             picture = Pillow.open(io.BytesIO(content), formats=formats)
             picture.seek(index)
     except Pillow.DecompressionBombError as error:
