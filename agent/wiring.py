@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from simulators.faulting.virtual_time import VirtualTime
     from simulators.faults import Faults
     from simulators.lab import Entry, VirtualLab
+    from simulators.reader_examination import Examination
     from surrogates.design_features import DesignFeatures
     from surrogates.micrograph_fields import LabelledField
 
@@ -332,6 +333,13 @@ def class_pictures(n: int) -> tuple[Iterator[tuple[npt.NDArray[np.float32], str]
     from simulators.odd_pictures.stream import class_pictures as drawn
 
     return drawn(FIT_SEED, n), FIT_SEED
+
+
+def micrograph_examination() -> Examination:
+    """What a reader of micrographs is judged with: fields, faults and odd pictures of seeds kept for it alone."""
+    from simulators.reader_examination import examination
+
+    return examination()
 
 
 def virtual_catalogue() -> tuple[Entry, ...]:
