@@ -69,18 +69,11 @@ def read_micrograph(source: Path | bytes, pixel_size_um: float | None = None) ->
     rows = raw.pixels.shape[0] - bar
     check_size(rows, raw.pixels.shape[1], name)
     image = to_grey(raw.pixels[:rows], raw.full_scale, name)
-    wide, source_of_scale = said.pixel_size_um, said.source
-    tall = said.pixel_height_um if said.pixel_height_um is not None else wide
-    if pixel_size_um is not None:
-        # Whoever corrects a pixel's width does not say that the shape of the pixels was wrong, too.
-        tall = pixel_size_um * (tall / wide) if tall is not None and wide is not None else pixel_size_um
-        wide, source_of_scale = pixel_size_um, "given"
-    if wide is not None and tall is not None:
-        image, wide = to_square(image, wide, tall, name)
+    image, pixel = _square(image, said, pixel_size_um, name)
     return Micrograph(
         image=image,
-        pixel_size_um=wide,
-        scale_source=source_of_scale,
+        pixel_size_um=pixel,
+        scale_source=said.source if pixel_size_um is None else "given",
         voltage_kv=said.voltage_kv,
         detector=said.detector,
         working_distance_mm=said.working_distance_mm,
@@ -108,6 +101,15 @@ def _said(raw: RawImage, source: Path | bytes) -> ImageMetadata:
         if known.pixel_size_um is None and known.note:
             break  # the image was resampled: what weaker sources say is no better
     return known
+
+
+def _square(image: Grey, said: ImageMetadata, given: float | None, name: str) -> tuple[Grey, float | None]:
+    """The image with square pixels, and their edge where one is known."""
+    wide, tall = said.pixel_size_um, said.pixel_height_um
+    # Whoever corrects a pixel's width does not say that the shape of the pixels was wrong, too.
+    ratio = tall / wide if wide is not None and tall is not None else 1.0
+    edge = given if given is not None else wide
+    return (image, None) if edge is None else to_square(image, edge, edge * ratio, name)
 
 
 def _bar(raw: RawImage, said: ImageMetadata) -> int:
