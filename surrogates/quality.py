@@ -30,13 +30,14 @@ taken for noise: white noise has about 3.5, grains of 12 pixels at most 1.7 and 
 WANTED_GRAINS, WANTED_GRAIN_PX = 200.0, 25.0
 LARGEST_POROSITY = 0.5
 LARGEST_BLUR, WIDEST_BLUR = 2.6, 3.0
-"""Pixels, standard deviation. Fields in focus have 0 to 1.8, soft real ones up to 2.5, and those that are out of focus by
-4 at least 2.7 (``tests/benchmarks``); a calibration on soft pictures may allow up to the second."""
+"""Pixels, standard deviation. Fields in focus have 0 to 1.8, soft real ones up to 2.5, and those that are out of focus
+by 4 nearly all 2.7 and more; a calibration on soft pictures may allow up to the second."""
 BLUR_OF_GRAIN, CERTAIN = 0.04, 0.3
 """Blur over the grains' diameter, and doubt about boundaries, up to which many grains are seen well enough."""
 EVEN_SHARE, LEAST_INK, MOST_INK, INK = 0.5, 0.0005, 0.45, 64
 MOST_BETWEEN, MOST_SOFT = 0.02, 0.6
-"""Of drawn pictures: share of one grey, of ink, grey levels of ink; what may lie between, and beside ink on a clipped ground."""
+"""Of drawn pictures: share of one grey, of ink, grey levels of ink; what may lie between, and, where the ground is black
+or white, soft edges over ink."""
 BAR_SHARE = 0.3
 """Of a picture's height that a bar has at most."""
 WRONG_KINDS = {
@@ -92,7 +93,7 @@ def focus_problem(image: Grey, limit: float = 0.0, found: Segmentation | None = 
 
     Args:
         image: float32 (H, W), 0 to 1.
-        limit: lowest sharpness among the good pictures of a calibration; it may widen the limit a little, never narrow it.
+        limit: lowest sharpness among the good pictures of a calibration; it may widen the limit a little.
         found: the segmentation, where there is one: where many large grains are seen beyond doubt, a soft picture
             serves as well.
     """
@@ -116,7 +117,7 @@ def kind_problem(verdict: Verdict) -> Problem | None:
         return Problem(*WRONG_KINDS.get(kind, WRONG_KINDS[""]))
     if verdict.strangeness > verdict.limit:
         return Problem(
-            f"unlike any section that was learned from (distance {verdict.strangeness:.1f}, at most {verdict.limit:.1f})",
+            f"unlike any section learned from (distance {verdict.strangeness:.1f}, at most {verdict.limit:.1f})",
             "check that this is a polished section; if it is, train on some of your own with 'labwright train sem'",
         )
     return None
@@ -184,3 +185,10 @@ def magnification_problem(n_grains: int, diameter_px: float) -> Problem | None:
             wider,
         )
     return None
+
+
+def _band(image: Grey, sigma: float) -> Grey:
+    """Detail along the scan lines between ``sigma`` and twice that; offsets of whole lines cancel."""
+    rows = ndimage.gaussian_filter1d(image, sigma, axis=0)
+    band: Grey = ndimage.gaussian_filter1d(rows, sigma, axis=1) - ndimage.gaussian_filter1d(rows, 2.0 * sigma, axis=1)
+    return band
