@@ -175,12 +175,10 @@ def _withheld(
     quantities: Mapping[str, Estimate | None], micrograph: Micrograph, reading: MicrographReading
 ) -> dict[str, str]:
     """A word for every quantity that is None: the reader's own, else the refusal, else what is evident."""
-    words = {name: reading.withheld[name] for name in reading.withheld if quantities.get(name) is None}
-    for name in QUANTITIES:
-        if quantities[name] is not None or name in words:
-            continue
-        if name == "astm_g" and micrograph.pixel_size_um is None:
+    words: dict[str, str] = {}
+    for name in (name for name in QUANTITIES if quantities[name] is None):
+        if name == "astm_g" and micrograph.pixel_size_um is None and quantities["intercept"] is not None:
             words[name] = f"{NO_SCALE} ({micrograph.note})" if micrograph.note else NO_SCALE
         else:
-            words[name] = reading.reason or "the picture does not show it"
+            words[name] = reading.withheld.get(name) or reading.reason or "the picture does not show it"
     return words

@@ -134,12 +134,19 @@ def _unbroken(word: str, name: str, estimate: Estimate | None) -> str:
     return f"{word} {measured(name, estimate)}".replace(" ", NO_BREAK)
 
 
+def common_folder(files: Sequence[str]) -> str:
+    """The folder that the files have in common, as it was typed; empty where there is none to leave out."""
+    folders = [os.path.dirname(file) for file in files]  # noqa: PTH120 - as they were typed
+    try:
+        return os.path.commonpath(folders)
+    except ValueError:  # some from the root and others not
+        return ""
+
+
 def short_names(files: Sequence[str]) -> list[str]:
     """Names without the folder that they have in common."""
-    folders = {os.path.dirname(file) for file in files}  # noqa: PTH120 - as they were typed
-    if len(folders) == 1:
-        return [printable(os.path.basename(file)) or printable(file) for file in files]  # noqa: PTH119
-    return [printable(file) for file in files]
+    common = common_folder(files)
+    return [printable(os.path.relpath(file, common) if common else file) for file in files]
 
 
 def printable(text: str) -> str:

@@ -27,6 +27,8 @@ LEGEND = (("boundaries", BOUNDARY), ("pores", PORE), ("second phase", PHASE), ("
 SMALLEST_SHEET = 480
 """Pixels: smaller pictures are enlarged by a whole factor; words need as much room below a narrow one."""
 BLACK, WHITE, GREY, RED = (16, 16, 18), (240, 240, 240), (165, 165, 170), (190, 20, 30)
+CROWDED, SPARSE = 0.15, 0.05
+"""Shares of the pixels that boundaries take, one pixel thick: grains of about 13 pixels, and of 40."""
 SHARE_OF_BAR = 0.28
 """The scale bar is at most this share of the width."""
 
@@ -57,9 +59,8 @@ def overlay(micrograph: Micrograph, reading: MicrographReading) -> Picture:
         uint8 RGB, shape (H, W, 3).
     """
     picture = np.repeat((micrograph.image * 255.0)[:, :, None], 3, axis=2)
-    around = np.ones((2, 2)) if max(micrograph.image.shape) <= 1536 else np.ones((3, 3))
-    cracks = _widened(reading.crack_mask, around)
-    lines = _widened(reading.boundary_mask, around) & ~reading.pore_mask & ~cracks
+    cracks = _widened(reading.crack_mask, 2)
+    lines = _widened(reading.boundary_mask, _thickness(reading.boundary_mask)) & ~reading.pore_mask & ~cracks
     for mask, colour, share in (
         (reading.phase_mask & ~reading.pore_mask, PHASE, 0.38),
         (reading.pore_mask, PORE, 0.55),
@@ -103,8 +104,18 @@ def length_in_words(um: float) -> str:
     return ""
 
 
-def _widened(mask: Mask, around: npt.NDArray[np.float64]) -> Mask:
-    wide: Mask = ndimage.binary_dilation(mask, around) if mask.any() else mask
+def _thickness(boundaries: Mask) -> int:
+    """Pixels that lines may be thick: two can be seen in any picture, small grains would vanish below them."""
+    share = float(boundaries.mean())
+    if share > CROWDED:
+        return 1
+    return 3 if share < SPARSE and max(boundaries.shape) > 1024 else 2
+
+
+def _widened(mask: Mask, thickness: int) -> Mask:
+    if thickness == 1 or not mask.any():
+        return mask
+    wide: Mask = ndimage.binary_dilation(mask, np.ones((thickness, thickness)))
     return wide
 
 
