@@ -14,6 +14,7 @@ from PIL import Image
 from agent import events as ev
 from agent.descriptors import DESCRIPTORS, NEEDED
 from agent.store import ArtefactStore
+from agent.words import length
 from envs.errors import UserError
 from surrogates.micrograph_io import Micrograph, read_micrograph
 from surrogates.micrograph_overlay import overlay
@@ -22,6 +23,9 @@ from surrogates.micrograph_reading import Estimate, MicrographReading
 from surrogates.stereology import diameter_histogram
 
 OTHER_PLACE = "image another place; where none shows more, polish and etch the section again"
+ASTRAY = 1.5
+"""Pixel size that was ordered over that of the picture, or the other way round, from which it is another magnification:
+knobs click, but not as coarsely."""
 
 
 class CampaignImageReader:
@@ -41,7 +45,7 @@ class CampaignImageReader:
         """What the image says, or why it is refused and what pixel size to use next.
 
         A file that is no image is refused like a bad one: the next image may be better. Where a file states no scale,
-        the pixel size that was ordered counts.
+        the pixel size that was ordered counts; 0 where none was.
 
         Raises:
             JournalError: the file is missing from the store, or changed there.
@@ -56,16 +60,18 @@ class CampaignImageReader:
         reading = self._network.read(micrograph)
         drawn = _png(overlay(micrograph, reading))
         digest = self._store.put(drawn, "image/png")
-        reason = _against(reading)
+        reason, taken = _against(reading), micrograph.pixel_size_um or pixel_size
+        if reason and _astray(taken, pixel_size):
+            reason += f"; it was taken at {length(taken)} a pixel, where {length(pixel_size)} were ordered"
         return ev.ImageRead(
             experiment=experiment,
             attempt=attempt,
             image=image,
             accepted=not reason,
             reason=reason,
-            pixel_size=micrograph.pixel_size_um or pixel_size,
+            pixel_size=taken,
             scale_source=micrograph.scale_source,
-            next_pixel_size=_next_pixel_size(micrograph, reading, pixel_size) if reason else None,
+            next_pixel_size=_next_pixel_size(taken, reading, pixel_size) if reason else None,
             grain_size=_pair(reading.grain_size),
             porosity=_pair(reading.porosity),
             n_grains=reading.n_grains,
@@ -94,15 +100,13 @@ def _against(reading: MicrographReading) -> str:
     return f"no {' and no '.join(NEEDED[name] for name in missing)} ({why}): {OTHER_PLACE}"
 
 
-def _next_pixel_size(micrograph: Micrograph, reading: MicrographReading, ordered: float) -> float:
-    """In um: what was ordered, or what is advised where that goes farther the same way.
+def _next_pixel_size(taken: float, reading: MicrographReading, ordered: float) -> float:
+    """In um. A picture of another magnification than was ordered says nothing against the order: it is given again."""
+    return ordered if _astray(taken, ordered) else taken * reading.pixel_factor
 
-    A picture that was taken at another magnification than was ordered says nothing against the order.
-    """
-    advised = (micrograph.pixel_size_um or ordered) * reading.pixel_factor
-    if reading.pixel_factor == 1.0:
-        return ordered
-    return min(advised, ordered) if reading.pixel_factor < 1.0 else max(advised, ordered)
+
+def _astray(taken: float, ordered: float) -> bool:
+    return ordered > 0.0 and not 1.0 / ASTRAY < taken / ordered < ASTRAY
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> bytes:
@@ -114,6 +118,11 @@ def _png(picture: npt.NDArray[np.uint8]) -> bytes:
 def _scaled(micrograph: Micrograph, pixel_size: float) -> Micrograph:
     if micrograph.pixel_size_um is not None:
         return micrograph
+    if pixel_size <= 0.0:
+        raise UserError(
+            "the image states no scale, and none was ordered: save images with their metadata, or let the recipe keep "
+            "a pixel_size"
+        )
     return replace(micrograph, pixel_size_um=pixel_size, scale_source="ordered")
 
 

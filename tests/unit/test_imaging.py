@@ -58,10 +58,12 @@ def read(directory: Path, network: Network) -> ev.ImageRead:
     return read_file(directory, network, buffer.getvalue(), "image/png")
 
 
-def read_file(directory: Path, network: Network, content: bytes, media_type: str) -> ev.ImageRead:
+def read_file(
+    directory: Path, network: Network, content: bytes, media_type: str, *, ordered: float = PIXEL_UM
+) -> ev.ImageRead:
     store = ArtefactStore(directory)
     image = ev.ArtefactRecord(sha256=store.put(content, media_type), media_type=media_type, bytes=len(content))
-    return CampaignImageReader(store, lambda: cast("MicrographReader", network)).read("E001", 2, image, PIXEL_UM)
+    return CampaignImageReader(store, lambda: cast("MicrographReader", network)).read("E001", 2, image, ordered)
 
 
 def test_an_accepted_image_gives_values_with_their_uncertainty(tmp_path: Path) -> None:
@@ -167,6 +169,14 @@ def test_an_image_without_a_scale_has_the_one_that_was_ordered(tmp_path: Path) -
     assert (network.scale, event.pixel_size, event.scale_source) == (PIXEL_UM, PIXEL_UM, "ordered")
 
 
+def test_an_image_without_any_scale_is_refused_for_nobody_knows_how_large_its_grains_are(tmp_path: Path) -> None:
+    buffer, network = io.BytesIO(), Network()
+    Image.fromarray(np.full((32, 32), 128, dtype=np.uint8)).save(buffer, "PNG")
+    event = read_file(tmp_path, network, buffer.getvalue(), "image/png", ordered=0.0)
+    assert (event.accepted, event.next_pixel_size, network.seen) == (False, None, 0)
+    assert "states no scale" in event.reason
+
+
 def test_the_scale_that_a_file_states_counts(tmp_path: Path) -> None:
     buffer, network = io.BytesIO(), Network()
     write_tiff(np.full((32, 32), 128, dtype=np.uint8), 0.03, buffer, detector="ETD", label="field 0")
@@ -175,13 +185,18 @@ def test_the_scale_that_a_file_states_counts(tmp_path: Path) -> None:
     assert [network.scale, event.pixel_size] == pytest.approx([0.03, 0.03])
 
 
-@pytest.mark.parametrize(("factor", "wanted"), [(1.0, PIXEL_UM), (0.5, 0.015), (0.9, PIXEL_UM), (2.0, 0.06)])
-def test_only_a_wrong_magnification_changes_what_was_ordered(tmp_path: Path, factor: float, wanted: float) -> None:
-    """The file is of 0.03 um, whatever was ordered: what is advised on the magnification is about that."""
+@pytest.mark.parametrize(
+    ("taken", "factor", "wanted"),
+    [(0.024, 1.0, 0.024), (0.024, 0.5, 0.012), (0.024, 2.0, 0.048), (0.4, 2.0, PIXEL_UM), (0.002, 0.5, PIXEL_UM)],
+)
+def test_advice_counts_unless_the_picture_is_of_another_magnification_than_was_ordered(
+    tmp_path: Path, taken: float, factor: float, wanted: float
+) -> None:
     buffer = io.BytesIO()
-    write_tiff(np.full((32, 32), 128, dtype=np.uint8), 0.03, buffer, detector="ETD", label="field 0")
+    write_tiff(np.full((32, 32), 128, dtype=np.uint8), taken, buffer, detector="ETD", label="field 0")
     event = read_file(tmp_path, Network(reason="bad", pixel_factor=factor), buffer.getvalue(), "image/tiff")
     assert event.next_pixel_size == pytest.approx(wanted)
+    assert ("were ordered" in event.reason) == (wanted == PIXEL_UM)
 
 
 def test_an_image_that_breaks_off_is_refused(tmp_path: Path) -> None:
