@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -150,7 +150,7 @@ class _State:
     spread: Array
 
 
-def fit(points: Points, form: Form, use: Use = "nothing") -> Fitted:
+def fit(points: Points, form: Form, use: Use = "nothing", *, scattered: bool = True) -> Fitted:
     """Fit a law in ln(property): orthogonal distances, a dense value for each crystal, and scatter.
 
     The constants minimise the squared distances weighted by the variance of the property and, through the law's
@@ -162,6 +162,7 @@ def fit(points: Points, form: Form, use: Use = "nothing") -> Fitted:
         points: at least two more than the form's parameters and one dense value.
         form: whose descriptors the points have.
         use: of predictions.
+        scattered: whether there may be scatter beyond the uncertainties; False takes these as they are.
 
     Raises:
         ValueError: there are too few points.
@@ -171,7 +172,10 @@ def fit(points: Points, form: Form, use: Use = "nothing") -> Fitted:
     if len(points) < n_constants + 2:
         raise ValueError(f"{form.name}: {len(points)} experiments for {n_constants} constants")
     state = _begin(points, form, crystals)
-    for _ in range(ROUNDS):
+    if not scattered:
+        state.scatter, crystals = 0.0, replace(crystals, shares=False)
+        state.q = state.q[:n_constants]
+    for _ in range(ROUNDS if scattered else 0):
         before = np.array([state.scatter, *state.spread])
         _step(points, form, crystals, state)
         linear = _linear(points, form, crystals, state)
@@ -184,14 +188,35 @@ def fit(points: Points, form: Form, use: Use = "nothing") -> Fitted:
 
 
 def _begin(points: Points, form: Form, crystals: Crystals) -> _State:
-    y, scale = np.log(points.value), float(np.median(points.value))
-    theta = np.array([p.start * (scale if "{}" in p.unit else 1.0) for p in form.parameters])
+    """The least squares of ln(property) alone: far from there the weighted distances have other minima."""
+    y, kinds = np.log(points.value), crystals.kind[crystals.group]
+    scale = _scale(points, form)
+    theta = np.array([p.start for p in form.parameters]) * scale
     rest = y - form.log_value(crystals.offset[crystals.group], theta, points.x)
-    kinds = crystals.kind[crystals.group]
-    means = [float(np.median(rest[kinds == k])) for k in range(len(crystals.means))]
-    n_own = len(crystals.names) if crystals.shares else 0
-    spread = np.full(len(means), max(float(rest.std()), 0.05))
-    return _State(np.concatenate([means, theta, np.zeros(n_own)]), 0.1, spread)
+    n_means = len(crystals.means)
+    means = [float(np.median(rest[kinds == k])) for k in range(n_means)]
+
+    def cost(q: Array) -> Array:
+        log_dense = (q[:n_means][crystals.kind] + crystals.offset)[crystals.group]
+        return y - form.log_value(log_dense, q[n_means:], points.x)
+
+    low, high = _bounds(form, scale, n_means, 0)
+    found = optimize.least_squares(cost, np.concatenate([means, theta]), bounds=(low, high), x_scale="jac")
+    spread = np.full(n_means, max(float(found.fun.std()), 0.05))
+    own = np.zeros(len(crystals.names) if crystals.shares else 0)
+    return _State(np.concatenate([found.x, own]), 0.1, spread)
+
+
+def _scale(points: Points, form: Form) -> Array:
+    """What the starts and bounds of a form's parameters are multiplied with."""
+    middle = float(np.median(points.value))
+    return np.array([middle if "{}" in p.unit else 1.0 for p in form.parameters])
+
+
+def _bounds(form: Form, scale: Array, n_means: int, n_own: int) -> tuple[Array, Array]:
+    low, high = np.array([p.low for p in form.parameters]), np.array([p.high for p in form.parameters])
+    free, own = np.full(n_means, np.inf), np.full(n_own, np.inf)
+    return np.concatenate([-free, low * scale, -own]), np.concatenate([free, high * scale, own])
 
 
 def _log_dense(crystals: Crystals, q: Array, spread: Array) -> Array:
@@ -216,12 +241,10 @@ def _step(points: Points, form: Form, crystals: Crystals, state: _State) -> None
         misses = (y - form.log_value(log_dense, theta, points.x)) / np.sqrt(variance)
         return np.concatenate([misses, q[len(q) - n_own :]])
 
-    scale = float(np.median(points.value))
-    own = [scale if "{}" in p.unit else 1.0 for p in form.parameters]
-    low = [-np.inf] * n_means + [p.low * s for p, s in zip(form.parameters, own, strict=True)] + [-np.inf] * n_own
-    high = [np.inf] * n_means + [p.high * s for p, s in zip(form.parameters, own, strict=True)] + [np.inf] * n_own
-    inside = np.clip(state.q, np.array(low) + 1e-9, np.array(high) - 1e-9)
-    state.q = optimize.least_squares(cost, inside, bounds=(low, high), x_scale="jac", ftol=1e-7, max_nfev=40).x
+    low, high = _bounds(form, _scale(points, form), n_means, n_own)
+    state.q = optimize.least_squares(
+        cost, np.clip(state.q, low + 1e-9, high - 1e-9), bounds=(low, high), x_scale="jac", ftol=1e-7, max_nfev=40
+    ).x
 
 
 def _reading_variance(points: Points, form: Form, log_dense: Array, theta: Array) -> Array:
