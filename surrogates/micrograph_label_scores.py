@@ -12,7 +12,7 @@ from surrogates.micrograph_evaluation import boundary_f1
 from surrogates.micrograph_labels.vocabulary import UNKNOWN, LabelledImage
 
 LINES = frozenset({"boundary", "crack"})
-"""Channels that are thin: judged by F1 of their middle lines within two pixels, too, however broadly they were drawn."""
+"""Channels that are thin: judged by F1 of their middle lines within two pixels, too, however broad they are drawn."""
 FROM = 0.5
 """Probability from which a pixel is of a channel."""
 
