@@ -173,7 +173,7 @@ def _mean_row(each: FieldsMean) -> tuple[str, ...]:
     return (
         NAMES[each.quantity],
         str(each.n_fields),
-        plus_minus((each.mean, each.half_95), factor=factor, unit=unit),
+        f"{factor * each.mean:.3g} ± {factor * each.half_95:.2g}{NO_BREAK}{unit}",
         f"{low:.3g} to {high:.3g}",
         f"{factor * each.scatter:.2g}{NO_BREAK}{unit}",
         f"{accuracy:.0%}" if accuracy <= 1.0 else "over 100%",

@@ -75,11 +75,19 @@ def evaluate_sem(
         typer.Option(min=1, show_default="60", help="Virtual fields of each kind of test."),
     ] = None,
     model: Model = None,
+    description: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", show_default="evaluate.toml there", help="With --data: which sets of images it has (TOML)."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the JSON in a file.")] = None,
 ) -> None:
     """Judge the reader of micrographs on images that it was not trained on, beside the classical way."""
     module = needs("lab", "labwright evaluate sem", "agent.evaluate_sem")
-    module.evaluate_sem(fields=fields or module.FIELDS, data=data, model=model, as_json=as_json, out=out)
+    module.evaluate_sem(
+        fields=fields or module.FIELDS, data=data, model=model, as_json=as_json, out=out, description=description
+    )
 
 
 def train_sem(
