@@ -154,7 +154,8 @@ def _(event: ev.ImageRead) -> str:
     if not event.accepted:
         return f"{event.experiment}: image refused, {event.reason}"
     grains = f", {_found('grain size', *event.grain_size)} um" if event.grain_size else ""
-    return f"{event.experiment}: image read, {event.n_grains} grains{grains}"
+    classed = f", {event.microstructure}" if event.microstructure else ""
+    return f"{event.experiment}: image read, {event.n_grains} grains{grains}{classed}"
 
 
 @_of(ev.SampleMoved)

@@ -134,10 +134,11 @@ def experiment(found: Row) -> RenderableType:
         tries = f", try {job['tries'] + 1}" if job["tries"] else ""
         jobs.add(f"{job['step']}{tries}", job["instrument"], job["state"], _when(job["dispatched_at"]),
                      _when(job["ended_at"]), _safe(str(job["error"] or "")))  # fmt: skip
-    images = _table("Images", "image", "verdict", "grains, µm", "porosity, %", "sha256")
+    images = _table("Images", "image", "verdict", "class", "grains, µm", "porosity, %", "sha256")
     for image in found["images"]:
         verdict = "accepted" if image["accepted"] else f"refused: {image['reason']}"
-        images.add(str(image["attempt"] + 1), _safe(verdict), plus_minus(image["grain_size"]),
+        classed = _safe(str(image.get("microstructure") or NO_VALUE))
+        images.add(str(image["attempt"] + 1), _safe(verdict), classed, plus_minus(image["grain_size"]),
                        plus_minus(image["porosity"], factor=100.0), image["image"]["sha256"][:12])  # fmt: skip
     history = _table("Sample", "when", "place", "state", "why")
     for one in found["sample_history"]:
