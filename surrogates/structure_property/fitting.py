@@ -314,7 +314,7 @@ def _left_out(linear: mixed.Linear, state: _State, crystals: Crystals) -> tuple[
 
     An experiment that lies far off would hide in the scatter that it makes: such a one is judged by variances that are
     fitted without it, and by Student's t of as many degrees of freedom as are left (Cook and Weisberg, Residuals and
-    Influence in Regression, 1982, section 2.2).
+    Influence in Regression, 1982).
     """
     left, std = mixed.left_out(linear, state.scatter, state.spread)
     z = left / std
