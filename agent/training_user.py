@@ -28,6 +28,7 @@ from surrogates.micrograph_labels.folder import read_labelled
 from surrogates.micrograph_labels.vocabulary import ClassifiedSet, LabelledImage, LabelledSet, split
 from surrogates.micrograph_own_classes import PREFIX as OWN_PREFIX
 from surrogates.micrograph_reader import SHIPPED
+from surrogates.micrograph_taught import TAUGHT
 from surrogates.micrograph_training import CHECKPOINT, Array, TrainingConfig, train
 
 MODEL, CARD, CONFIG, SPLIT, EVALUATION = (
@@ -133,7 +134,7 @@ def _fine_tune(
         "calibration": calibration.to_dict(),
         "calibration_note": _note(new, len(held)),
     }
-    heads = _heads(console, start, network, trained, inliers)
+    heads = _heads(console, start, network, found.channels, trained, inliers)
     save_network(network, out / MODEL, metadata, heads)
     (out / CARD).write_text(card(metadata, by_channel(figures)), encoding="utf-8")
     _show(console, figures, len(held))
@@ -141,7 +142,12 @@ def _fine_tune(
 
 
 def _heads(
-    console: Console, start: Base, network: MicrographNet, trained: list[LabelledImage], inliers: Path | None
+    console: Console,
+    start: Base,
+    network: MicrographNet,
+    told: tuple[str, ...],
+    trained: list[LabelledImage],
+    inliers: Path | None,
 ) -> dict[str, Tensor]:
     """The heads of the base, fitted to the network that came of it.
 
@@ -156,7 +162,7 @@ def _heads(
     head = ClassHead.from_tensors(start.heads)
     if head is None:
         return others
-    return {**others, **admitting(head, features_of(network, trained[:MOST_ADMITTED])).to_tensors()}
+    return {**others, **admitting(head, features_of(network, trained[:MOST_ADMITTED], told)).to_tensors()}
 
 
 def _note(new: tuple[str, ...], n_held: int) -> str:
@@ -181,6 +187,7 @@ def _metadata(
         "file": MODEL,
         "base": f"{start.name} (sha256 {start.digest})",
         "network": {"channels": list(network.shape.channels), "weights": sum(p.numel() for p in network.parameters())},
+        TAUGHT: list(found.channels),
         "data": {"images": len(found.images), "form": found.form, "channels": list(found.channels)},
         "training": {**_plain(settings, network=False), "loss": round(loss, 4), "crop": CROP, "virtual": N_REHEARSED},
         "seeds": {**_mapping(start.metadata.get("seeds")), "fine_tuning": settings.seed},

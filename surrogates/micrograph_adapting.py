@@ -23,9 +23,9 @@ MOST_WRONG = 0.99
 """Probability of being no section from which any picture is refused."""
 
 
-def features_of(net: MicrographNet, images: Sequence[LabelledImage]) -> Floats:
-    """What the class head judges by, of each image, (N, F)."""
-    looks = [look(net, each.image) for each in images]
+def features_of(net: MicrographNet, images: Sequence[LabelledImage], told: Sequence[str] = ()) -> Floats:
+    """What the class head judges by, of each image, (N, F); ``told`` are the channels that were taught."""
+    looks = [look(net, each.image, told) for each in images]
     return np.array([class_features(each.seen, each.found) for each in looks])
 
 
@@ -68,7 +68,7 @@ def recalibrated(
 
 
 def _point(net: MicrographNet, each: LabelledImage, told: Sequence[str]) -> CalibrationPoint:
-    found = look(net, each.image).found
+    found = look(net, each.image, told).found
     truth: Mapping[str, float] = {}
     pores = (each.truth[told.index("pore")] == 1) if "pore" in told else found.pores
     if "pore" in told:

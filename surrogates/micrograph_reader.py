@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_measure import Segmentation
 from surrogates.micrograph_reading import MicrographReading
 from surrogates.micrograph_scales import Look, look
+from surrogates.micrograph_taught import further, taught
 from surrogates.quality import (
     LARGEST_POROSITY,
     Problem,
@@ -72,9 +74,10 @@ class MicrographReader:
         if problem is not None:
             return self._reading(micrograph, nothing(image.shape), {}, problem)
         problem = focus_problem(image, self.calibration.sharpness_limit)
-        taken = look(self.network, image)
+        taken = look(self.network, image, taught(self.metadata))
         hidden = hidden_grains(taken.found)
-        return self._reading(micrograph, taken.found, hidden, problem or self._doubts(micrograph, taken, hidden))
+        reading = self._reading(micrograph, taken.found, hidden, problem or self._doubts(micrograph, taken, hidden))
+        return replace(reading, further=further(taken.seen, self.network.shape.channels))
 
     def _doubts(self, micrograph: Micrograph, taken: Look, hidden: Mapping[str, str]) -> Problem | None:
         """What the segmentation itself says against its numbers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,8 +20,10 @@ MOST_ENLARGED, LARGEST_ENLARGED = 2.0, 420_000
 """Factor, and pixels of the enlarged picture: larger ones take too long."""
 SMALLEST_SIDE = 128
 """Pixels: no picture is reduced further."""
-OTHER = 0.6
-"""The second scale, relative to the first: a third of its work."""
+OTHER, SAY = 0.5, 0.35
+"""The second scale, relative to the first: a quarter of its work; and its most weight."""
+THIN = frozenset({"boundary", "crack"})
+"""Channels of lines."""
 FEWEST_CROSSINGS = 8
 """Crossings of boundaries on all rows and columns below which there is no size to speak of."""
 
@@ -38,14 +41,27 @@ class Look:
     found: Segmentation
 
 
-def look(network: MicrographNet, image: npt.NDArray[np.float32]) -> Look:
-    """See one image (H, W), 0 to 1, at the scale that fits its grains, and measure it."""
+def look(network: MicrographNet, image: npt.NDArray[np.float32], taught: Sequence[str] = ()) -> Look:
+    """See one image (H, W), 0 to 1, at the scale that fits its grains, and measure it.
+
+    Args:
+        network: in evaluation mode.
+        image: float32.
+        taught: channels that were learned from a user's images; these count as they look in the image's own pixels.
+            Lines do not survive in a reduced map: with such, all is measured in the image's own pixels.
+    """
     seen = see(network, image)
     size = rough_intercept(seen.maps)
-    factor = fitting(size, image.shape)
+    factor = 1.0 if THIN & set(taught) else fitting(size, image.shape)
     if factor == 1.0:
-        return Look(seen, replace(measure(seen.maps), disagreement=_disagreement(network, image, size)))
+        if min(image.shape) * OTHER < SMALLEST_SIDE:
+            return Look(seen, measure(seen.maps))
+        other = see(network, resized(image, OTHER)).maps
+        apart = float(np.log(rough_intercept(other) / (OTHER * size)))
+        return Look(seen, replace(measure(blended(seen.maps, other, size)), disagreement=apart))
     again = see(network, resized(image, factor)).maps
+    for channel in (network.shape.channels.index(name) for name in taught):
+        again[channel] = np.clip(resized(seen.maps[channel], factor), 0.0, 1.0)
     rough = rough_intercept(again) / factor
     found = measure(again)
     return Look(seen, replace(in_pixels_of(found, factor, image.shape), disagreement=float(np.log(rough / size))))
@@ -97,12 +113,20 @@ def in_pixels_of(found: Segmentation, factor: float, shape: tuple[int, ...]) -> 
     )
 
 
-def _disagreement(network: MicrographNet, image: npt.NDArray[np.float32], size: float) -> float:
-    """Logarithm of the rough intercept seen in the reduced picture over that of the picture itself."""
-    if min(image.shape) * OTHER < SMALLEST_SIDE:
-        return 0.0
-    other = rough_intercept(see(network, resized(image, OTHER)).maps) / OTHER
-    return float(np.log(other / size))
+def blended(maps: Maps, other: Maps, size: float) -> Maps:
+    """Probabilities of two scales in one, shape (C, H, W): the coarser look has a say where grains are large enough.
+
+    Args:
+        maps: of the picture, (C, H, W).
+        other: of the reduced one, (C, h, w).
+        size: rough mean intercept in pixels of the picture.
+    """
+    weight = SAY * float(np.clip((size - SMALL) / (WANTED - SMALL), 0.0, 1.0))
+    if weight == 0.0:
+        return maps
+    factors = [n / m for n, m in zip(maps.shape[1:], other.shape[1:], strict=True)]
+    coarse = np.stack([ndimage.zoom(part, factors, order=1) for part in other])
+    return np.asarray((1.0 - weight) * maps + weight * coarse, dtype=np.float32)
 
 
 def _rescaled(found: Descriptors, factor: float) -> Descriptors:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from typing_extensions import override
 
 from surrogates.micrograph_adapting import admitting, features_of, recalibrated
 from surrogates.micrograph_calibration import Calibration, Correction
 from surrogates.micrograph_classes import CLASSES, ClassHead
-from surrogates.micrograph_cnn import MicrographNet, NetworkShape
+from surrogates.micrograph_cnn import CHANNELS, MicrographNet, NetworkShape
 from surrogates.micrograph_labels.vocabulary import LabelledImage
+from surrogates.micrograph_scales import look
+from surrogates.micrograph_taught import further, taught
 
 TINY = NetworkShape(fine=4, middle=4, coarse=4)
 
@@ -78,3 +83,28 @@ def test_few_held_out_images_leave_the_constants_and_many_fit_what_they_tell() -
     assert new == ("phase_fraction",)
     assert set(after.corrections) == {"diameter", "phase_fraction"}
     assert (after.sharpness_limit, after.doubt_limit) == (0.1, 0.6)
+
+
+def test_a_channel_that_was_taught_counts_as_it_looks_in_its_own_pixels() -> None:
+    class _Scaled(MicrographNet):
+        """Says phase everywhere in pictures of more than 200 pixels, nowhere in smaller ones; never a boundary."""
+
+        @override
+        def features(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            logits = torch.full((1, 5, *image.shape[2:]), -9.0)
+            if image.shape[3] > 200:
+                logits[:, 2] = 9.0
+            logits[:, 4, :, ::4] = 9.0
+            return logits, torch.zeros(1, 4, 2, 2), torch.zeros(1, 4, 2, 2)
+
+    net = _Scaled(replace(TINY, channels=(*CHANNELS, "mine")))
+    image = np.random.default_rng(0).random((256, 256)).astype(np.float32)
+    assert look(net, image).found.phase.mean() == 0.0
+    taken = look(net, image, ("phase",))
+    assert taken.found.phase.mean() > 0.95
+    assert taken.found.factor < 1.0
+    assert look(net, image, ("crack",)).found.factor == 1.0
+    share = further(taken.seen, net.shape.channels)["mine"]
+    assert share.value == pytest.approx(0.25, abs=0.01)
+    assert taught({"taught": ["phase"]}) == ("phase",)
+    assert taught({}) == ()
