@@ -16,10 +16,10 @@ from surrogates.micrograph_labels.vocabulary import UNKNOWN, LabelledImage
 from surrogates.micrograph_training import Array, TrainingConfig
 
 FINE_TUNING = TrainingConfig(
-    steps=300, batch=8, fresh=8, learning_rate=3e-3, checkpoint_every=100, head_rate=3.0, frozen_statistics=True
+    steps=300, batch=8, fresh=8, learning_rate=3e-3, checkpoint_every=100, head_rate=3.0, frozen_statistics=False
 )
-"""Settings of a fine-tuning; under a minute on one core. With a third of the rate, or of the steps, one image of a
-superalloy taught less (docs/results/micrograph_finetuning.json)."""
+"""Settings of a fine-tuning; under a minute on one core. Tried on one image of a superalloy, judged with 17 others:
+overlap 0.952 with the statistics of batch normalisation adapted, 0.936 with them frozen; 0.85 with 120 steps."""
 CROP = 128
 """Pixels: edge of the pieces that are learned from."""
 SMALLEST_SCALE, LARGEST_SCALE = 0.75, 1.33
