@@ -129,11 +129,7 @@ def constants(fitted: Fitted, unit: str) -> list[Constant]:
 def _dense_words(fitted: Fitted) -> str:
     if len(fitted.crystals.names) == 1:
         return ""
-    return (
-        "of crystals drawn before anything was learned, geometric mean"
-        if len(fitted.crystals.means) > 1
-        else "geometric mean"
-    )
+    return "of crystals drawn at the start, geometric mean" if len(fitted.crystals.means) > 1 else "geometric mean"
 
 
 def plain(found: Found | Missing) -> dict[str, object]:

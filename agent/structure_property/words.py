@@ -79,10 +79,18 @@ def quality(fitted: Fitted) -> str:
 
 def outlier_words(relation: Relation) -> str:
     """Which experiments lie too far off."""
-    named = [f"{relation.best.points.ids[i]} (z = {relation.best.z[i]:+.1f})" for i in relation.outliers]
+    points = relation.best.points
+    several = len(relation.best.crystals.names) > 1
+    once = {i for i in relation.outliers if several and points.group.count(points.group[i]) == 1}
+    named = [
+        f"{points.ids[i]} (z = {relation.best.z[i]:+.1f}{', a crystal made once' if i in once else ''})"
+        for i in relation.outliers
+    ]
+    unlike = "; a crystal made once may just be unlike the others" if once else ""
     if not named:
         return f"No experiment lies further than |z| = {OUTLIER:g} from what all others say."
-    return f"Further than |z| = {OUTLIER:g} from what all others say: {', '.join(named)}; look at their images first."
+    far = f"Further than |z| = {OUTLIER:g} from what all others say: {', '.join(named)}"
+    return f"{far}; look at their images first{unlike}."
 
 
 def rows(found: Found) -> list[list[str]]:
