@@ -43,9 +43,15 @@ def show(figures: Mapping[str, Any], console: Console) -> None:
     for table in (_virtual(figures["virtual"]), _classes(figures["classes"]), _refusals(figures)):
         console.print(table)
     if "real" in figures:
-        console.print(_real(figures["real"]))
-        for table in _tuned(figures["real"]):
-            console.print(table)
+        show_real(figures["real"], console)
+
+
+def show_real(real: Mapping[str, Any], console: Console) -> None:
+    """Print the tables of real images."""
+    for table in (_real(real), *_tuned(real)):
+        console.print(table)
+    row = real["false_alarms"]
+    console.print(f"Refused of these {row['pictures']} good images: {row['refused']}.")
 
 
 def _virtual(virtual: Mapping[str, Any]) -> Table:

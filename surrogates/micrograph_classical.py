@@ -49,7 +49,9 @@ class ClassicalSettings:
         ridges: weight of ridges and valleys in the map that is flooded; the rest is the gradient.
         depth: a minimum of the map less deep than this share of its 90th percentile is no grain of its own.
         darkness: a pore is darker than the commonest grey by this many half-widths of the histogram's bright side.
-        opening: radius in pixels; what is narrower than twice that is a groove and no pore.
+        half_way: a pore is darker than this share of the way from the commonest grey to the darkest.
+        opening: radius in pixels; what is narrower than twice that is a groove and no pore, if it is no spot by itself.
+        compactness: squared length over area of a spot by itself, at most; a disc has 2.5.
         crack_length: least length of a crack in pixels.
         crack_slimness: least length of a crack over its mean width.
     """
@@ -59,8 +61,10 @@ class ClassicalSettings:
     edge: float = 1.0
     ridges: float = 0.5
     depth: float = 0.22
-    darkness: float = 2.5
+    darkness: float = 2.0
+    half_way: float = 0.4
     opening: int = 1
+    compactness: float = 5.0
     crack_length: float = 40.0
     crack_slimness: float = 10.0
 
@@ -142,15 +146,21 @@ def _dark(smooth: Grey, settings: ClassicalSettings) -> tuple[Mask, Mask]:
     mode = float(edges[int(ndimage.gaussian_filter1d(counts.astype(np.float64), 3.0).argmax())])
     above = smooth[smooth >= mode] - mode
     width = float(np.sqrt(np.mean(np.minimum(above, np.quantile(above, 0.98)) ** 2)))
-    dark = smooth < mode - settings.darkness * max(width, 1e-3)
-    cracks = np.zeros(dark.shape, dtype=np.bool_)
-    pieces = label(dark, connectivity=2)
-    for piece in regionprops(pieces):
+    # Grooves are mostly less deep than pores: half way down is where a pore's rim is seen.
+    depth = max(settings.darkness * max(width, 1e-3), settings.half_way * (mode - float(np.quantile(smooth, 0.005))))
+    dark = smooth < mode - depth
+    compact, slim, cracks = (np.zeros(dark.shape, dtype=np.bool_) for _ in range(3))
+    for piece in regionprops(label(dark, connectivity=2)):
         rows, columns = piece.bbox[2] - piece.bbox[0], piece.bbox[3] - piece.bbox[1]
         length = float(np.hypot(rows, columns))
-        if length >= settings.crack_length and length * length / piece.area >= settings.crack_slimness:
+        slimness = length * length / piece.area
+        if length >= settings.crack_length and slimness >= settings.crack_slimness:
             cracks[piece.slice] |= piece.image
-    pores = ndimage.binary_opening(dark & ~cracks, disk(settings.opening))
+        elif slimness < settings.compactness:
+            compact[piece.slice] |= piece.image
+        else:
+            slim[piece.slice] |= piece.image
+    pores = ndimage.binary_opening(compact, disk(1)) | ndimage.binary_opening(slim, disk(settings.opening))
     return pores, cracks
 
 
