@@ -41,6 +41,7 @@ def class_features(seen: Seen, found: Segmentation) -> Floats:
             _part_features(found.phase, found.labels, size),
             _part_features(found.cracks, found.labels, size),
             _grain_features(found, size),
+            _counted_features(found, size),
         )
     )
 
@@ -143,6 +144,27 @@ def _grain_features(found: Segmentation, size: float) -> Floats:
             slant,
             found.doubt,
             np.log(float(np.count_nonzero(found.boundaries)) * size / solid + 0.01),
+        ]
+    )
+
+
+def _counted_features(found: Segmentation, size: float) -> Floats:
+    """Of what was measured: porosity, second phase, cracks by their length, agreement of two scales; shape (8,)."""
+    counted = found.descriptors
+    side = float(max(found.labels.shape))
+    crack, pore, aspect = 0.0, 0.0, 1.0
+    if counted is not None:
+        crack, pore, aspect = counted.crack_length * side, counted.pore_size or 0.0, counted.elongation
+    return np.array(
+        [
+            np.log(found.porosity + FLOOR),
+            np.log(found.phase_fraction + FLOOR),
+            found.at_phases,
+            np.log(crack + 0.03),
+            np.log(pore / size + 0.03),
+            np.log(aspect),
+            np.clip(found.disagreement, -2.0, 2.0),
+            np.log(found.factor),
         ]
     )
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 CLASSES = (
-    "equiaxed dense", "bimodal", "porous open", "porous closed", "two-phase", "elongated", "cracked", "powder", "fracture",
-    "not a micrograph",
+    "equiaxed dense", "bimodal", "porous open", "porous closed", "two-phase", "elongated", "cracked", "powder",
+    "fracture", "not a micrograph",
 )  # fmt: skip
 SECTIONS = CLASSES[:7]
 """Classes that are measured; the others are told from them and refused."""

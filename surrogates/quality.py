@@ -36,8 +36,8 @@ BLUR_OF_GRAIN, CERTAIN = 0.04, 0.3
 """Blur over the grains' diameter, and doubt about boundaries, up to which many grains are seen well enough."""
 EVEN_SHARE, LEAST_INK, MOST_INK, INK = 0.5, 0.0005, 0.45, 64
 MOST_BETWEEN, MOST_SOFT = 0.02, 0.6
-"""Of drawn pictures: share of one grey, of ink, grey levels of ink; what may lie between, and, where the ground is black
-or white, soft edges over ink."""
+"""Of drawn pictures: share of one grey, of ink, grey levels of ink; what may lie between, and, on a clipped ground,
+soft edges over ink."""
 BAR_SHARE = 0.3
 """Of a picture's height that a bar has at most."""
 WRONG_KINDS = {

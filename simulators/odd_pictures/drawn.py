@@ -12,10 +12,12 @@ Grey = npt.NDArray[np.float32]
 Shape = tuple[int, int]
 
 WORDS = (
-    "sample grain size powder sintering temperature density furnace holding time alumina spark plasma relative fracture "
-    "hardness toughness we measured and found that the with of in for results figure table section method error mean "
-    "heating rate pressure die vacuum argon report protocol signature date page total column 1450 0.98 12.4 HV10 99.2%"
-).split()
+    "sample", "grain", "size", "powder", "sintering", "temperature", "density", "furnace", "holding", "time",
+    "alumina", "spark", "plasma", "relative", "fracture", "hardness", "toughness", "we", "measured", "and", "found",
+    "that", "the", "with", "of", "in", "for", "results", "figure", "table", "section", "method", "error", "mean",
+    "heating", "rate", "pressure", "die", "vacuum", "argon", "report", "protocol", "signature", "date", "page",
+    "total", "column", "1450", "0.98", "12.4", "HV10", "99.2%",
+)  # fmt: skip
 
 
 def plot(rng: np.random.Generator, shape: Shape) -> Grey:
@@ -30,14 +32,14 @@ def plot(rng: np.random.Generator, shape: Shape) -> Grey:
         share = n / 8.0
         x, y = left + int(share * (right - left)), bottom - int(share * (bottom - top))
         if rng.random() < 0.4:
-            draw.line([(left, y), (right, y)], fill=_between(ink, canvas, 0.25))
-            draw.line([(x, top), (x, bottom)], fill=_between(ink, canvas, 0.25))
+            draw.line([(left, y), (right, y)], fill=_between(ink, 0.25))
+            draw.line([(x, top), (x, bottom)], fill=_between(ink, 0.25))
         draw.line([(x, bottom), (x, bottom + 4)], fill=ink)
         draw.line([(left - 4, y), (left, y)], fill=ink)
         draw.text((x, bottom + 6), f"{n * 10}", fill=ink, font=font)
         draw.text((4, y), f"{n * 0.2:.1f}", fill=ink, font=font)
     for _ in range(int(rng.integers(1, 5))):
-        _series(draw, rng, (left, top, right, bottom), _between(ink, canvas, float(rng.uniform(0.3, 1.0))))
+        _series(draw, rng, (left, top, right, bottom), _between(ink, float(rng.uniform(0.3, 1.0))))
     draw.rectangle([left, top, right, bottom], outline=ink)
     return _grey(canvas)
 
@@ -111,7 +113,7 @@ def grid(rng: np.random.Generator, shape: Shape) -> Grey:
 
 
 def orientation_map(rng: np.random.Generator, shape: Shape) -> Grey:
-    """A coloured map of orientations turned to grey: plain cells with steps of whole points and points without an answer."""
+    """A coloured map of orientations turned to grey: plain cells, stepped edges, points without an answer."""
     step = int(rng.integers(2, 6))
     rows, columns = -(-shape[0] // step), -(-shape[1] // step)
     number = int(rng.integers(20, 200))
@@ -171,7 +173,7 @@ def _ink(canvas: Image.Image) -> int:
     return 0 if int(np.asarray(canvas)[0, 0]) > 127 else 240
 
 
-def _between(ink: int, canvas: Image.Image, share: float) -> int:
+def _between(ink: int, share: float) -> int:
     return round(share * ink + (1.0 - share) * (255 - ink))
 
 

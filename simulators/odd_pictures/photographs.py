@@ -52,7 +52,9 @@ def photograph(rng: np.random.Generator, shape: Shape, names: tuple[str, ...] = 
     least = min(most, SMALLEST_SIDE / min(shape))
     scale = float(np.exp(rng.uniform(np.log(max(0.4 * most, least)), np.log(most))))
     rows, columns = (max(round(scale * n), 16) for n in shape)
-    top, left = (int(rng.integers(0, max(have - need, 0) + 1)) for have, need in zip(whole.shape, (rows, columns)))
+    top, left = (
+        int(rng.integers(0, max(have - need, 0) + 1)) for have, need in zip(whole.shape, (rows, columns), strict=True)
+    )
     cut = whole[top : top + rows, left : left + columns]
     picture = np.asarray(Image.fromarray(cut).resize((shape[1], shape[0]), Image.Resampling.BICUBIC), dtype=np.float32)
     picture = picture / np.float32(255.0)

@@ -1,11 +1,11 @@
-"""What else people put under a microscope: fibres, loose particles, chips, foams, cells, films, tips; no section of a solid."""
+"""What else people put under a microscope: fibres, loose particles, chips, foams, cells, films, tips; no sections."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 from PIL import Image, ImageDraw
+from scipy import ndimage
 
 Grey = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
