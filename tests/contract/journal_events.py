@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from sem_readings import microstructure
+
 from agent import events as ev
 from agent.events.proposals import Terms
 
@@ -119,6 +121,7 @@ def _measured() -> list[ev.Event]:
         ev.ImageRead(
             experiment=one, attempt=0, image=IMAGE, accepted=True, reason="", pixel_size=0.02, next_pixel_size=None,
             grain_size=(1.0, 0.1), porosity=(0.02, 0.01), n_grains=100, overlay=None,
+            **microstructure(),
         ),
         ev.ExperimentEnded(experiment=one, outcome="completed", reason="", found={"hardness": (20.0, 0.5)}),
         ev.ResultAmended(experiment=one, found={"hardness": (19.0, 0.5)}, by="alice", reason="load cell"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -169,6 +171,20 @@ def test_spread_is_smaller_where_something_was_measured(
     seen, unseen = (composite.predict(features.rows(d)) for d in (designs[:30], designs[30:]))
     widths = [float(((p.high - p.low) / p.median).median()) for p in (seen, unseen)]
     assert widths[0] < widths[1]
+
+
+def test_a_reading_counts_as_much_as_it_is_sure(features: DesignFeatures, designs: list[Design]) -> None:
+    """One image tells of thrice the grains and far more pores: it is followed where it is sure, and else hardly."""
+    made = outcomes(features, designs[:30])
+    porosity = made[0].porosity.value
+    told = {}
+    for name, (grain_std, pore_std) in {"sure": (0.1, 0.005), "unsure": (6.0, 0.3)}.items():
+        odd = replace(made[0], grain_size=Reading(6.0, grain_std), porosity=Reading(porosity + 0.2, pore_std))
+        told[name] = CompositeModel(features, [odd, *made[1:]]).predict(features.rows(designs[:1]))
+    assert float(told["sure"].grain_size) > 4.0
+    assert float(told["unsure"].grain_size) < 2.6
+    assert float(told["sure"].porosity) > porosity + 0.1
+    assert float(told["unsure"].porosity) < porosity + 0.05
 
 
 def test_what_the_law_leaves_out_is_learned(features: DesignFeatures, designs: list[Design]) -> None:
