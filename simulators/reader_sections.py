@@ -22,14 +22,14 @@ ROUTINE_SHARE = 0.3
 UNETCHED_SHARE = 0.08
 """Share of the polished sections in which no boundary shows, only pores, cracks and second phases."""
 KIND_SHARES = {
-    Kind.EQUIAXED_DENSE: 0.13, Kind.BIMODAL: 0.08, Kind.POROUS_OPEN: 0.15, Kind.POROUS_CLOSED: 0.14,
-    Kind.TWO_PHASE: 0.2, Kind.ELONGATED: 0.07, Kind.CRACKED: 0.15, Kind.POWDER: 0.04, Kind.FRACTURE: 0.04,
+    Kind.EQUIAXED_DENSE: 0.11, Kind.BIMODAL: 0.07, Kind.POROUS_OPEN: 0.15, Kind.POROUS_CLOSED: 0.13,
+    Kind.TWO_PHASE: 0.26, Kind.ELONGATED: 0.06, Kind.CRACKED: 0.14, Kind.POWDER: 0.04, Kind.FRACTURE: 0.04,
 }  # fmt: skip
 """How often each class is learned from."""
 RESIDUE_SHARE, MOST_RESIDUE = 0.25, 0.045
 """Share of the sections of other classes that hold a little of an additive, and the most of it."""
-CRACKED_FROM = 16.0
-"""Pixels: cracks open by a share of a grain, and between smaller ones none is seen."""
+SMALLEST_OF = {Kind.CRACKED: 20.0, Kind.TWO_PHASE: 16.0}
+"""Pixels: cracks and residues are as wide as a share of a grain, and between smaller ones none is seen."""
 SPREADS = (0.2, 0.25, 0.3, 0.35, 0.35, 0.35, 0.4, 0.45, 0.5)
 """Spreads of the grains' sizes; few, since the packing of each is kept."""
 
@@ -42,7 +42,7 @@ def kind_drawn(rng: np.random.Generator) -> Kind:
 
 def section(kind: Kind, diameter: float, shape: tuple[int, int], rng: np.random.Generator) -> SectionSpec:
     """What to draw for one class, lengths in pixels (a pixel is 1 um); its other contents vary, too."""
-    diameter = max(diameter, CRACKED_FROM) if kind is Kind.CRACKED else diameter
+    diameter = max(diameter, SMALLEST_OF.get(kind, 0.0))
     base = SectionSpec(diameter, 1.0, shape, size_sigma=float(rng.choice(SPREADS)))
     if kind is Kind.POWDER:
         return replace(base, surface=Surface.POWDER)
@@ -88,21 +88,27 @@ def settings_drawn(rng: np.random.Generator) -> SemSettings:
 
 
 def shown(settings: SemSettings, spec: SectionSpec, rng: np.random.Generator) -> SemSettings:
-    """The same with a second phase set off from the spread of the matrix's greys: what does not show cannot be counted.
+    """The same with a second phase set off from all else: what does not show cannot be counted.
 
-    Its grains must differ more than a residue between the grains, which its place tells, too.
+    Grains of a second phase must differ by more than the matrix's greys spread, a residue between grains less so, since
+    its place tells it, too. A dark phase is lighter than pores and darker than grooves, and a bright one stays below
+    white.
     """
     if spec.second_phase == 0.0:
         return settings
-    apart, most = (1.2, 0.1) if spec.phase_at_boundaries else (2.5, 0.06)
+    apart, most = (1.5, 0.1) if spec.phase_at_boundaries else (2.5, 0.06)
     channelling = min(settings.channelling, most)
-    least = apart * channelling + 0.08
-    amount = float(rng.uniform(least, max(least, 0.34)))
+    least = apart * channelling + 0.1
+    amount = float(rng.uniform(least, max(least, 0.32)))
+    set_off = replace(settings, channelling=channelling, defocus=min(settings.defocus, 1.2))
+    if settings.phase_contrast >= 0.0:
+        brightest = max(0.94 - settings.contrast * amount, 0.3)
+        return replace(set_off, phase_contrast=amount, brightness=min(settings.brightness, brightest))
     return replace(
-        settings,
-        channelling=channelling,
-        phase_contrast=amount if settings.phase_contrast >= 0.0 else -amount,
-        pore_darkness=max(settings.pore_darkness, 0.16 + (0.0 if settings.phase_contrast >= 0.0 else amount)),
+        set_off,
+        phase_contrast=-amount,
+        pore_darkness=max(settings.pore_darkness, amount + 0.25),
+        groove_depth=min(settings.groove_depth, max(0.7 * amount, 0.1)),
     )
 
 
