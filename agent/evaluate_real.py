@@ -50,7 +50,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Tuned:
-    """A network after fine-tuning, the images it was not tuned on, and what it took."""
+    """A network after fine-tuning, the images it was not tuned on, and the seconds of a processor that it took."""
 
     network: MicrographNet
     held: tuple[LabelledImage, ...]
@@ -104,7 +104,7 @@ def _set_figures(reader: MicrographReader, each: RealSet, watch: Watch) -> tuple
     }
     for number in each.learn:
         tuned = fine_tuned(reader.network, each, number, watch)
-        after = {image.name: seen(tuned.network, image) for image in tuned.held}
+        after = {image.name: seen(tuned.network, image, each.channels) for image in tuned.held}
         figures["tuned"].append({  # type: ignore[attr-defined]
             "learnt": list(tuned.learnt), "seed": each.seed, "held_out": len(tuned.held),
             "seconds": round(tuned.seconds, 1),
@@ -116,7 +116,7 @@ def _set_figures(reader: MicrographReader, each: RealSet, watch: Watch) -> tuple
 
 def fine_tuned(network: MicrographNet, each: RealSet, number: int, watch: Watch) -> Tuned:
     """Fine-tune as ``labwright train sem --data`` does, on ``number`` images that the set's seed chooses."""
-    start = time.perf_counter()
+    start = time.process_time()
     order = np.random.default_rng([each.seed, 5]).permutation(len(each.images))
     learnt, held = ([each.images[int(k)] for k in part] for part in (order[:number], order[number:]))
     net = extended(network, each.channels)
@@ -127,13 +127,13 @@ def fine_tuned(network: MicrographNet, each: RealSet, number: int, watch: Watch)
     with TemporaryDirectory() as folder:
         tell = watch.counter(f"  fine-tuning on {number}", settings.steps)
         report = train(crops, settings, Path(folder), lambda done, _total, _loss: tell(done), start=net)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     return Tuned(report.network, tuple(held), tuple(image.name for image in learnt), seconds)
 
 
-def seen(network: MicrographNet, image: LabelledImage) -> Found:
+def seen(network: MicrographNet, image: LabelledImage, taught: Sequence[str]) -> Found:
     """What a network without calibration finds, measured as the reader does."""
-    taken = look(network, image.image)
+    taken = look(network, image.image, taught)
     found = taken.found
     own = {name: taken.seen.maps[k] > LEVEL for k, name in enumerate(network.shape.channels) if name not in CHANNELS}
     masks = {"boundary": found.boundaries, "pore": found.pores, "phase": found.phase, "crack": found.cracks}

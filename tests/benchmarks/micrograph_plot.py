@@ -18,6 +18,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from surrogates.micrograph_evaluation import INTERVALS, LEVELS
 
@@ -73,7 +74,7 @@ def _parity(axis: Axes, virtual: dict[str, Any]) -> None:
     ticks = [tick for tick in (5, 10, 20, 40, 80) if ends[0] <= tick <= ends[1]]
     for side in (axis.xaxis, axis.yaxis):
         side.set_ticks(ticks, [str(tick) for tick in ticks])
-        side.set_minor_formatter(plt.NullFormatter())
+        side.set_minor_formatter(NullFormatter())
     axis.set_title("Grain size read beside the true one", fontsize=11)
     axis.legend(loc="upper left", fontsize=8, frameon=False)
 

@@ -24,7 +24,9 @@ from agent.evaluate_sets import real_sets
 from agent.evaluate_tables import show_real
 from agent.evaluate_watch import Watch
 from surrogates.micrograph_reader import SHIPPED, MicrographReader
-from tests.benchmarks.micrograph_cnn import DATE, MACHINE
+
+DATE = "2026-11-23"
+MACHINE = "one core of a shared server processor (x86-64 with AVX-512), one torch thread, no accelerator"
 
 
 def main() -> None:

@@ -89,5 +89,5 @@ def test_a_channel_that_a_way_does_not_know_has_no_figure(tmp_path: Path) -> Non
     (root / "classes.toml").write_text('255 = "film"\n')
     (only,) = real_sets(root)
     reader = MicrographReader.load()
-    found = {image.name: seen(reader.network, image) for image in only.images}
+    found = {image.name: seen(reader.network, image, ()) for image in only.images}
     assert scores(found, only.images, only) == {}

@@ -24,7 +24,7 @@ def _picture(section: Microstructure, noise: float = 0.02) -> np.ndarray:
     image[section.pores] = 0.15
     rng = np.random.default_rng(1)
     image = ndimage.gaussian_filter(image, 0.7) + rng.normal(0.0, noise, image.shape)
-    return np.clip(image, 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(image, 0.0, 1.0), dtype=np.float32)
 
 
 def test_a_textbook_micrograph_is_measured(section: Microstructure) -> None:

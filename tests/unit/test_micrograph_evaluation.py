@@ -24,14 +24,15 @@ def field() -> LabelledField:
 def _reading(field: LabelledField, factor: float = 1.0, std: float = 1.0) -> MicrographReading:
     """A reading that finds every mask, and every length times ``factor``."""
     true, counted = truth_of(field), described(field.labels, field.pores, field.phase, field.cracks)
-    lengths = {name: Estimate(true[name] * factor, std, "px") for name in ("grain_size", "intercept", "d50")}
+    size, chord, middle = (Estimate(true[name] * factor, std, "px") for name in ("grain_size", "intercept", "d50"))
     return MicrographReading(
         accepted=True, reason="", advice="", pixel_factor=1.0, microstructure=field.kind, class_probabilities={},
         astm_g=Estimate(true["astm_g"], 0.1, "1"), d10=None, d90=None, boundary_length=None,
         elongation=Estimate(counted.elongation, 0.1, "1"), porosity=Estimate(counted.porosity + 0.01, 0.02, "1"),
         pore_size=None, phase_fraction=Estimate(counted.phase_fraction, 0.01, "1"),
         crack_length=Estimate(0.0, 0.0, "1/px"), n_grains=counted.n_grains, boundary_mask=boundary_mask(field.labels),
-        pore_mask=field.pores, phase_mask=field.phase, crack_mask=field.cracks, **lengths,
+        pore_mask=field.pores, phase_mask=field.phase, crack_mask=field.cracks,
+        grain_size=size, intercept=chord, d50=middle,
     )  # fmt: skip
 
 
