@@ -11,18 +11,21 @@ import numpy as np
 
 from envs.errors import UserError
 from surrogates.micrograph_calibration import Calibration
-from surrogates.micrograph_cnn import MicrographNet, load_network
+from surrogates.micrograph_classes import ClassHead, Verdict, class_features
+from surrogates.micrograph_cnn import MicrographNet, load_heads, load_network
 from surrogates.micrograph_estimates import estimates_of
 from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_measure import Segmentation
+from surrogates.micrograph_own_classes import OwnClasses
 from surrogates.micrograph_reading import MicrographReading
-from surrogates.micrograph_scales import Look, look
+from surrogates.micrograph_scales import look
 from surrogates.micrograph_taught import further, taught
 from surrogates.quality import (
     LARGEST_POROSITY,
     Problem,
     exposure_problem,
     focus_problem,
+    kind_problem,
     magnification_problem,
     unresolved_problem,
 )
@@ -43,12 +46,23 @@ class MicrographReader:
         network: in evaluation mode.
         calibration: fitted for it.
         metadata: of its file.
+        head: tells the class; None tells none, and refuses no picture for what it shows.
+        own_classes: what sorts pictures into the user's own classes, where they were taught.
     """
 
-    def __init__(self, network: MicrographNet, calibration: Calibration, metadata: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        network: MicrographNet,
+        calibration: Calibration,
+        metadata: Mapping[str, object],
+        head: ClassHead | None = None,
+        own_classes: OwnClasses | None = None,
+    ) -> None:
         self.network = network
         self.calibration = calibration
         self.metadata = metadata
+        self.head = head
+        self.own_classes = own_classes
 
     @staticmethod
     def load(path: Path = SHIPPED) -> MicrographReader:
@@ -62,7 +76,9 @@ class MicrographReader:
             calibration = Calibration.from_dict(cast("dict[str, Any]", metadata["calibration"]))
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: no calibration in it ({error}); train one with 'labwright train sem'") from error
-        return MicrographReader(network, calibration, metadata)
+        heads = load_heads(path)
+        own_classes = OwnClasses.from_file(heads, metadata)
+        return MicrographReader(network, calibration, metadata, ClassHead.from_tensors(heads), own_classes)
 
     def read(self, micrograph: Micrograph) -> MicrographReading:
         """Measure one micrograph, or refuse it with a reason and advice.
@@ -72,16 +88,24 @@ class MicrographReader:
         image = micrograph.image
         problem = exposure_problem(image)
         if problem is not None:
-            return self._reading(micrograph, nothing(image.shape), {}, problem)
-        problem = focus_problem(image, self.calibration.sharpness_limit)
+            return self._reading(micrograph, nothing(image.shape), {}, problem, None)
         taken = look(self.network, image, taught(self.metadata))
         hidden = hidden_grains(taken.found)
-        reading = self._reading(micrograph, taken.found, hidden, problem or self._doubts(micrograph, taken, hidden))
-        return replace(reading, further=further(taken.seen, self.network.shape.channels))
+        verdict = None if self.head is None else self.head.judge(class_features(taken.seen, taken.found))
+        problem = (
+            focus_problem(image, self.calibration.sharpness_limit, taken.found)
+            or (None if verdict is None else kind_problem(verdict))
+            or self._doubts(micrograph, taken.found, hidden)
+        )
+        reading = self._reading(micrograph, taken.found, hidden, problem, verdict)
+        reading = replace(reading, further=further(taken.seen, self.network.shape.channels))
+        if self.own_classes is None:
+            return reading
+        shares = self.own_classes.judge(taken.seen)
+        return replace(reading, microstructure=max(shares, key=lambda name: shares[name]), class_probabilities=shares)
 
-    def _doubts(self, micrograph: Micrograph, taken: Look, hidden: Mapping[str, str]) -> Problem | None:
+    def _doubts(self, micrograph: Micrograph, found: Segmentation, hidden: Mapping[str, str]) -> Problem | None:
         """What the segmentation itself says against its numbers."""
-        found = taken.found
         if found.porosity > LARGEST_POROSITY:
             return Problem(
                 f"porosity of {found.porosity:.0%}: too little solid for a grain size",
@@ -101,7 +125,12 @@ class MicrographReader:
         return problem
 
     def _reading(
-        self, micrograph: Micrograph, found: Segmentation, hidden: Mapping[str, str], problem: Problem | None
+        self,
+        micrograph: Micrograph,
+        found: Segmentation,
+        hidden: Mapping[str, str],
+        problem: Problem | None,
+        verdict: Verdict | None,
     ) -> MicrographReading:
         estimates = estimates_of(found, self.calibration, micrograph.pixel_size_um)
         withheld = {**hidden, **estimates.missing}
@@ -115,8 +144,8 @@ class MicrographReader:
             reason="" if problem is None else problem.reason,
             advice="" if problem is None else problem.advice,
             pixel_factor=1.0 if problem is None else problem.pixel_factor,
-            microstructure="",
-            class_probabilities={},
+            microstructure="" if verdict is None else verdict.likeliest,
+            class_probabilities={} if verdict is None else verdict.probabilities,
             grain_size=grain_size,
             intercept=shown["intercept"],
             astm_g=shown["astm_g"],

@@ -20,7 +20,9 @@ from agent.training_config import configured, write_config
 from envs.errors import ConfigError, UserError
 from surrogates.micrograph_calibration import Calibration
 from surrogates.micrograph_cnn import CHANNELS, MicrographNet, NetworkShape, load_heads, load_network, save_network
+from surrogates.micrograph_io import Micrograph, read_micrograph
 from surrogates.micrograph_own_classes import OwnClasses
+from surrogates.micrograph_reader import MicrographReader
 from surrogates.micrograph_training import TrainingConfig
 
 TINY = NetworkShape(fine=4, middle=4, coarse=4)
@@ -107,6 +109,12 @@ def test_class_folders_make_a_head_and_leave_the_network(tmp_path: Path, base: P
     head = OwnClasses.from_file(load_heads(out / "micrograph.safetensors"), metadata)
     assert head is not None
     assert head.names == ("Rough", "Smooth")
+    picture = Micrograph(rng.uniform(0.2, 0.8, (64, 64)).astype(np.float32), None, "none")
+    reading = MicrographReader.load(out / "micrograph.safetensors").read(picture)
+    assert set(reading.class_probabilities) == {"Rough", "Smooth"}
+    assert reading.microstructure == max(
+        reading.class_probabilities, key=lambda name: reading.class_probabilities[name]
+    )
     for mine, given in zip(network.state_dict().values(), load_network(base)[0].state_dict().values(), strict=True):
         assert torch.equal(mine, given)
     figures = json.loads((out / "evaluation.json").read_text())
@@ -177,3 +185,13 @@ def test_training_from_nothing_repeats_only_its_later_stages(tmp_path: Path, mon
     assert metadata["seeds"] == {"training": 1, "calibration": 7001, "classes": 7201}
     assert list(load_heads(tmp_path / "out" / "micrograph.safetensors")) == ["class.limit"]
     assert "accuracy: 0.9" in (tmp_path / "out" / "micrograph.md").read_text()
+
+
+def test_what_was_taught_is_in_the_reading(tmp_path: Path, base: Path) -> None:
+    _pairs(tmp_path / "data", 1)
+    out = _train(tmp_path, base)
+    reading = MicrographReader.load(out / "micrograph.safetensors").read(
+        read_micrograph(tmp_path / "data" / "0.png", 0.1)
+    )
+    assert set(reading.further) == {"stripe"}
+    assert 0.0 <= reading.further["stripe"].value <= 1.0
