@@ -28,6 +28,8 @@ FOLDS, WIDTH = 4, 64
 """Small networks, each fitted without one part of the pictures, and the hidden units of each."""
 EPOCHS, RATE, DECAY, DROPOUT, JITTER = 300, 4e-3, 3e-2, 0.4, 0.15
 """Of their fit: AdamW (Loshchilov and Hutter, ICLR 2019); the jitter is added to standardised features."""
+POOLED_WEIGHT = 0.3
+"""Of the network's pooled features against those that were counted: they are many, and tell sections apart less well."""
 AXES = 40
 """Principal axes along which strangeness is measured."""
 FALSE_ALARMS, LEAST_WRONG, MOST_WRONG = 0.02, 0.5, 0.9
@@ -90,7 +92,7 @@ def fit_class_head(
         UserError: a class is missing, there are too few pictures, or an inlier cannot be read.
     """
     looked = look or _look
-    features, names = [], []
+    features, names, pooled = [], [], 2 * (net.shape.coarse + net.shape.fine)
     for image, name in _cuts(inliers, seed):
         features.append(class_features(*looked(net, image)))
         names.append(name)
@@ -100,7 +102,7 @@ def fit_class_head(
         names.append(name)
         if progress is not None:
             progress(number + own)
-    return fit_head(np.array(features), names, seed)
+    return fit_head(np.array(features), names, seed, pooled)
 
 
 def with_class_head(
@@ -123,8 +125,14 @@ def with_class_head(
     return fit
 
 
-def fit_head(features: Floats, names: Sequence[str], seed: int = 0) -> ClassFit:
-    """Fit the head on features (N, F) and the classes' names (N,), which are cheap to keep and fit again.
+def fit_head(features: Floats, names: Sequence[str], seed: int = 0, pooled: int = 0) -> ClassFit:
+    """Fit the head on features, which are cheap to keep and fit again.
+
+    Args:
+        features: shape (N, F).
+        names: of the classes, (N,).
+        seed: of folds and first weights.
+        pooled: how many of the features, the first ones, are the network's own.
 
     Raises:
         UserError: a class is missing, or there are too few pictures.
@@ -136,6 +144,7 @@ def fit_head(features: Floats, names: Sequence[str], seed: int = 0) -> ClassFit:
     kinds = np.array([CLASSES.index(name) if name else -1 for name in names])
     good = (kinds < len(SECTIONS)) & (kinds >= -1)
     mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-3)
+    scale[:pooled] /= POOLED_WEIGHT
     rng = np.random.default_rng([seed, 31])
     fold = rng.permutation(len(kinds)) % FOLDS
     rough = ClassHead(
@@ -209,7 +218,7 @@ def _member(inputs: Floats, kinds: npt.NDArray[np.int64], seed: int) -> nn.Seque
         kept = (torch.rand(hidden.shape, generator=generator) > DROPOUT).float() / (1.0 - DROPOUT)
         loss = (weights * _loss(net[2](hidden * kept), y)).mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         schedule.step()
     return net.eval()

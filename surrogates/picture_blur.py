@@ -34,11 +34,11 @@ _ROUNDS, _MOST_COUNTED = 5, 30
 
 
 class _Spectrum(NamedTuple):
-    """Of one sector, all (K,): mean frequency, mean power, and how many points it is a mean of."""
+    """Of one sector, all (K,): mean frequency, mean power, and of how many points."""
 
     frequency: Floats
     power: Floats
-    count: Floats
+    points: Floats
 
 
 def blur_px(image: Grey) -> float:
@@ -85,7 +85,7 @@ def _spectra(image: Grey) -> list[_Spectrum]:
             for w in (np.ones(np.count_nonzero(part)), power[part], k[part])
         )
         some = count > 0
-        found.append(_Spectrum(sum_k[some] / count[some], total[some] / count[some], count[some]))
+        found.append(_Spectrum(sum_k[some] / count[some], total[some] / count[some], count[some].astype(np.float64)))
     return found
 
 

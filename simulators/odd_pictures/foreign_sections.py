@@ -145,19 +145,22 @@ def _smooth(rng: np.random.Generator, shape: Shape, length: float) -> Floats:
     if step > 1.0:
         field = ndimage.zoom(field, [(n + 1) / m for n, m in zip(shape, small, strict=True)], order=1)
         field = field[: shape[0], : shape[1]]
-    return (field - field.mean()) / max(float(field.std()), 1e-9)
+    even: Floats = (field - field.mean()) / max(float(field.std()), 1e-9)
+    return even
 
 
 def _waves(rng: np.random.Generator, shape: Shape, length: float) -> Floats:
     y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
     angle = rng.uniform(0.0, np.pi)
     u, v = x * np.cos(angle) + y * np.sin(angle), -x * np.sin(angle) + y * np.cos(angle)
-    return 0.5 + 0.25 * (np.cos(2.0 * np.pi * u / length) + np.cos(2.0 * np.pi * v / length))
+    waves: Floats = 0.5 + 0.25 * (np.cos(2.0 * np.pi * u / length) + np.cos(2.0 * np.pi * v / length))
+    return waves
 
 
 def _edges(mask: npt.NDArray[np.bool_], rng: np.random.Generator) -> Floats:
     """A mask with edges as sharp as a beam makes them."""
-    return ndimage.gaussian_filter(mask.astype(np.float64), float(rng.uniform(0.5, 1.4)))
+    soft: Floats = ndimage.gaussian_filter(mask.astype(np.float64), float(rng.uniform(0.5, 1.4)))
+    return soft
 
 
 def _taken(grey: Floats, rng: np.random.Generator) -> Grey:

@@ -62,8 +62,8 @@ def photograph(rng: np.random.Generator, shape: Shape, names: tuple[str, ...] = 
     picture = np.float32(0.5) + np.float32(spread) * (picture - np.float32(0.5)) + np.float32(rng.uniform(-0.1, 0.1))
     if rng.random() < 0.3:
         picture = ndimage.gaussian_filter(picture, float(rng.uniform(0.4, 1.2)))
-    picture = picture + rng.normal(0.0, float(rng.uniform(0.0, 0.05)), shape)
-    return np.clip(picture, 0.0, 1.0).astype(np.float32)
+    noisy = picture + rng.normal(0.0, float(rng.uniform(0.0, 0.05)), shape)
+    return np.clip(noisy, 0.0, 1.0).astype(np.float32)
 
 
 @cache

@@ -172,4 +172,5 @@ def _taken(picture: Floats, rng: np.random.Generator) -> Grey:
     shown = float(rng.uniform(-0.02, 0.3)) + gain * (shown + texture) + rng.normal(0.0, rng.uniform(0.005, 0.07), shape)
     if rng.random() < 0.15:
         shown = 1.0 - shown
-    return np.clip(shown, 0.0, 1.0).astype(np.float32) ** np.float32(np.exp(rng.uniform(-0.4, 0.4)))
+    toned: Grey = np.clip(shown, 0.0, 1.0).astype(np.float32) ** np.float32(np.exp(rng.uniform(-0.4, 0.4)))
+    return toned
