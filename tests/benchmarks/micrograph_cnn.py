@@ -4,8 +4,8 @@ Usage::
 
     python -m tests.benchmarks.micrograph_cnn [--fields N] [--model FILE] [--out FILE] [--json]
 
-The same as ``labwright evaluate sem`` with more fields, and with date and machine in the file. About ten minutes on one
-quiet core with 200 fields of each split. ``python -m tests.benchmarks.micrograph_plot`` draws the picture of it.
+The same as ``labwright evaluate sem`` with more fields, and with date and machine in the file. About fifteen minutes on
+one quiet core with 200 fields of each split. ``python -m tests.benchmarks.micrograph_plot`` draws the picture of it.
 """
 
 from __future__ import annotations

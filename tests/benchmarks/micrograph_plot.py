@@ -18,7 +18,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import NullLocator
 
 from surrogates.micrograph_evaluation import INTERVALS, LEVELS
 
@@ -71,10 +71,10 @@ def _parity(axis: Axes, virtual: dict[str, Any]) -> None:
         ends = [min(ends[0], *true, *found), max(ends[1], *true, *found)]
     axis.plot(ends, ends, color="0.5", linewidth=1.0)
     axis.set(xscale="log", yscale="log", xlabel="grain size of the material, px", ylabel="grain size read, px (90%)")
-    ticks = [tick for tick in (5, 10, 20, 40, 80) if ends[0] <= tick <= ends[1]]
+    ticks = [tick for tick in (6, 8, 10, 15, 20, 30, 40, 60) if ends[0] <= tick <= ends[1]]
     for side in (axis.xaxis, axis.yaxis):
         side.set_ticks(ticks, [str(tick) for tick in ticks])
-        side.set_minor_formatter(NullFormatter())
+        side.set_minor_locator(NullLocator())
     axis.set_title("Grain size read beside the true one", fontsize=11)
     axis.legend(loc="upper left", fontsize=8, frameon=False)
 
