@@ -15,7 +15,7 @@ Maps = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
 
-BOUNDARY_LEVEL = 0.45
+BOUNDARY_LEVEL = 0.3
 """Mean boundary probability along the line between two basins above which they are two grains."""
 SMALLEST_GRAIN = 4.0
 """Pixels: smaller basins are the noise of the boundary map, not grains."""

@@ -52,15 +52,19 @@ def look(network: MicrographNet, image: npt.NDArray[np.float32], taught: Sequenc
     """
     seen = see(network, image)
     size = rough_intercept(seen.maps)
+    own = [network.shape.channels.index(name) for name in taught]
     factor = 1.0 if THIN & set(taught) else fitting(size, image.shape)
     if factor == 1.0:
         if min(image.shape) * OTHER < SMALLEST_SIDE:
             return Look(seen, measure(seen.maps))
         other = see(network, resized(image, OTHER)).maps
         apart = float(np.log(rough_intercept(other) / (OTHER * size)))
-        return Look(seen, replace(measure(blended(seen.maps, other, size)), disagreement=apart))
+        maps = blended(seen.maps, other, size)
+        for channel in own:
+            maps[channel] = seen.maps[channel]
+        return Look(seen, replace(measure(maps), disagreement=apart))
     again = see(network, resized(image, factor)).maps
-    for channel in (network.shape.channels.index(name) for name in taught):
+    for channel in own:
         again[channel] = np.clip(resized(seen.maps[channel], factor), 0.0, 1.0)
     rough = rough_intercept(again) / factor
     found = measure(again)

@@ -12,7 +12,7 @@ import torch
 
 from envs.errors import ConfigError, UserError
 from simulators.reader_data import training_sample
-from surrogates.micrograph_calibration import Calibration
+from surrogates.micrograph_calibration import Calibration, Correction
 from surrogates.micrograph_cnn import MicrographNet, NetworkShape, load_network, save_network, segment
 from surrogates.micrograph_training import TrainingConfig, checkpointed, train
 
@@ -85,5 +85,6 @@ def test_a_saved_network_reads_back_the_same(tmp_path: Path) -> None:
 
 
 def test_calibration_constants_survive_their_plain_form() -> None:
-    constants = Calibration((0.1, 0.2), (0.3,), (-5.0,), (-6.0,), 0.4, 0.3, (0.0, 1.0), (-9.0,), 0.1, 0.6)
+    correction = Correction((0.1, 0.2), (-5.0, 0.3), (1.0, 0.0), (1.0, 2.0), 0.4)
+    constants = Calibration({"diameter": correction}, 0.1, 0.6)
     assert Calibration.from_dict(constants.to_dict()) == constants
