@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from typing_extensions import override
 
 from agent.evaluate_sem import evaluate_sem, said, tone_of, virtual_figures, write_json
 from agent.evaluate_tables import show
@@ -28,16 +29,20 @@ SHAPE = (128, 128)
 class Short(Examination):
     """A few small pictures of each sort."""
 
+    @override
     def fields(self, number: int, *, unusual: bool) -> Iterator[LabelledField]:
         for index in range(number):
             yield labelled_field(np.random.default_rng([int(unusual), index]), SHAPE)
 
+    @override
     def classes(self, number: int) -> Named:
         yield "porous open", labelled_field(np.random.default_rng(1), SHAPE, kind=Kind.POROUS_OPEN).image
 
+    @override
     def faults(self, number: int) -> Named:
         yield "flat", np.full(SHAPE, 0.4, dtype=np.float32)
 
+    @override
     def odd(self, number: int) -> Named:
         yield "noise", np.random.default_rng(2).random(SHAPE, dtype=np.float32)
 
