@@ -30,7 +30,7 @@ from surrogates.micrograph_training import TrainingConfig, train
 
 MODEL, CARD, CONFIG = "micrograph.safetensors", "micrograph.md", "training.toml"
 CROP = 128
-N_CALIBRATION, N_PICTURES = 360, 1800
+N_CALIBRATION, N_PICTURES = 360, 2000
 SHIPPED = TrainingConfig(steps=18000, seed=20261123)
 """Settings of the network in the package; about forty minutes on two quiet cores, one of which draws."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ def train_on_data(
         return
     net = extended(start.network, found.channels)
     settings = configured(FINE_TUNING, config, steps=steps, seed=seed, widths=False)
-    settings = TrainingConfig(**{**_plain(settings), "network": net.shape})
+    settings = replace(settings, network=net.shape)
     _fine_tune(out, found, start, net, settings, hold_out, inliers)
 
 
@@ -189,7 +189,7 @@ def _metadata(
         "network": {"channels": list(network.shape.channels), "weights": sum(p.numel() for p in network.parameters())},
         TAUGHT: list(found.channels),
         "data": {"images": len(found.images), "form": found.form, "channels": list(found.channels)},
-        "training": {**_plain(settings, network=False), "loss": round(loss, 4), "crop": CROP, "virtual": N_REHEARSED},
+        "training": {**_plain(settings), "loss": round(loss, 4), "crop": CROP, "virtual": N_REHEARSED},
         "seeds": {**_mapping(start.metadata.get("seeds")), "fine_tuning": settings.seed},
         "split": names,
         "command": "labwright train sem --data DIR",
@@ -265,10 +265,9 @@ def _show(console: Console, figures: dict[str, dict[str, dict[str, float]]], n_h
     console.print(table)
 
 
-def _plain(settings: TrainingConfig, *, network: bool = True) -> dict[str, Any]:
+def _plain(settings: TrainingConfig) -> dict[str, Any]:
     values = asdict(settings)
-    if not network:
-        del values["network"]
+    del values["network"]
     return values
 
 
