@@ -8,13 +8,13 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from rich.console import Console
 
+from agent.evaluate_exam import Examination
 from agent.evaluate_real import real_figures, real_sets
 from agent.evaluate_tables import show
 from agent.evaluate_watch import Watch
@@ -33,9 +33,6 @@ from surrogates.micrograph_evaluation import (
 from surrogates.micrograph_fields import LabelledField
 from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_reader import SHIPPED, MicrographReader
-
-if TYPE_CHECKING:
-    from simulators.reader_examination import Examination
 
 FIELDS = 60
 """Virtual fields of each split unless told otherwise: all takes some ten minutes on one core."""

@@ -39,11 +39,11 @@ from surrogates.datasets import elastic
 
 if TYPE_CHECKING:
     # Checking a campaign file takes no model: torch is loaded by what needs it.
+    from agent.evaluate_exam import Examination
     from agent.planner import Planner
     from simulators.faulting.virtual_time import VirtualTime
     from simulators.faults import Faults
     from simulators.lab import Entry, VirtualLab
-    from simulators.reader_examination import Examination
     from surrogates.design_features import DesignFeatures
     from surrogates.micrograph_fields import LabelledField
 
