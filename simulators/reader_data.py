@@ -26,8 +26,8 @@ from surrogates.micrograph_fields import LabelledField
 CALIBRATION_SEED, EVALUATION_SEED, UNUSUAL_SEED = 7001, 9001, 9101
 SMALLEST, LARGEST = 8.0, 52.0
 """Grains in pixels that are learned from; larger ones are reduced before they are read, and smaller ones refused."""
-OPEN_CRACKS_FROM = 30.0
-"""Pixels: between larger grains cracks are about three pixels wide, which the beam resolves."""
+CLOSE_ENOUGH = {Kind.CRACKED: 30.0, Kind.TWO_PHASE: 24.0}
+"""Pixels: grains from which cracks and the films of a residue are about three pixels wide, which the beam resolves."""
 _NEIGHBOURS = (
     ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
     ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
@@ -82,8 +82,7 @@ def labelled_field(
     while kind is None:
         drawn = kind_drawn(rng)
         kind = None if drawn in {Kind.POWDER, Kind.FRACTURE} else drawn
-    diameter = max(diameter, OPEN_CRACKS_FROM) if kind is Kind.CRACKED else diameter
-    ms = draw(section(kind, diameter, shape, rng), rng)
+    ms = draw(section(kind, max(diameter, CLOSE_ENOUGH.get(kind, 0.0)), shape, rng), rng)
     taken = shown(settings_drawn(rng) if settings is None else settings, ms.spec, rng)
     if kind is Kind.CRACKED:
         # What is judged is whether cracks are told from boundaries, so both must show: cracks are the deeper ones.
@@ -98,7 +97,7 @@ def labelled_field(
         pores=ms.pores,
         phase=ms.phase,
         cracks=ms.cracks,
-        diameter=diameter,
+        diameter=ms.spec.grain_size_um,
         elongation=ms.elongation,
         kind=str(ms.kind),
     )
