@@ -32,6 +32,8 @@ _NEIGHBOURS = (
     ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
     ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
 )
+MISTAKEN_DEFOCUS, MISTAKEN_BRIGHTNESS = 3.0, 1.0
+"""Beyond these an operator made a mistake, which nobody puts right for the sake of a second phase."""
 
 
 def training_sample(rng: np.random.Generator, size: int = 128) -> npt.NDArray[np.float32]:
@@ -84,6 +86,8 @@ def labelled_field(
         kind = None if drawn in {Kind.POWDER, Kind.FRACTURE} else drawn
     ms = draw(section(kind, max(diameter, CLOSE_ENOUGH.get(kind, 0.0)), shape, rng), rng)
     taken = shown(settings_drawn(rng) if settings is None else settings, ms.spec, rng)
+    if settings is not None and (settings.defocus > MISTAKEN_DEFOCUS or abs(settings.brightness) > MISTAKEN_BRIGHTNESS):
+        taken = replace(taken, defocus=settings.defocus, brightness=settings.brightness)
     if kind is Kind.CRACKED:
         # What is judged is whether cracks are told from boundaries, so both must show: cracks are the deeper ones.
         darkest = max(taken.pore_darkness, abs(taken.groove_depth) + 0.25)
