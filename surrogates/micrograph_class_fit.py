@@ -14,9 +14,11 @@ from torch.nn import functional
 
 from envs.errors import UserError
 from surrogates.micrograph_classes import CLASSES, PREFIX, SECTIONS, ClassHead, class_features
-from surrogates.micrograph_cnn import MicrographNet, Seen, load_heads, load_network, save_network, see
+from surrogates.micrograph_cnn import MicrographNet, Seen, load_heads, load_network, save_network
 from surrogates.micrograph_io import read_micrograph
-from surrogates.micrograph_measure import Segmentation, measure
+from surrogates.micrograph_measure import Segmentation
+from surrogates.micrograph_scales import look as look_at
+from surrogates.quality import exposure_problem
 
 Grey = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
@@ -29,10 +31,10 @@ FOLDS, WIDTH = 4, 64
 EPOCHS, RATE, DECAY, DROPOUT, JITTER = 300, 4e-3, 3e-2, 0.4, 0.15
 """Of their fit: AdamW (Loshchilov and Hutter, ICLR 2019); the jitter is added to standardised features."""
 POOLED_WEIGHT = 0.3
-"""Of the network's pooled features against those that were counted: they are many, and tell sections apart less well."""
+"""Of the network's pooled features against counted ones: they are many, and tell sections apart less well."""
 AXES = 40
 """Principal axes along which strangeness is measured."""
-FALSE_ALARMS, LEAST_WRONG, MOST_WRONG = 0.02, 0.5, 0.9
+FALSE_ALARMS, LEAST_WRONG, MOST_WRONG = 0.03, 0.5, 0.9
 """Share of good pictures that may be refused as wrong ones, and where the probability that decides must lie."""
 WIDE = 1.5
 """Strangeness beyond this many times that of the strangest hundredth of good pictures is too much."""
@@ -84,7 +86,7 @@ def fit_class_head(
         net: trained.
         pictures: image (H, W) and its class, or ``SECTION`` for a polished section of any class.
         inliers: files or folders of one's own good micrographs; cuts of them are taken for sections.
-        look: what the reader does to see and segment an image; None looks once, in the image's own pixels.
+        look: what the reader does to see and segment an image; None does as ``MicrographReader`` does.
         progress: called with the number of pictures seen so far.
         seed: of folds, first weights and cuts.
 
@@ -98,8 +100,10 @@ def fit_class_head(
         names.append(name)
     own = len(names)
     for number, (image, name) in enumerate(pictures, start=1):
-        features.append(class_features(*looked(net, image)))
-        names.append(name)
+        # What is refused before the network looks at it needs no class, and would teach a head what it never meets.
+        if exposure_problem(image) is None:
+            features.append(class_features(*looked(net, image)))
+            names.append(name)
         if progress is not None:
             progress(number + own)
     return fit_head(np.array(features), names, seed, pooled)
@@ -194,8 +198,9 @@ def fit_head(features: Floats, names: Sequence[str], seed: int = 0, pooled: int 
 
 
 def _look(net: MicrographNet, image: Grey) -> tuple[Seen, Segmentation]:
-    seen = see(net, image)
-    return seen, measure(seen.maps)
+    """As the reader looks at an image."""
+    taken = look_at(net, image)
+    return taken.seen, taken.found
 
 
 def _member(inputs: Floats, kinds: npt.NDArray[np.int64], seed: int) -> nn.Sequential:

@@ -24,7 +24,7 @@ SIDES = ((256, 256), (256, 384), (320, 320), (384, 512), (384, 288), (448, 448),
 SIDE_SHARES = (0.28, 0.2, 0.16, 0.08, 0.12, 0.05, 0.05, 0.04, 0.02)
 SECTION = ""
 """Class of a polished section of which nobody says more: good to look at, and so not 'not a micrograph'."""
-ODD_SHARE, FOREIGN_SHARE, EXPORTED_SHARE = 0.24, 0.16, 0.5
+ODD_SHARE, FOREIGN_SHARE, EXPORTED_SHARE = 0.28, 0.16, 0.5
 
 
 class ClassPicture(NamedTuple):

@@ -41,8 +41,8 @@ def discs(blur: float, noise: float, seed: int = 1) -> Grey:
     picture = np.zeros(SHAPE)
     for row, column, radius in rng.uniform((0, 0, 12), (256, 256, 40), (25, 3)):
         picture[np.hypot(y - row, x - column) < radius] = rng.uniform(0.2, 0.8)
-    taken: Grey = np.clip(ndimage.gaussian_filter(picture, blur) + rng.normal(0.0, noise, SHAPE), 0, 1).astype(np.float32)
-    return taken
+    taken = ndimage.gaussian_filter(picture, blur) + rng.normal(0.0, noise, SHAPE)
+    return np.asarray(np.clip(taken, 0.0, 1.0), dtype=np.float32)
 
 
 @pytest.mark.parametrize("noise", [0.002, 0.03])
