@@ -70,7 +70,7 @@ def _wanted() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, default=SHIPPED)
     parser.add_argument("--steps", type=int, default=FINE_TUNING.steps)
     parser.add_argument("--rate", type=float, default=FINE_TUNING.learning_rate)
-    parser.add_argument("--adapted", action="store_true", help="statistics of batch normalisation are not frozen")
+    parser.add_argument("--frozen", action="store_true", help="statistics of batch normalisation stay as they were")
     parser.add_argument("--alone", action="store_true", help="without virtual images beside")
     parser.add_argument("--kept", type=int, default=0)
     parser.add_argument("--json", action="store_true")
@@ -89,7 +89,7 @@ def _tried(base: MicrographNet, found: LabelledSet, wanted: argparse.Namespace, 
         FINE_TUNING,
         steps=wanted.steps,
         learning_rate=wanted.rate,
-        frozen_statistics=not wanted.adapted,
+        frozen_statistics=wanted.frozen,
         seed=1,
         network=net.shape,
     )
