@@ -28,7 +28,7 @@ SECTION = ""
 """Name of a picture of a polished section of which nobody says more."""
 FOLDS, WIDTH = 4, 64
 """Small networks, each fitted without one part of the pictures, and the hidden units of each."""
-EPOCHS, RATE, DECAY, DROPOUT, JITTER = 300, 4e-3, 3e-2, 0.4, 0.15
+EPOCHS, RATE, DECAY, DROPOUT, JITTER = 150, 4e-3, 3e-2, 0.4, 0.15
 """Of their fit: AdamW (Loshchilov and Hutter, ICLR 2019); the jitter is added to standardised features."""
 POOLED_WEIGHT = 0.3
 """Of the network's pooled features against counted ones: they are many, and tell sections apart less well."""
