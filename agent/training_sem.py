@@ -7,7 +7,7 @@ not done again, so that the later stages alone can be repeated.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +29,12 @@ from surrogates.micrograph_scales import look
 from surrogates.micrograph_training import TrainingConfig, train
 
 MODEL, CARD, CONFIG = "micrograph.safetensors", "micrograph.md", "training.toml"
-CROP = 128
+CROP, WIDE_CROP = 128, 160
 N_CALIBRATION, N_PICTURES = 360, 2000
 SHIPPED = TrainingConfig(steps=18000, seed=20261123)
 """Settings of the network in the package; about forty minutes on two quiet cores, one of which draws."""
+REFINED, REFINING_RATE, REFINING_BATCH = 5.0 / 9.0, 1.5e-3, (6, 3)
+"""Steps of the second part over those of the first, its rate of learning, and its batch and how much of it is fresh."""
 
 
 def train_virtual(
@@ -76,16 +78,26 @@ def train_virtual(
             lambda done, _total, loss: tell(done, f"loss {loss:.3f}"),
             workers=workers,
         )
+    second = refining(settings)
+    with stage(console, "Refining", second.steps) as tell:
+        report = train(
+            micrograph_stream(WIDE_CROP),
+            second,
+            out / "refining",
+            lambda done, _total, loss: tell(done, f"loss {loss:.3f}"),
+            workers=workers,
+            start=report.network,
+        )
     # Only now: the settings of another training in this folder are not written over.
     write_config(out / CONFIG, settings)
     constants, calibration_seed = calibrated(console, report.network, n_calibration)
     classes, class_seed = classified(console, report.network, n_pictures, inliers)
-    values = asdict(settings)
     metadata: dict[str, object] = {
         "file": MODEL,
-        "network": {**values.pop("network"), "weights": sum(part.numel() for part in report.network.parameters())},
+        "network": {**asdict(settings.network), "weights": sum(part.numel() for part in report.network.parameters())},
         "data": "virtual micrographs alone (simulators.reader_data.training_sample), drawn afresh for each step",
-        "training": {**values, "crop": CROP, "loss": round(report.loss, 4)},
+        "training": {**_plain(settings), "crop": CROP},
+        "refining": {**_plain(second), "crop": WIDE_CROP, "loss": round(report.loss, 4)},
         "calibration": constants.to_dict(),
         "calibration_fields": n_calibration,
         "calibration_note": f"{n_calibration} virtual fields that were not trained on",
@@ -97,6 +109,28 @@ def train_virtual(
     save_network(report.network, out / MODEL, metadata, classes.head.to_tensors())
     (out / CARD).write_text(card(metadata), encoding="utf-8")
     console.print(f"Wrote {out / MODEL}; its card is {out / CARD}")
+
+
+def refining(first: TrainingConfig) -> TrainingConfig:
+    """The second part of a training: a slower cycle in wider crops, in which rare things are learned (warm restart).
+
+    After Loshchilov and Hutter, ICLR 2017 (arXiv:1608.03983), with the one-cycle schedule of the first part.
+    """
+    batch, fresh = REFINING_BATCH
+    return replace(
+        first,
+        steps=max(round(first.steps * REFINED), 1),
+        seed=first.seed + 1,
+        learning_rate=REFINING_RATE,
+        batch=batch,
+        fresh=fresh,
+    )
+
+
+def _plain(settings: TrainingConfig) -> dict[str, object]:
+    values = asdict(settings)
+    del values["network"]
+    return values
 
 
 def calibrated(console: Console, network: MicrographNet, number: int) -> tuple[Calibration, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +33,6 @@ _NEIGHBOURS = (
     ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
     ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
 )
-MISTAKEN_DEFOCUS, MISTAKEN_BRIGHTNESS = 3.0, 1.0
-"""Beyond these an operator made a mistake, which nobody puts right for the sake of a second phase."""
 
 
 def training_sample(rng: np.random.Generator, size: int = 128) -> npt.NDArray[np.float32]:
@@ -71,6 +70,7 @@ def labelled_field(
     shape: tuple[int, int] = (512, 512),
     settings: SemSettings | None = None,
     kind: Kind | None = None,
+    mistake: Mapping[str, Any] | None = None,
 ) -> LabelledField:
     """A field as a campaign takes it, for calibration and evaluation: grains of 10 to 45 pixels.
 
@@ -79,6 +79,7 @@ def labelled_field(
         shape: rows and columns.
         settings: of the microscope; None draws them.
         kind: the class; None draws one of the polished ones.
+        mistake: settings that an operator got wrong, by name; they win over all else.
     """
     diameter = float(np.exp(rng.uniform(np.log(10.0), np.log(45.0))))
     while kind is None:
@@ -86,15 +87,11 @@ def labelled_field(
         kind = None if drawn in {Kind.POWDER, Kind.FRACTURE} else drawn
     ms = draw(section(kind, max(diameter, CLOSE_ENOUGH.get(kind, 0.0)), shape, rng), rng)
     taken = shown(settings_drawn(rng) if settings is None else settings, ms.spec, rng)
-    if settings is not None and (settings.defocus > MISTAKEN_DEFOCUS or abs(settings.brightness) > MISTAKEN_BRIGHTNESS):
-        taken = replace(taken, defocus=settings.defocus, brightness=settings.brightness)
     if kind is Kind.CRACKED:
         # What is judged is whether cracks are told from boundaries, so both must show: cracks are the deeper ones.
         darkest = max(taken.pore_darkness, abs(taken.groove_depth) + 0.25)
-        taken = replace(
-            taken, pore_darkness=darkest, defocus=min(taken.defocus, 0.9) if settings is None else taken.defocus
-        )
-    image = render(ms, taken, rng).astype(np.float32) / np.float32(255.0)
+        taken = replace(taken, pore_darkness=darkest, defocus=min(taken.defocus, 0.9))
+    image = render(ms, replace(taken, **(mistake or {})), rng).astype(np.float32) / np.float32(255.0)
     return LabelledField(
         image=image,
         labels=ms.labels,
@@ -139,12 +136,12 @@ def faulty_images(
     for index in range(number):
         rng = np.random.default_rng([seed, 77, index])
         settings = random_settings(rng)
-        for name, changed in (
-            ("defocus_4px", replace(settings, defocus=4.0, astigmatism=0.0)),
-            ("defocus_7px", replace(settings, defocus=7.0, astigmatism=0.0)),
-            ("saturated", replace(settings, brightness=2.5 if index % 2 else -1.5)),
+        for name, mistake in (
+            ("defocus_4px", {"defocus": 4.0, "astigmatism": 0.0}),
+            ("defocus_7px", {"defocus": 7.0, "astigmatism": 0.0}),
+            ("saturated", {"brightness": 2.5 if index % 2 else -1.5}),
         ):
-            faults[name].append(labelled_field(rng, shape, changed).image)
+            faults[name].append(labelled_field(rng, shape, settings, mistake=mistake).image)
         faults["empty_stage"].append(empty_stage(shape, SemSettings(), rng).astype(np.float32) / np.float32(255.0))
         faults["flat"].append(np.full(shape, rng.random(), dtype=np.float32))
     return faults

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -38,8 +38,9 @@ def fault_pictures(number: int, shape: tuple[int, int] = (512, 512)) -> Named:
     for index in range(number):
         rng = np.random.default_rng([FAULT_SEED, index])
         for blur in DEFOCUS:
-            settings = replace(random_settings(rng), defocus=blur, astigmatism=0.0)
-            yield f"out of focus by {blur:g} px", labelled_field(rng, shape, settings).image
+            mistake = {"defocus": blur, "astigmatism": 0.0}
+            field = labelled_field(rng, shape, random_settings(rng), mistake=mistake)
+            yield f"out of focus by {blur:g} px", field.image
         for fault in (OperatorFault.EMPTY_STAGE, OperatorFault.SATURATED, OperatorFault.WRONG_MAGNIFICATION):
             kind = _polished(rng)
             diameter = float(np.exp(rng.uniform(np.log(10.0), np.log(45.0))))
