@@ -1,4 +1,4 @@
-"""The segmentation network: grey micrograph in; out, for every pixel, logits of boundary, pore, second phase and crack."""
+"""The segmentation network: grey micrograph in; for every pixel, logits of boundary, pore, second phase and crack."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from sem_readings import EMPTY, length, reading
 
 from agent.analyse_fields import FieldsMean, grain_size_number, together
 from agent.analyse_images import wanted
@@ -25,7 +26,6 @@ from envs.laws import astm_grain_size_number
 from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_reader import MicrographReader
 from surrogates.micrograph_reading import Estimate, MicrographReading
-from tests.sem_readings import EMPTY, length, reading
 
 KEYS = {"file", "accepted", "reason", "advice", "class", "class_probabilities", "scale_source", "pixel_size",
         "n_grains", "withheld", *QUANTITIES}  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sem_readings import reading
 
 from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_overlay import (
@@ -22,7 +23,6 @@ from surrogates.micrograph_overlay import (
 )
 from surrogates.micrograph_reading import MicrographReading
 from surrogates.stereology import Mask
-from tests.sem_readings import reading
 
 
 def spot(row: int, shape: tuple[int, int]) -> Mask:
