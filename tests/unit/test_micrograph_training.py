@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +21,9 @@ TINY = NetworkShape(fine=4, middle=6, coarse=8)
 STREAM = partial(training_sample, size=32)
 
 
-def _config(**changes: int) -> TrainingConfig:
-    settings: dict[str, int] = {"steps": 12, "batch": 4, "fresh": 4, "seed": 3, "checkpoint_every": 6, **changes}
-    return TrainingConfig(**settings, network=TINY, bfloat16=False)
+def _config(**changes: Any) -> TrainingConfig:
+    plain = TrainingConfig(steps=12, batch=4, fresh=4, seed=3, checkpoint_every=6, network=TINY, bfloat16=False)
+    return replace(plain, **changes)
 
 
 @pytest.fixture(autouse=True)
