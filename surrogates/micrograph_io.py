@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +86,10 @@ def read_micrograph(source: Path | bytes, pixel_size_um: float | None = None) ->
 
 def _content(path: Path, name: str) -> bytes:
     try:
-        if path.stat().st_size > MAX_BYTES:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+            raise UserError(f"{name}: is no file but a device or a pipe, which may have no end; save the image first")
+        if about.st_size > MAX_BYTES:
             raise UserError(f"{name}: a file of more than {MAX_BYTES // 10**9} GB; cut a field out of the image")
         return path.read_bytes()
     except OSError as error:

@@ -27,6 +27,8 @@ from surrogates.micrograph_files.raw import RawImage, check_size
 
 TIFF_MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 MAKERS_TAGS = (*FEI_TAGS, ZEISS_TAG, TESCAN_TAG, *SIS_TAGS)
+MOST_SAMPLES = 4
+"""Values of a pixel: red, green, blue and how opaque it is."""
 _MAX_PAGES, _MAX_TEXT = 256, 1 << 24
 _WHITE_IS_ZERO, _PALETTE = 0, 3
 _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 282, 283, 296
@@ -48,6 +50,7 @@ def read_tiff(content: bytes, name: str) -> RawImage:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             page = _chosen(file, name)
             check_size(page.imagelength, page.imagewidth, name)
+            _check_depth(page, name)
             _check_whole(page, len(content), name)
             strong, weak = _said(page)
             pixels, full_scale = _pixels(page, content, name)
@@ -73,6 +76,15 @@ def _chosen(file: Any, name: str) -> Any:
         frames = max(stacked, largest.imagedepth)
         raise UserError(f"{name}: a stack of {frames} images of one size; save the single frame to be read")
     return largest
+
+
+def _check_depth(page: Any, name: str) -> None:
+    """Refuse values beyond those of one image before they are decoded: a few bytes can stand for more than a memory."""
+    if page.imagedepth > 1 or page.samplesperpixel > MOST_SAMPLES:
+        raise UserError(
+            f"{name}: {page.samplesperpixel} values a pixel in {page.imagedepth} layers are not one image; "
+            "save a single frame"
+        )
 
 
 def _check_whole(page: Any, size: int, name: str) -> None:

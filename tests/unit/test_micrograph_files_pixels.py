@@ -104,6 +104,13 @@ def test_giant_images_are_refused_before_they_are_decoded(monkeypatch: pytest.Mo
             read_micrograph(content)
 
 
+def test_more_values_than_an_image_has_are_refused_before_they_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = tiff(np.zeros((32, 32, 200), np.uint8), photometric="minisblack", planarconfig="contig", compression="zlib")
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(UserError, match="200 values a pixel"):
+        read_micrograph(many)
+
+
 def test_no_damage_fails_in_another_way() -> None:
     noise = np.random.default_rng(0)
     contents = [tiff(RAMP, compression="zlib"), saved(Image.fromarray(RAMP), "PNG"), tiff(RAMP)]

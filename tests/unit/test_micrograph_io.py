@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -57,3 +58,11 @@ def test_missing_files_and_senseless_scales_are_user_errors(tmp_path: Path) -> N
         read_micrograph(tmp_path / "no-such.tif")
     with pytest.raises(UserError, match="pixel size"):
         read_micrograph(_encoded(Image.fromarray(RAMP), "PNG"), pixel_size_um=-1.0)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "image.tif"
+    os.mkfifo(pipe)
+    for endless in (pipe, Path("/dev/zero")):
+        with pytest.raises(UserError, match="a device or a pipe"):
+            read_micrograph(endless)
