@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy import ndimage
+from torch.nn import functional
 
 from surrogates.micrograph_cnn import MicrographNet, Seen, see
 from surrogates.micrograph_descriptors import Descriptors
@@ -95,7 +97,7 @@ def resized(image: npt.NDArray[np.float32], factor: float) -> npt.NDArray[np.flo
     """The image at ``factor`` times its sides, smoothed before when it becomes smaller."""
     if factor < 1.0:
         image = ndimage.gaussian_filter(image, 0.5 * (1.0 / factor - 1.0))
-    return np.asarray(ndimage.zoom(image, factor, order=1), dtype=np.float32)
+    return _zoomed(image[None], (round(image.shape[0] * factor), round(image.shape[1] * factor)))[0]
 
 
 def in_pixels_of(found: Segmentation, factor: float, shape: tuple[int, ...]) -> Segmentation:
@@ -128,9 +130,14 @@ def blended(maps: Maps, other: Maps, size: float) -> Maps:
     weight = SAY * float(np.clip((size - SMALL) / (WANTED - SMALL), 0.0, 1.0))
     if weight == 0.0:
         return maps
-    factors = [n / m for n, m in zip(maps.shape[1:], other.shape[1:], strict=True)]
-    coarse = np.stack([ndimage.zoom(part, factors, order=1) for part in other])
-    return np.asarray((1.0 - weight) * maps + weight * coarse, dtype=np.float32)
+    coarse = _zoomed(other, maps.shape[1:])
+    return np.asarray(np.float32(1.0 - weight) * maps + np.float32(weight) * coarse, dtype=np.float32)
+
+
+def _zoomed(maps: Maps, shape: tuple[int, ...]) -> Maps:
+    """Maps (C, h, w) between whose pixels lines are drawn, corners on corners, shape (C, H, W)."""
+    given = torch.from_numpy(np.ascontiguousarray(maps, dtype=np.float32))[None]
+    return np.asarray(functional.interpolate(given, size=tuple(shape), mode="bilinear", align_corners=True)[0].numpy())
 
 
 def _rescaled(found: Descriptors, factor: float) -> Descriptors:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 Labels = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
@@ -13,11 +14,33 @@ FEWEST_GRAINS = 5
 """Grains inside the frame that a mean shape needs; with fewer, cut ones are counted too."""
 
 
+class _Runs(NamedTuple):
+    """Stretches of one grain along the lines of a label map, in reading order, all (N,)."""
+
+    label: npt.NDArray[np.intp]
+    line: npt.NDArray[np.intp]
+    start: npt.NDArray[np.intp]
+    length: npt.NDArray[np.intp]
+
+
+def _runs(labels: Labels) -> _Runs:
+    """Of the rows; there are as many as chords, so what is summed over them costs little."""
+    width = labels.shape[1]
+    begins = np.ones(labels.shape, dtype=np.bool_)
+    np.not_equal(labels[:, 1:], labels[:, :-1], out=begins[:, 1:])
+    starts = np.flatnonzero(begins)
+    length = np.diff(starts, append=labels.size)
+    label = labels.ravel()[starts]
+    kept = label > 0
+    line, start = np.divmod(starts[kept], width)
+    return _Runs(label[kept].astype(np.intp), line, start, length[kept])
+
+
 def boundary_mask(labels: Labels) -> Mask:
     """Solid pixels, shape (H, W), whose right or lower neighbour is solid and of another grain; pores are 0."""
-    mask = np.zeros(labels.shape, dtype=np.bool_)
-    right = (labels[:, :-1] != labels[:, 1:]) & (labels[:, :-1] > 0) & (labels[:, 1:] > 0)
-    below = (labels[:-1] != labels[1:]) & (labels[:-1] > 0) & (labels[1:] > 0)
+    mask, solid = np.zeros(labels.shape, dtype=np.bool_), labels > 0
+    right = (labels[:, :-1] != labels[:, 1:]) & solid[:, :-1] & solid[:, 1:]
+    below = (labels[:-1] != labels[1:]) & solid[:-1] & solid[1:]
     mask[:, :-1] |= right
     mask[:-1] |= below
     return mask
@@ -30,13 +53,12 @@ def mean_intercept(labels: Labels) -> float:
     chord, and end one only where another grain follows: a hole in a grain makes no two of it.
     """
     solid, chords = 0, 0.0
-    for lines in (labels, labels.T):
-        rows, columns = np.nonzero(lines)
-        found = lines[rows, columns]
-        solid += len(found)
-        same_line = rows[1:] == rows[:-1]
-        chords += float(np.count_nonzero(same_line & (found[1:] != found[:-1])))
-        chords += float(len(found) > 0) + float(np.count_nonzero(~same_line))
+    for lines in (labels, np.ascontiguousarray(labels.T)):
+        found = _runs(lines)
+        solid += int(found.length.sum())
+        same_line = found.line[1:] == found.line[:-1]
+        chords += float(np.count_nonzero(same_line & (found.label[1:] != found.label[:-1])))
+        chords += float(len(found.line) > 0) + float(np.count_nonzero(~same_line))
         chords -= 0.5 * (np.count_nonzero(lines[:, 0] > 0) + np.count_nonzero(lines[:, -1] > 0))
     return float(solid / max(chords, 0.5))
 
@@ -48,19 +70,18 @@ def equivalent_diameters(labels: Labels) -> tuple[npt.NDArray[np.float64], npt.N
     (Miles-Lantuejoul; Serra, Image Analysis and Mathematical Morphology, 1982).
     """
     height, width = labels.shape
-    areas = np.bincount(labels.ravel())
-    diameters: list[float] = []
-    weights: list[float] = []
-    for label, box in enumerate(ndimage.find_objects(labels), start=1):
-        if box is None:
-            continue
-        rows, columns = box
-        if rows.start == 0 or columns.start == 0 or rows.stop == height or columns.stop == width:
-            continue
-        free = (height - (rows.stop - rows.start)) * (width - (columns.stop - columns.start))
-        diameters.append(float(np.sqrt(4.0 * areas[label] / np.pi)))
-        weights.append(height * width / max(free, 1))
-    return np.array(diameters), np.array(weights)
+    found = _runs(labels)
+    size = int(found.label.max(initial=0)) + 1
+    areas = np.bincount(found.label, weights=found.length, minlength=size)
+    top, left = np.full(size, height), np.full(size, width)
+    bottom, right = np.zeros(size, dtype=np.intp), np.zeros(size, dtype=np.intp)
+    np.minimum.at(top, found.label, found.line)
+    np.maximum.at(bottom, found.label, found.line + 1)
+    np.minimum.at(left, found.label, found.start)
+    np.maximum.at(right, found.label, found.start + found.length)
+    inside = (areas > 0) & (top > 0) & (left > 0) & (bottom < height) & (right < width)
+    free = (height - (bottom - top)) * (width - (right - left))
+    return np.sqrt(4.0 * areas[inside] / np.pi), height * width / np.maximum(free[inside], 1)
 
 
 def diameter_histogram(diameters: npt.NDArray[np.float64]) -> tuple[tuple[float, ...], tuple[int, ...]]:
@@ -95,20 +116,26 @@ def aspect_ratio(labels: Labels) -> float:
     An average of tensors, each scaled to unit area and weighted by area: grains that point everywhere give 1, whatever
     the shape of each.
     """
-    flat = labels.ravel()
-    n = int(flat.max()) + 1
-    whole = np.bincount(flat, minlength=n) > 0
-    whole[0] = False
+    found = _runs(labels)
+    n = int(found.label.max(initial=0)) + 1
+    area = np.bincount(found.label, weights=found.length, minlength=n)
+    whole = area > 0
     inside = whole.copy()
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         inside[edge] = False
     if np.count_nonzero(inside) >= FEWEST_GRAINS:
         whole = inside
-    area = np.maximum(np.bincount(flat, minlength=n), 1)
-    columns, rows = np.arange(labels.shape[1]), np.arange(labels.shape[0])
-    x, y = np.tile(columns, labels.shape[0]).astype(np.float64), np.repeat(rows, labels.shape[1]).astype(np.float64)
-    x, y = (v - (np.bincount(flat, weights=v, minlength=n) / area)[flat] for v in (x, y))
-    xx, yy, xy = (float((np.bincount(flat, weights=v, minlength=n) / area)[whole].sum()) for v in (x * x, y * y, x * y))
+    area = np.maximum(area, 1.0)
+    length = found.length.astype(np.float64)
+
+    def mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.asarray(np.bincount(found.label, weights=length * values, minlength=n) / area)
+
+    x, y = found.start + 0.5 * (length - 1.0), found.line.astype(np.float64)
+    x, y = x - mean(x)[found.label], y - mean(y)[found.label]
+    # A run of L pixels has the variance (L^2 - 1) / 12 about its middle.
+    moments = (x * x + (length**2 - 1.0) / 12.0, y * y, x * y)
+    xx, yy, xy = (float(mean(moment)[whole].sum()) for moment in moments)
     low, high = np.linalg.eigvalsh(np.array([[xx, xy], [xy, yy]]))
     return float(np.sqrt(high / low)) if low > 0.0 else 1.0
 
@@ -120,15 +147,17 @@ def boundary_length(labels: Labels) -> float:
     (Underwood, Quantitative Stereology, 1970; from Buffon's needle, and Cauchy and Crofton). Boundary pixels would be
     counted about a tenth too few or too many, by their direction. What faces a pore is a surface, no boundary.
     """
-    crossings = []
+    crossings, body = [], labels > 0
+    ahead, behind, every = slice(1, None), slice(None, -1), slice(None)
     for near, far, step in (
-        (labels[:, :-1], labels[:, 1:], 1.0),
-        (labels[:-1], labels[1:], 1.0),
-        (labels[:-1, :-1], labels[1:, 1:], float(np.sqrt(2.0))),
-        (labels[:-1, 1:], labels[1:, :-1], float(np.sqrt(2.0))),
+        ((every, behind), (every, ahead), 1.0),
+        ((behind, every), (ahead, every), 1.0),
+        ((behind, behind), (ahead, ahead), float(np.sqrt(2.0))),
+        ((behind, ahead), (ahead, behind), float(np.sqrt(2.0))),
     ):
-        solid = (near > 0) & (far > 0)
-        crossings.append(np.count_nonzero(solid & (near != far)) / max(np.count_nonzero(solid) * step, 1.0))
+        solid = body[near] & body[far]
+        crossed = solid & (labels[near] != labels[far])
+        crossings.append(np.count_nonzero(crossed) / max(np.count_nonzero(solid) * step, 1.0))
     return float(np.pi / 2.0 * np.mean(crossings))
 
 
