@@ -18,26 +18,23 @@ from skimage.segmentation import watershed
 
 from agent.evaluate_sets import RealSet, real_sets
 from agent.evaluate_watch import Watch
-from agent.wiring import micrograph_stream
+from agent.training_labelled import fine_tune, rehearsal
 from envs.laws import astm_grain_size_number
 from surrogates.micrograph_classical import classical
 from surrogates.micrograph_cnn import CHANNELS, MicrographNet
 from surrogates.micrograph_evaluation import rounded
-from surrogates.micrograph_finetuning import CROP, FINE_TUNING, LabelledCrops, extended
+from surrogates.micrograph_finetuning import FINE_TUNING
 from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_labels.vocabulary import UNKNOWN, LabelledImage
 from surrogates.micrograph_reader import MicrographReader
 from surrogates.micrograph_scales import look
 from surrogates.micrograph_scores import line_match, overlap
-from surrogates.micrograph_training import train
 from surrogates.stereology import Labels, Mask, mean_intercept
 
 __all__ = ["real_figures", "real_sets"]
 
 LINES = ("boundary", "crack")
 """Channels that are lines: judged within two pixels."""
-N_REHEARSED = 24
-"""Virtual images that are rehearsed while fine-tuning."""
 LEVEL = 0.5
 
 
@@ -119,14 +116,18 @@ def fine_tuned(network: MicrographNet, each: RealSet, number: int, watch: Watch)
     start = time.process_time()
     order = np.random.default_rng([each.seed, 5]).permutation(len(each.images))
     learnt, held = ([each.images[int(k)] for k in part] for part in (order[:number], order[number:]))
-    net = extended(network, each.channels)
-    settings = replace(FINE_TUNING, seed=each.seed, network=net.shape)
-    draw = micrograph_stream(CROP)
-    rehearsal = [draw(np.random.default_rng([each.seed, 2, k])) for k in range(N_REHEARSED)]
-    crops = LabelledCrops(learnt, each.channels, net.shape.channels, rehearsal)
+    settings = replace(FINE_TUNING, seed=each.seed)
+    tell = watch.counter(f"  fine-tuning on {number}", settings.steps)
     with TemporaryDirectory() as folder:
-        tell = watch.counter(f"  fine-tuning on {number}", settings.steps)
-        report = train(crops, settings, Path(folder), lambda done, _total, _loss: tell(done), start=net)
+        report = fine_tune(
+            network,
+            learnt,
+            each.channels,
+            settings,
+            Path(folder),
+            virtual=rehearsal(each.seed),
+            progress=lambda done, _total, _loss: tell(done),
+        )
     seconds = time.process_time() - start
     return Tuned(report.network, tuple(held), tuple(image.name for image in learnt), seconds)
 

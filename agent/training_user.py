@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,30 +15,29 @@ from rich.table import Table
 from torch import Tensor
 
 from agent.training_config import configured, write_config
+from agent.training_labelled import N_REHEARSED, fine_tune, rehearsal
 from agent.training_progress import stage
-from agent.wiring import micrograph_stream
 from envs.errors import UserError
-from surrogates.micrograph_adapting import admitting, features_of, recalibrated
+from surrogates.micrograph_adapting import MEASURED_WITH, adapted, admitting, looks_at, recalibrated
 from surrogates.micrograph_calibration import Calibration
 from surrogates.micrograph_card import card
 from surrogates.micrograph_classes import PREFIX, ClassHead
 from surrogates.micrograph_cnn import MicrographNet, load_heads, load_network, save_network
-from surrogates.micrograph_finetuning import CROP, FINE_TUNING, LabelledCrops, extended
+from surrogates.micrograph_finetuning import CROP, FINE_TUNING, extended
 from surrogates.micrograph_label_scores import scores
 from surrogates.micrograph_labels.folder import read_labelled
-from surrogates.micrograph_labels.vocabulary import ClassifiedSet, LabelledImage, LabelledSet, split
+from surrogates.micrograph_labels.vocabulary import ClassifiedSet, LabelledSet, split
 from surrogates.micrograph_own_classes import PREFIX as OWN_PREFIX
 from surrogates.micrograph_reader import SHIPPED
+from surrogates.micrograph_scales import Look
 from surrogates.micrograph_taught import TAUGHT
-from surrogates.micrograph_training import CHECKPOINT, Array, TrainingConfig, train
+from surrogates.micrograph_training import CHECKPOINT, TrainingConfig
 
 MODEL, CARD, CONFIG, SPLIT, EVALUATION = (
     "micrograph.safetensors", "micrograph.md", "training.toml", "split.json", "evaluation.json",
 )  # fmt: skip
-N_REHEARSED = 48
-"""Virtual images that are learned from beside the user's, so that what was learned from such is kept."""
 MOST_ADMITTED = 12
-"""Of the images trained on, how many the class head's limits are widened for."""
+"""Of the images trained on, how many limits are widened for."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,9 @@ def train_on_data(
             raise UserError("class folders teach a head in one go: --steps and --config do not apply")
         train_classes(out, found, start, seed=seed or 0, hold_out=hold_out)
         return
-    net = extended(start.network, found.channels)
     settings = configured(FINE_TUNING, config, steps=steps, seed=seed, widths=False)
-    settings = replace(settings, network=net.shape)
-    _fine_tune(out, found, start, net, settings, hold_out, inliers)
+    settings = replace(settings, network=extended(start.network, found.channels).shape)
+    _fine_tune(out, found, start, settings, hold_out, inliers)
 
 
 def read_base(name: str) -> Base:
@@ -104,7 +103,6 @@ def _fine_tune(
     out: Path,
     found: LabelledSet,
     start: Base,
-    net: MicrographNet,
     settings: TrainingConfig,
     hold_out: float,
     inliers: Path | None,
@@ -117,24 +115,34 @@ def _fine_tune(
                  "data": _digest(found)})  # fmt: skip
     write_config(out / CONFIG, settings)
     _say_what(console, found, len(held))
-    crops = LabelledCrops(trained, found.channels, net.shape.channels, _rehearsal(console, settings.seed))
+    with stage(console, "Drawing virtual images", N_REHEARSED) as tell:
+        virtual = rehearsal(settings.seed, lambda done: tell(done, ""))
     with stage(console, "Fine-tuning", settings.steps) as tell:
-        report = train(crops, settings, out, lambda done, _total, loss: tell(done, f"loss {loss:.3f}"), start=net)
+        report = fine_tune(
+            start.network,
+            trained,
+            found.channels,
+            settings,
+            out,
+            virtual=virtual,
+            progress=lambda done, _total, loss: tell(done, f"loss {loss:.3f}"),
+        )
     network = report.network
     figures = {
         "before": scores(start.network, held, found.channels),
         "after": scores(network, held, found.channels),
     }
     (out / EVALUATION).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    calibration, new = recalibrated(
-        Calibration.from_dict(_mapping(start.metadata.get("calibration"))), network, held, found.channels
-    )
+    known = trained[:MOST_ADMITTED]
+    looks = looks_at(network, known, found.channels)
+    base = Calibration.from_dict(_mapping(start.metadata.get("calibration")))
+    calibration, new = recalibrated(adapted(base, looks, known, found.channels), network, held, found.channels)
     metadata = {
         **_metadata(found, start, settings, report.loss, network, names),
         "calibration": calibration.to_dict(),
-        "calibration_note": _note(new, len(held)),
+        "calibration_note": _note(found.channels, new, len(held)),
     }
-    heads = _heads(console, start, network, found.channels, trained, inliers)
+    heads = _heads(console, start, network, looks, inliers)
     save_network(network, out / MODEL, metadata, heads)
     (out / CARD).write_text(card(metadata, by_channel(figures)), encoding="utf-8")
     _show(console, figures, len(held))
@@ -145,8 +153,7 @@ def _heads(
     console: Console,
     start: Base,
     network: MicrographNet,
-    told: tuple[str, ...],
-    trained: list[LabelledImage],
+    looks: Sequence[Look],
     inliers: Path | None,
 ) -> dict[str, Tensor]:
     """The heads of the base, fitted to the network that came of it.
@@ -162,14 +169,22 @@ def _heads(
     head = ClassHead.from_tensors(start.heads)
     if head is None:
         return others
-    return {**others, **admitting(head, features_of(network, trained[:MOST_ADMITTED], told)).to_tensors()}
+    return {**others, **admitting(head, looks).to_tensors()}
 
 
-def _note(new: tuple[str, ...], n_held: int) -> str:
-    note = "fine-tuned: intervals were calibrated on virtual fields, not on these images; the limits are the base's"
-    if not new:
-        return note
-    return f"{' and '.join(name.replace('_', ' ') for name in new)} on {n_held} held-out images; for the rest {note}"
+def _note(told: tuple[str, ...], new: tuple[str, ...], n_held: int) -> str:
+    """Where the intervals of the numbers come from."""
+    lost = [name for channel in told for name in MEASURED_WITH.get(channel, ()) if name not in new]
+    parts = [
+        f"{_words(new)} on {n_held} held-out images" if new else "",
+        f"{_words(lost)} not at all: taken as seen, with a wide interval" if lost else "",
+        "the rest on virtual fields, with the weights that were started from",
+    ]
+    return "fitted: " + "; ".join(part for part in parts if part)
+
+
+def _words(names: Sequence[str]) -> str:
+    return ", ".join(name.replace("_", " ") for name in names)
 
 
 def _metadata(
@@ -223,16 +238,6 @@ def _digest(found: LabelledSet) -> str:
         digest.update(np.ascontiguousarray(each.image).tobytes())
         digest.update(np.ascontiguousarray(each.truth).tobytes())
     return digest.hexdigest()[:16]
-
-
-def _rehearsal(console: Console, seed: int) -> list[Array]:
-    draw = micrograph_stream(CROP)
-    samples = []
-    with stage(console, "Drawing virtual images", N_REHEARSED) as tell:
-        for k in range(N_REHEARSED):
-            samples.append(draw(np.random.default_rng([seed, 2, k])))
-            tell(k + 1, "")
-    return samples
 
 
 def by_channel(figures: dict[str, dict[str, dict[str, float]]]) -> dict[str, object]:

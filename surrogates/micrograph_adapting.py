@@ -6,43 +6,73 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from surrogates.micrograph_calibration import Calibration
 from surrogates.micrograph_classes import SECTIONS, ClassHead, class_features
 from surrogates.micrograph_cnn import MicrographNet
 from surrogates.micrograph_fit import FEWEST_FIELDS, CalibrationPoint, fit
 from surrogates.micrograph_labels.vocabulary import LabelledImage
-from surrogates.micrograph_scales import look
+from surrogates.micrograph_scales import Look, look
 from surrogates.quality import sharpness
 
-Floats = npt.NDArray[np.float64]
-ROOM = 1.1
-"""How much stranger than the strangest of the user's own images another may be."""
+ROOM = 0.5
+"""How much stranger than the strangest of n images of the user's another may be, times the root of n."""
 MOST_WRONG = 0.99
 """Probability of being no section from which any picture is refused."""
+MEASURED_WITH = {
+    "boundary": ("diameter", "intercept", "d10", "d50", "d90", "boundary_length", "elongation"),
+    "pore": ("porosity", "pore_size"),
+    "phase": ("phase_fraction",),
+    "crack": ("crack_length",),
+}
+"""Quantities that are counted on each channel."""
 
 
-def features_of(net: MicrographNet, images: Sequence[LabelledImage], told: Sequence[str] = ()) -> Floats:
-    """What the class head judges by, of each image, (N, F); ``told`` are the channels that were taught."""
-    looks = [look(net, each.image, told) for each in images]
-    return np.array([class_features(each.seen, each.found) for each in looks])
+def looks_at(net: MicrographNet, images: Sequence[LabelledImage], told: Sequence[str]) -> list[Look]:
+    """What a network sees in each image; ``told`` are the channels that it was taught."""
+    return [look(net, each.image, told) for each in images]
 
 
-def admitting(head: ClassHead, features: Floats) -> ClassHead:
+def admitting(head: ClassHead, looks: Sequence[Look]) -> ClassHead:
     """The same head with limits wide enough for images that the user labelled, and so calls good.
 
     Args:
         head: of the network that was started from.
-        features: of the user's images, seen by the fine-tuned network, (N, F).
+        looks: of the fine-tuned network at the user's images; at least one.
     """
-    verdicts = [head.judge(row) for row in features]
+    verdicts = [head.judge(class_features(each.seen, each.found)) for each in looks]
     strange = max(verdict.strangeness for verdict in verdicts)
     wrong = max(1.0 - sum(verdict.probabilities[name] for name in SECTIONS) for verdict in verdicts)
+    room = _room(len(looks))
     return replace(
         head,
-        limit=np.array(max(float(head.limit), ROOM * strange)),
-        wrong_from=np.array(max(float(head.wrong_from), min(ROOM * wrong, MOST_WRONG))),
+        limit=np.array(max(float(head.limit), room * strange)),
+        wrong_from=np.array(max(float(head.wrong_from), min(room * wrong, MOST_WRONG))),
+    )
+
+
+def adapted(
+    calibration: Calibration, looks: Sequence[Look], images: Sequence[LabelledImage], told: Sequence[str]
+) -> Calibration:
+    """The base's calibration as far as it holds for a network that was taught these images.
+
+    What is counted on a channel that was taught loses its correction, which was another network's: it is taken as it
+    is, with the wide uncertainty of what was never fitted. The images themselves are sharp enough, and where
+    boundaries were taught, their boundaries certain enough.
+
+    Args:
+        calibration: of the network that was started from.
+        looks: of the fine-tuned network at the images; at least one.
+        images: as sharp as good ones are.
+        told: channels that were taught.
+    """
+    lost = {name for channel in told for name in MEASURED_WITH.get(channel, ())}
+    room = _room(len(looks))
+    doubt = max(each.found.doubt for each in looks) if "boundary" in told else 0.0
+    return Calibration(
+        corrections={name: each for name, each in calibration.corrections.items() if name not in lost},
+        sharpness_limit=min(calibration.sharpness_limit, min(sharpness(each.image) for each in images) / room),
+        doubt_limit=max(calibration.doubt_limit, min(room * doubt, 1.0)),
     )
 
 
@@ -65,6 +95,10 @@ def recalibrated(
     points = [_point(net, each, told) for each in images]
     fitted = fit(points, [sharpness(each.image) for each in images]).corrections
     return replace(calibration, corrections={**calibration.corrections, **fitted}), tuple(fitted)
+
+
+def _room(number: int) -> float:
+    return 1.0 + ROOM / float(np.sqrt(number))
 
 
 def _point(net: MicrographNet, each: LabelledImage, told: Sequence[str]) -> CalibrationPoint:

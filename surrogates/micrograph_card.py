@@ -13,7 +13,7 @@ LIMITS = (
 )
 OWN_LIMITS = (
     "Learned from the images listed here; on another material or another microscope judge it first.",
-    "Intervals of sizes and porosity were calibrated on virtual fields with the weights it came from, not on yours.",
+    "Intervals that the table says were fitted on virtual fields, or not at all, want checking by hand.",
 )
 
 

@@ -11,7 +11,7 @@ import torch
 from scipy import ndimage
 
 from envs.errors import UserError
-from surrogates.micrograph_cnn import CHANNELS, MicrographNet, NetworkShape, channels_last
+from surrogates.micrograph_cnn import CHANNELS, MicrographNet, channels_last
 from surrogates.micrograph_labels.vocabulary import UNKNOWN, LabelledImage
 from surrogates.micrograph_training import Array, TrainingConfig
 
@@ -25,6 +25,8 @@ CROP = 128
 SMALLEST_SCALE, LARGEST_SCALE = 0.75, 1.33
 REHEARSED = 0.25
 """Share of the virtual images among those that are learned from."""
+APART = ("pore", "phase", "crack")
+"""Channels of which a pixel has one at most: what is labelled as one of them is known to be none of the others."""
 STARTING_LOGIT = -2.0
 """Of a channel that is new: a pixel is not of it unless the image says so."""
 
@@ -53,16 +55,6 @@ def extended(base: MicrographNet, names: Sequence[str]) -> MicrographNet:
             new_bias[4 * to : 4 * to + 4] = bias[4 * at : 4 * at + 4]
     net.load_state_dict({**state, "leave.2.weight": new_weight, "leave.2.bias": new_bias})
     return channels_last(net.eval())
-
-
-def tuned_config(shape: NetworkShape, *, steps: int | None, seed: int | None) -> TrainingConfig:
-    """The settings for a network of this shape; None takes those of ``FINE_TUNING``."""
-    return replace(
-        FINE_TUNING,
-        steps=FINE_TUNING.steps if steps is None else steps,
-        seed=FINE_TUNING.seed if seed is None else seed,
-        network=shape,
-    )
 
 
 @dataclass(frozen=True)
@@ -119,7 +111,15 @@ class LabelledCrops:
         result[0] = image
         for name, mask in zip(self.told, truth, strict=True):
             result[1 + self.channels.index(name)] = mask
+        self._tell_apart(result)
         return result
+
+    def _tell_apart(self, sample: Array) -> None:
+        """Fill in what follows from the labels of a sample for the channels that nobody labelled."""
+        for name in (each for each in self.told if each in APART):
+            labelled = sample[1 + self.channels.index(name)] == 1.0
+            for other in (each for each in APART if each not in self.told and each in self.channels):
+                sample[1 + self.channels.index(other), labelled] = 0.0
 
     def _place(self, source: LabelledImage, edge: int, rng: np.random.Generator) -> tuple[int, int]:
         """Top left corner: anywhere, or half of the time around a pixel of a channel, so that rare ones are seen."""

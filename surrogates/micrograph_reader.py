@@ -17,7 +17,7 @@ from surrogates.micrograph_estimates import estimates_of
 from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_measure import Segmentation
 from surrogates.micrograph_own_classes import OwnClasses
-from surrogates.micrograph_reading import MicrographReading
+from surrogates.micrograph_reading import Estimate, MicrographReading
 from surrogates.micrograph_scales import look
 from surrogates.micrograph_taught import further, taught
 from surrogates.quality import (
@@ -89,30 +89,30 @@ class MicrographReader:
         problem = exposure_problem(image)
         if problem is not None:
             return self._reading(micrograph, nothing(image.shape), {}, problem, None)
-        taken = look(self.network, image, taught(self.metadata))
+        known = taught(self.metadata)
+        taken = look(self.network, image, known)
+        shares = further(taken.seen, self.network.shape.channels)
         hidden = hidden_grains(taken.found)
+        doubts = None if hidden else self._grain_problem(micrograph, taken.found)
+        if doubts is not None and known and "boundary" not in known:
+            # Labels that tell of no boundaries are not there for the grains: only these are withheld.
+            hidden, doubts = dict.fromkeys(GRAIN_QUANTITIES, doubts.reason), None
         verdict = None if self.head is None else self.head.judge(class_features(taken.seen, taken.found))
         problem = (
             focus_problem(image, self.calibration.sharpness_limit, taken.found)
             or (None if verdict is None else kind_problem(verdict))
-            or self._doubts(micrograph, taken.found, hidden)
+            or _solid_problem(taken.found)
+            or (_empty_problem(taken.found, shares) if hidden else doubts)
         )
         reading = self._reading(micrograph, taken.found, hidden, problem, verdict)
-        reading = replace(reading, further=further(taken.seen, self.network.shape.channels))
+        reading = replace(reading, further=shares)
         if self.own_classes is None:
             return reading
-        shares = self.own_classes.judge(taken.seen)
-        return replace(reading, microstructure=max(shares, key=lambda name: shares[name]), class_probabilities=shares)
+        own = self.own_classes.judge(taken.seen)
+        return replace(reading, microstructure=max(own, key=lambda name: own[name]), class_probabilities=own)
 
-    def _doubts(self, micrograph: Micrograph, found: Segmentation, hidden: Mapping[str, str]) -> Problem | None:
-        """What the segmentation itself says against its numbers."""
-        if found.porosity > LARGEST_POROSITY:
-            return Problem(
-                f"porosity of {found.porosity:.0%}: too little solid for a grain size",
-                "measure the density in another way; this body is barely sintered",
-            )
-        if hidden:
-            return _empty_problem(found)
+    def _grain_problem(self, micrograph: Micrograph, found: Segmentation) -> Problem | None:
+        """What the segmentation itself says against the sizes of its grains."""
         problem = unresolved_problem(micrograph.image, found.diameter) or magnification_problem(
             found.n_grains, found.diameter
         )
@@ -192,9 +192,20 @@ def nothing(shape: tuple[int, ...]) -> Segmentation:
     return Segmentation(labels, empty, empty, empty, empty, 0.0, 0.0, 0.0, 0, 1.0, 1.0)
 
 
-def _empty_problem(found: Segmentation) -> Problem | None:
-    """A picture in which no boundary shows must show something else."""
-    if float((found.pores | found.phase | found.cracks).mean()) >= LEAST_SHOWN:
+def _solid_problem(found: Segmentation) -> Problem | None:
+    """A body must be solid for the most part."""
+    if found.porosity <= LARGEST_POROSITY:
+        return None
+    return Problem(
+        f"porosity of {found.porosity:.0%}: too little solid for a grain size",
+        "measure the density in another way; this body is barely sintered",
+    )
+
+
+def _empty_problem(found: Segmentation, own: Mapping[str, Estimate]) -> Problem | None:
+    """A picture in which no boundary shows must show something else, of the package's kinds or of the user's own."""
+    shown = float((found.pores | found.phase | found.cracks).mean())
+    if max(shown, *(share.value for share in own.values()), 0.0) >= LEAST_SHOWN:
         return None
     return Problem(
         "no grain boundary, pore, second phase or crack shows",

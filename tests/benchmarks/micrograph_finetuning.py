@@ -23,16 +23,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from agent.training_user import N_REHEARSED
-from simulators.reader_data import EVALUATION_SEED, fields, training_sample
+from agent.training_labelled import fine_tune, rehearsal
+from simulators.reader_data import EVALUATION_SEED, fields
 from surrogates.micrograph_cnn import CHANNELS, MicrographNet, load_network, segment
 from surrogates.micrograph_evaluation import boundary_f1
-from surrogates.micrograph_finetuning import CROP, FINE_TUNING, LabelledCrops, extended
+from surrogates.micrograph_finetuning import FINE_TUNING
 from surrogates.micrograph_label_scores import scores
 from surrogates.micrograph_labels.folder import read_labelled
 from surrogates.micrograph_labels.vocabulary import LabelledSet
 from surrogates.micrograph_reader import SHIPPED
-from surrogates.micrograph_training import TrainingConfig, train
 from surrogates.stereology import boundary_mask
 
 KEPT_SIDE = 256
@@ -81,21 +80,13 @@ def _tried(base: MicrographNet, found: LabelledSet, wanted: argparse.Namespace, 
     """One fine-tuning: which images, seconds, figures on the others."""
     chosen = _chosen(len(found.images), wanted.train, choice + wanted.first)
     start = time.process_time()
-    rehearsal = [] if wanted.alone else [
-        training_sample(np.random.default_rng([1, 2, k]), CROP) for k in range(N_REHEARSED)
-    ]  # fmt: skip
-    net = extended(base, found.channels)
-    config: TrainingConfig = replace(
-        FINE_TUNING,
-        steps=wanted.steps,
-        learning_rate=wanted.rate,
-        frozen_statistics=wanted.frozen,
-        seed=1,
-        network=net.shape,
+    settings = replace(
+        FINE_TUNING, steps=wanted.steps, learning_rate=wanted.rate, frozen_statistics=wanted.frozen, seed=1
     )
-    crops = LabelledCrops([found.images[k] for k in chosen], found.channels, net.shape.channels, rehearsal)
+    images = [found.images[k] for k in chosen]
+    virtual = [] if wanted.alone else rehearsal(settings.seed)
     with tempfile.TemporaryDirectory() as folder:
-        tuned = train(crops, config, Path(folder), start=net).network
+        tuned = fine_tune(base, images, found.channels, settings, Path(folder), virtual=virtual).network
     seconds = time.process_time() - start
     judged = [each for k, each in enumerate(found.images) if k not in chosen]
     return {
@@ -103,7 +94,7 @@ def _tried(base: MicrographNet, found: LabelledSet, wanted: argparse.Namespace, 
         "seconds": round(seconds, 1),
         "after": scores(tuned, judged, found.channels),
         "kept": _kept(tuned, wanted.kept) if wanted.kept else {},
-        "settings": {key: value for key, value in asdict(config).items() if key != "network"},
+        "settings": {key: value for key, value in asdict(settings).items() if key != "network"},
     }
 
 

@@ -9,13 +9,14 @@ import pytest
 import torch
 from typing_extensions import override
 
-from surrogates.micrograph_adapting import admitting, features_of, recalibrated
+from surrogates.micrograph_adapting import MOST_WRONG, adapted, admitting, looks_at, recalibrated
 from surrogates.micrograph_calibration import Calibration, Correction
-from surrogates.micrograph_classes import CLASSES, ClassHead
+from surrogates.micrograph_classes import CLASSES, ClassHead, class_features
 from surrogates.micrograph_cnn import CHANNELS, MicrographNet, NetworkShape
 from surrogates.micrograph_labels.vocabulary import LabelledImage
 from surrogates.micrograph_scales import look
 from surrogates.micrograph_taught import further, taught
+from surrogates.quality import kind_problem, sharpness
 
 TINY = NetworkShape(fine=4, middle=4, coarse=4)
 
@@ -44,16 +45,34 @@ def _head(size: int) -> ClassHead:
 
 
 def test_limits_are_widened_for_good_images_and_never_narrowed() -> None:
-    head = _head(12)
-    strange = np.random.default_rng(1).normal(0.0, 3.0, (5, 12))
-    wide = admitting(head, strange)
-    for row in strange:
+    net = MicrographNet(TINY).eval()
+    looks = looks_at(net, _images(2), ())
+    features = [class_features(each.seen, each.found) for each in looks]
+    head = _head(len(features[0]))
+    narrow = replace(head, limit=np.array(1e-3), wrong_from=np.array(1e-3))
+    assert all(kind_problem(narrow.judge(row)) is not None for row in features)
+    wide = admitting(narrow, looks)
+    for row in features:
         verdict = wide.judge(row)
-        wrong = sum(verdict.probabilities[name] for name in CLASSES[7:])
         assert verdict.strangeness < verdict.limit
-        assert wrong <= verdict.wrong_from or wrong > 0.99
-    assert float(wide.limit) > 1.5
-    assert float(admitting(head, np.zeros((1, 12))).limit) == 1.5
+        assert kind_problem(verdict) is None or verdict.wrong_from == MOST_WRONG
+    far = replace(head, limit=np.array(1e9))
+    assert float(admitting(far, looks).limit) == 1e9
+
+
+def test_corrections_of_what_was_taught_are_dropped_and_its_images_stay_good() -> None:
+    net = MicrographNet(TINY).eval()
+    images = _images(2)
+    looks = looks_at(net, images, ("boundary",))
+    names = ("diameter", "porosity", "phase_fraction")
+    before = Calibration({name: Correction(sampling=0.3) for name in names}, 3.9, 0.01)
+    lines = adapted(before, looks, images, ("boundary",))
+    assert set(lines.corrections) == {"porosity", "phase_fraction"}
+    assert lines.doubt_limit >= max(each.found.doubt for each in looks)
+    assert lines.sharpness_limit < min(sharpness(each.image) for each in images)
+    areas = adapted(before, looks, images, ("phase", "mine"))
+    assert set(areas.corrections) == {"diameter", "porosity"}
+    assert areas.doubt_limit == 0.01
 
 
 def _images(number: int) -> list[LabelledImage]:
@@ -65,13 +84,6 @@ def _images(number: int) -> list[LabelledImage]:
         truth[0, : 10 + k] = 1
         images.append(LabelledImage(f"{k}.png", image, truth))
     return images
-
-
-def test_features_are_one_row_for_each_image() -> None:
-    net = MicrographNet(TINY).eval()
-    features = features_of(net, _images(2))
-    assert features.shape[0] == 2
-    assert np.isfinite(features).all()
 
 
 def test_few_held_out_images_leave_the_constants_and_many_fit_what_they_tell() -> None:

@@ -38,7 +38,7 @@ def test_figures_are_tables_and_the_users_own_images_are_named() -> None:
     assert "| before | 0.1 |\n| after | 0.9322 |" in text
     assert "| seconds | 0.2 |" in text
     assert "Judged with 1: d.png" in text
-    assert "not on yours" in text
+    assert "want checking by hand" in text
 
 
 def test_classes_are_told() -> None:

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from envs.errors import UserError
 from surrogates.micrograph_cnn import CHANNELS, MicrographNet, NetworkShape, Seen, segment
-from surrogates.micrograph_finetuning import LabelledCrops, extended, tuned_config
+from surrogates.micrograph_finetuning import FINE_TUNING, LabelledCrops, extended
 from surrogates.micrograph_label_scores import scores
 from surrogates.micrograph_labels.vocabulary import LabelledImage
 from surrogates.micrograph_own_classes import OwnClasses, confusion, fit_own_classes
@@ -75,6 +75,16 @@ def test_crops_tell_what_was_labelled_and_nothing_else() -> None:
     assert np.array_equal(crops(np.random.default_rng(3)), drawn[3], equal_nan=True)
 
 
+def test_what_is_labelled_phase_is_known_to_be_no_pore_and_no_crack() -> None:
+    sample = LabelledCrops([_spots(0)], ("phase",), CHANNELS, size=32)(np.random.default_rng(0))
+    boundary, pore, phase, crack = sample[1:]
+    assert np.isnan(boundary).all()
+    assert (phase == 1.0).any()
+    for other in (pore, crack):
+        assert (other[phase == 1.0] == 0.0).all()
+        assert np.isnan(other[phase != 1.0]).all()
+
+
 def test_a_crop_is_never_larger_than_its_image() -> None:
     crops = LabelledCrops([_spots(0, side=40)], ("spots",), ("spots",), size=64)
     assert crops(np.random.default_rng(0)).shape == (2, 64, 64)
@@ -85,8 +95,8 @@ def test_a_crop_is_never_larger_than_its_image() -> None:
 def test_one_labelled_image_is_learned_and_told_of_in_another(tmp_path: Path) -> None:
     base = MicrographNet(TINY).eval()
     net = extended(base, ["spots"])
-    settings = tuned_config(net.shape, steps=40, seed=1)
-    config = replace(settings, batch=4, fresh=4, learning_rate=0.02, frozen_statistics=False, bfloat16=False)
+    settings = replace(FINE_TUNING, network=net.shape, steps=40, seed=1)
+    config = replace(settings, batch=4, fresh=4, learning_rate=0.02, bfloat16=False)
     crops = LabelledCrops([_spots(0)], ("spots",), net.shape.channels, size=32)
     tuned = train(crops, config, tmp_path, start=net).network
     judged = [_spots(5), _spots(6)]
@@ -97,7 +107,8 @@ def test_one_labelled_image_is_learned_and_told_of_in_another(tmp_path: Path) ->
 
 def test_frozen_statistics_stay_and_a_checkpoint_wins_over_the_start(tmp_path: Path) -> None:
     net = extended(MicrographNet(TINY).eval(), ["spots"])
-    config = replace(tuned_config(net.shape, steps=4, seed=1), batch=2, fresh=2, checkpoint_every=2, bfloat16=False)
+    settings = replace(FINE_TUNING, network=net.shape, steps=4, seed=1, frozen_statistics=True)
+    config = replace(settings, batch=2, fresh=2, checkpoint_every=2, bfloat16=False)
     crops = LabelledCrops([_spots(0)], ("spots",), net.shape.channels, size=32)
     whole = train(crops, config, tmp_path / "a", start=net).network
     key = "enter.0.1.running_mean"

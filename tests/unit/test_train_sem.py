@@ -13,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
+import agent.training_labelled
 import agent.training_sem
-import agent.training_user
 from agent.training import train_sem
 from agent.training_config import configured, write_config
 from envs.errors import ConfigError, UserError
@@ -33,9 +33,9 @@ CONFIG = "[train.sem]\nbatch = 2\nfresh = 2\nbfloat16 = false\n"
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Weights of a tiny network, and a virtual microscope that costs nothing."""
     monkeypatch.setattr(
-        agent.training_user, "micrograph_stream", lambda size: lambda rng: rng.random((5, size, size), np.float32)
+        agent.training_labelled, "micrograph_stream", lambda size: lambda rng: rng.random((5, size, size), np.float32)
     )
-    monkeypatch.setattr(agent.training_user, "N_REHEARSED", 2)
+    monkeypatch.setattr(agent.training_labelled, "N_REHEARSED", 2)
     torch.manual_seed(0)
     path = tmp_path / "base.safetensors"
     save_network(MicrographNet(TINY), path, {"calibration": Calibration().to_dict(), "seeds": {"training": 5}})
@@ -68,7 +68,7 @@ def test_mask_pairs_make_a_file_with_card_split_settings_and_figures(
     out = _train(tmp_path, base)
     network, metadata = load_network(out / "micrograph.safetensors")
     assert network.shape.channels == (*CHANNELS, "stripe")
-    assert "not on these images" in str(metadata["calibration_note"])
+    assert str(metadata["calibration_note"]).startswith("fitted: the rest on virtual fields")
     assert metadata["seeds"] == {"training": 5, "fine_tuning": 1}
     split = json.loads((out / "split.json").read_text())
     assert (len(split["trained"]), len(split["held_out"])) == (4, 1)
