@@ -16,7 +16,7 @@ from rich.console import Console
 
 from agent.training_config import configured, write_config
 from agent.training_progress import Tell, stage
-from agent.wiring import calibration_fields, class_pictures, micrograph_stream
+from agent.wiring import calibration_fields, class_pictures, class_stream, micrograph_stream
 from envs.errors import UserError
 from surrogates.micrograph_calibration import Calibration
 from surrogates.micrograph_card import card
@@ -24,6 +24,7 @@ from surrogates.micrograph_class_fit import ClassFit, fit_class_head
 from surrogates.micrograph_cnn import MicrographNet, Seen, save_network
 from surrogates.micrograph_fields import LabelledField
 from surrogates.micrograph_fit import calibrate
+from surrogates.micrograph_kinds import KindTraining, train_kinds
 from surrogates.micrograph_measure import Segmentation
 from surrogates.micrograph_scales import look
 from surrogates.micrograph_training import TrainingConfig, train
@@ -35,6 +36,8 @@ SHIPPED = TrainingConfig(steps=18000, seed=20261123)
 """Settings of the network in the package; about forty minutes on two quiet cores, one of which draws."""
 REFINED, REFINING_RATE, REFINING_BATCH = 5.0 / 9.0, 1.5e-3, (6, 3)
 """Steps of the second part over those of the first, its rate of learning, and its batch and how much of it is fresh."""
+KINDS_PART = 1.0 / 18.0
+"""Steps in which the branch for classes of pictures is fitted, over those of the first part."""
 
 
 def train_virtual(
@@ -88,25 +91,36 @@ def train_virtual(
             workers=workers,
             start=report.network,
         )
+    kinds = KindTraining(steps=max(round(settings.steps * KINDS_PART), 1), seed=settings.seed + 2)
+    with stage(console, "Classes of pictures", kinds.steps) as tell:
+        network = train_kinds(
+            report.network,
+            class_stream(),
+            kinds,
+            out / "kinds",
+            lambda done, _total, loss: tell(done, f"loss {loss:.3f}"),
+            workers=workers,
+        )
     # Only now: the settings of another training in this folder are not written over.
     write_config(out / CONFIG, settings)
-    constants, calibration_seed = calibrated(console, report.network, n_calibration)
-    classes, class_seed = classified(console, report.network, n_pictures, inliers)
+    constants, calibration_seed = calibrated(console, network, n_calibration)
+    classes, class_seed = classified(console, network, n_pictures, inliers)
     metadata: dict[str, object] = {
         "file": MODEL,
-        "network": {**asdict(settings.network), "weights": sum(part.numel() for part in report.network.parameters())},
+        "network": {**asdict(settings.network), "weights": sum(part.numel() for part in network.parameters())},
         "data": "virtual micrographs alone (simulators.reader_data.training_sample), drawn afresh for each step",
         "training": {**_plain(settings), "crop": CROP},
         "refining": {**_plain(second), "crop": WIDE_CROP, "loss": round(report.loss, 4)},
         "calibration": constants.to_dict(),
         "calibration_fields": n_calibration,
         "calibration_note": f"{n_calibration} virtual fields that were not trained on",
+        "kinds": asdict(kinds),
         "classes": classes.to_dict(),
         "class_head": classes.to_dict(),
         "seeds": {"training": settings.seed, "calibration": calibration_seed, "classes": class_seed},
         "command": "labwright train sem",
     }
-    save_network(report.network, out / MODEL, metadata, classes.head.to_tensors())
+    save_network(network, out / MODEL, metadata, classes.head.to_tensors())
     (out / CARD).write_text(card(metadata), encoding="utf-8")
     console.print(f"Wrote {out / MODEL}; its card is {out / CARD}")
 

@@ -327,6 +327,13 @@ def calibration_fields(n: int) -> tuple[Iterator[LabelledField], int]:
     return fields(CALIBRATION_SEED, n), CALIBRATION_SEED
 
 
+def class_stream() -> Callable[[np.random.Generator], tuple[npt.NDArray[np.float32], str]]:
+    """Pictures of every class without end, one at a time; picklable, for processes that draw them ahead."""
+    from simulators.odd_pictures.stream import class_picture
+
+    return class_picture
+
+
 def class_pictures(n: int) -> tuple[Iterator[tuple[npt.NDArray[np.float32], str]], int]:
     """Pictures of every class, and such as are no section, to fit a class head on; and the seed they are drawn from."""
     from simulators.odd_pictures.stream import FIT_SEED

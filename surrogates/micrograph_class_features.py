@@ -34,8 +34,7 @@ def class_features(seen: Seen, found: Segmentation) -> Floats:
     size = max(found.diameter, 4.0)
     return np.concatenate(
         (
-            seen.coarse.astype(np.float64),
-            seen.fine.astype(np.float64),
+            pooled(seen),
             np.concatenate([_map_features(part) for part in seen.maps[: len(CHANNELS)]]),
             _part_features(found.pores, found.labels, size),
             _part_features(found.phase, found.labels, size),
@@ -44,6 +43,13 @@ def class_features(seen: Seen, found: Segmentation) -> Floats:
             _counted_features(found, size),
         )
     )
+
+
+def pooled(seen: Seen) -> Floats:
+    """What the network itself says of the whole picture: its logits of the classes, or else its pooled features."""
+    if len(seen.kinds):
+        return seen.kinds.astype(np.float64)
+    return np.concatenate((seen.coarse, seen.fine)).astype(np.float64)
 
 
 def _map_features(part: npt.NDArray[np.float32]) -> Floats:

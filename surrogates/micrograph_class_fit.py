@@ -94,7 +94,9 @@ def fit_class_head(
         UserError: a class is missing, there are too few pictures, or an inlier cannot be read.
     """
     looked = look or _look
-    features, names, pooled = [], [], 2 * (net.shape.coarse + net.shape.fine)
+    features, names = [], []
+    # Pooled features count less, being many; the logits of a branch of the network's own count as they are.
+    pooled = 0 if net.shape.kinds else 2 * (net.shape.coarse + net.shape.fine)
     for image, name in _cuts(inliers, seed):
         features.append(class_features(*looked(net, image)))
         names.append(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -29,12 +29,16 @@ TILE, OVERLAP = 1536, 96
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """Widths of the three resolutions (1/2, 1/4, 1/8 of the image) of the network, and what it tells of a pixel."""
+    """Widths of the three resolutions (1/2, 1/4, 1/8 of the image), what is told of a pixel, and of a whole picture.
+
+    ``kinds`` is the number of classes of pictures; 0 is a network without the branch that tells them.
+    """
 
     fine: int = 24
     middle: int = 48
     coarse: int = 96
     channels: tuple[str, ...] = CHANNELS
+    kinds: int = 0
 
 
 class _Block(nn.Sequential):
@@ -46,6 +50,26 @@ class _Block(nn.Sequential):
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
         )
+
+
+class KindBranch(nn.Module):
+    """Logits of a picture's class from the encoder's features: what is there on average, and what somewhere."""
+
+    def __init__(self, inputs: int, kinds: int) -> None:
+        super().__init__()
+        self.look = nn.Sequential(
+            nn.Conv2d(inputs, 64, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True),
+            nn.Conv2d(64, 128, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(128), nn.ReLU(inplace=True),
+        )  # fmt: skip
+        self.tell = nn.Sequential(nn.Dropout(0.2), nn.Linear(3 * 128, kinds))
+
+    @override
+    def forward(self, coarse: Tensor) -> Tensor:
+        """Logits (N, kinds) of features (N, inputs, H/8, W/8)."""
+        found = self.look(coarse)
+        places = functional.adaptive_avg_pool2d(found, 4).flatten(2)
+        mean = found.flatten(2).mean(dim=2)
+        return self.tell(torch.cat((mean, places.amax(dim=2), places.amin(dim=2)), dim=1))
 
 
 class MicrographNet(nn.Module):
@@ -64,6 +88,7 @@ class MicrographNet(nn.Module):
         self.bottom = nn.Sequential(_Block(b, c), _Block(c, c, 2), _Block(c, c, 4), _Block(c, c))
         self.up = nn.Sequential(_Block(b + c, b), _Block(b, b))
         self.leave = nn.Sequential(_Block(a + b, a), _Block(a, a), nn.Conv2d(a, 4 * len(shape.channels), 1))
+        self.kinds = KindBranch(c, shape.kinds) if shape.kinds else None
 
     @override
     def forward(self, image: Tensor) -> Tensor:
@@ -111,11 +136,13 @@ class Seen:
         maps: probability of each channel for each pixel, float32 (C, H, W).
         coarse: mean and standard deviation over the field of the encoder's features, float32 (2 * coarse,).
         fine: the same of the decoder's, float32 (2 * fine,).
+        kinds: logits of the picture's classes, float32 (kinds,); empty where the network has no branch for them.
     """
 
     maps: npt.NDArray[np.float32]
     coarse: npt.NDArray[np.float32]
     fine: npt.NDArray[np.float32]
+    kinds: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty(0, dtype=np.float32))
 
 
 def see(net: MicrographNet, image: npt.NDArray[np.float32]) -> Seen:
@@ -138,9 +165,10 @@ def see(net: MicrographNet, image: npt.NDArray[np.float32]) -> Seen:
                 logits, fine, coarse = net.features(piece.contiguous(memory_format=torch.channels_last))
                 part = torch.sigmoid(logits[0, :, above : above + bottom - top, before : before + right - left].float())
                 maps[:, top:bottom, left:right] = part.numpy()
-                sums.append([_moments(coarse), _moments(fine)])
-        coarse_all, fine_all = (torch.stack(list(each)).mean(dim=0).numpy() for each in zip(*sums, strict=True))
-    return Seen(maps, coarse_all, fine_all)
+                kinds = torch.empty(0) if net.kinds is None else net.kinds(coarse.float())[0].float()
+                sums.append([_moments(coarse), _moments(fine), kinds])
+        found = (torch.stack(list(each)).mean(dim=0).numpy() for each in zip(*sums, strict=True))
+    return Seen(maps, *found)
 
 
 def segment(net: MicrographNet, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

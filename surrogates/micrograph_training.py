@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ Array = npt.NDArray[np.float32]
 Stream = Callable[[np.random.Generator], Array]
 """Draws one sample, float32 (1 + C, H, W): image in 0 to 1, and a mask of 0 and 1 for each channel of the network, NaN
 where the truth is unknown. The caller decides where from; with worker processes it must be picklable."""
+Drawn = TypeVar("Drawn")
 Progress = Callable[[int, int, float], None]
 """Told after each step: steps done, steps in all, smoothed loss."""
 
@@ -119,9 +121,7 @@ class _Run:
             "step": self.step,
             "loss": self.loss,
         }
-        part = path.with_suffix(".part")
-        torch.save(state, part)
-        part.replace(path)
+        saved(state, path)
 
     def load(self, path: Path, config: TrainingConfig) -> None:
         """Continue from a checkpoint of the same configuration.
@@ -207,15 +207,24 @@ def _set_training(net: MicrographNet, config: TrainingConfig) -> None:
                 module.eval()
 
 
+def saved(state: dict[str, object], path: Path) -> None:
+    """Write a checkpoint to a part file and rename it, so that a kill leaves the last whole one."""
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(path)
+
+
 @contextmanager
-def drawn(stream: Stream, seed: int, first: int, workers: int) -> Iterator[Iterator[Array]]:
+def drawn(
+    stream: Callable[[np.random.Generator], Drawn], seed: int, first: int, workers: int
+) -> Iterator[Iterator[Drawn]]:
     """The samples from number ``first`` on, without end, drawn here or ahead of need in processes of their own."""
     if workers == 0:
         yield (_sample(stream, seed, number) for number in itertools.count(first))
         return
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
 
-        def ahead() -> Iterator[Array]:
+        def ahead() -> Iterator[Drawn]:
             waiting = deque(pool.submit(_sample, stream, seed, first + k) for k in range(16 * workers))
             for number in itertools.count(first + len(waiting)):
                 yield waiting.popleft().result()
@@ -227,7 +236,7 @@ def drawn(stream: Stream, seed: int, first: int, workers: int) -> Iterator[Itera
             pool.shutdown(cancel_futures=True)
 
 
-def _sample(stream: Stream, seed: int, number: int) -> Array:
+def _sample(stream: Callable[[np.random.Generator], Drawn], seed: int, number: int) -> Drawn:
     return stream(np.random.default_rng([seed, 1, number]))
 
 

@@ -52,15 +52,25 @@ def class_pictures(seed: int, number: int) -> Iterator[ClassPicture]:
     for index in range(number):
         rng = np.random.default_rng([seed, index])
         shape = SIDES[int(rng.choice(len(SIDES), p=SIDE_SHARES))]
-        drawn = rng.random()
-        if drawn < ODD_SHARE:
-            yield ClassPicture(exported(odd_picture(rng, shape), rng), CLASSES[-1])
-        elif drawn < ODD_SHARE + FOREIGN_SHARE:
-            foreign = list(FOREIGN)[int(rng.integers(len(FOREIGN)))]
-            yield ClassPicture(FOREIGN[foreign](rng, shape), SECTION)
-        else:
-            image = labelled_field(rng, shape, kind=kinds[index % len(kinds)]).image
-            yield ClassPicture(exported(image, rng) if rng.random() < EXPORTED_SHARE else image, str(kinds[index % 9]))
+        yield _picture(rng, shape, kinds[index % len(kinds)])
+
+
+def class_picture(rng: np.random.Generator, side: int = 256) -> ClassPicture:
+    """One such picture of a square frame, its class drawn, too: for the stream that the class branch learns from."""
+    kinds = list(Kind)
+    return _picture(rng, (side, side), kinds[int(rng.integers(len(kinds)))])
+
+
+def _picture(rng: np.random.Generator, shape: tuple[int, int], kind: Kind) -> ClassPicture:
+    """A picture of that class, or in its stead an odd one or a foreign section, as often as the shares say."""
+    drawn = rng.random()
+    if drawn < ODD_SHARE:
+        return ClassPicture(exported(odd_picture(rng, shape), rng), CLASSES[-1])
+    if drawn < ODD_SHARE + FOREIGN_SHARE:
+        foreign = list(FOREIGN)[int(rng.integers(len(FOREIGN)))]
+        return ClassPicture(FOREIGN[foreign](rng, shape), SECTION)
+    image = labelled_field(rng, shape, kind=kind).image
+    return ClassPicture(exported(image, rng) if rng.random() < EXPORTED_SHARE else image, str(kind))
 
 
 def judged_pictures(seed: int, number: int, *, unusual: bool = True) -> Iterator[ClassPicture]:
@@ -84,4 +94,6 @@ def judged_pictures(seed: int, number: int, *, unusual: bool = True) -> Iterator
             )
 
 
-__all__ = ["FITTED", "FIT_SEED", "JUDGED", "JUDGE_SEED", "ClassPicture", "class_pictures", "judged_pictures"]
+__all__ = [
+    "FITTED", "FIT_SEED", "JUDGED", "JUDGE_SEED", "ClassPicture", "class_picture", "class_pictures", "judged_pictures",
+]  # fmt: skip
