@@ -16,6 +16,7 @@ from scipy import ndimage
 from skimage.morphology import skeletonize
 from skimage.segmentation import watershed
 
+from agent.evaluate_reasons import said
 from agent.evaluate_sets import RealSet, real_sets
 from agent.evaluate_watch import Watch
 from agent.training_labelled import fine_tune, rehearsal
@@ -27,6 +28,7 @@ from surrogates.micrograph_finetuning import FINE_TUNING
 from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_labels.vocabulary import UNKNOWN, LabelledImage
 from surrogates.micrograph_reader import MicrographReader
+from surrogates.micrograph_reading import MicrographReading
 from surrogates.micrograph_scales import look
 from surrogates.micrograph_scores import line_match, overlap
 from surrogates.stereology import Labels, Mask, mean_intercept
@@ -70,22 +72,15 @@ def real_figures(reader: MicrographReader, sets: Sequence[RealSet], watch: Watch
 
 
 def _set_figures(reader: MicrographReader, each: RealSet, watch: Watch) -> tuple[dict[str, object], Counter[str]]:
+    """Figures of one set, and why images of it are refused."""
     found: dict[str, Found] = {}
     reasons, classes = Counter[str](), Counter[str]()
     for image in watch.over(each.name, each.images, len(each.images)):
         reading = reader.read(Micrograph(image.image, each.pixel_size, "given" if each.pixel_size else "none"))
-        scale = each.pixel_size or 1.0
         if not reading.accepted:
-            reasons[reading.reason] += 1
+            reasons[said(reading.reason)] += 1
         classes[reading.microstructure or "none told"] += 1
-        masks = dict(
-            zip(
-                CHANNELS,
-                (reading.boundary_mask, reading.pore_mask, reading.phase_mask, reading.crack_mask),
-                strict=True,
-            )
-        )
-        found[image.name] = Found(masks, None if reading.intercept is None else reading.intercept.value / scale)
+        found[image.name] = _read(reading, each.pixel_size or 1.0)
     plain = {image.name: _classical(image, each)
              for image in watch.over("  the classical way", each.images, len(each.images))}  # fmt: skip
     figures: dict[str, object] = {
@@ -97,18 +92,30 @@ def _set_figures(reader: MicrographReader, each: RealSet, watch: Watch) -> tuple
         "classes": dict(classes),
         "zero_shot": scores(found, each.images, each),
         "classical": scores(plain, each.images, each),
-        "tuned": [],
+        "tuned": [_tuned_figures(fine_tuned(reader.network, each, n, watch), each, found, plain) for n in each.learn],
     }
-    for number in each.learn:
-        tuned = fine_tuned(reader.network, each, number, watch)
-        after = {image.name: seen(tuned.network, image, each.channels) for image in tuned.held}
-        figures["tuned"].append({  # type: ignore[attr-defined]
-            "learnt": list(tuned.learnt), "seed": each.seed, "held_out": len(tuned.held),
-            "seconds": round(tuned.seconds, 1),
-            "before": scores(found, tuned.held, each), "after": scores(after, tuned.held, each),
-            "classical": scores(plain, tuned.held, each),
-        })  # fmt: skip
     return figures, reasons
+
+
+def _tuned_figures(tuned: Tuned, each: RealSet, found: dict[str, Found], plain: dict[str, Found]) -> dict[str, object]:
+    """Figures of a fine-tuned network on what it did not learn from, beside what was found there before."""
+    after = {image.name: seen(tuned.network, image, each.channels) for image in tuned.held}
+    return {
+        "learnt": list(tuned.learnt),
+        "seed": each.seed,
+        "held_out": len(tuned.held),
+        "seconds": round(tuned.seconds, 1),
+        "before": scores(found, tuned.held, each),
+        "after": scores(after, tuned.held, each),
+        "classical": scores(plain, tuned.held, each),
+    }
+
+
+def _read(reading: MicrographReading, scale: float) -> Found:
+    """A reading in pixels of ``scale`` um."""
+    masks = (reading.boundary_mask, reading.pore_mask, reading.phase_mask, reading.crack_mask)
+    intercept = None if reading.intercept is None else reading.intercept.value / scale
+    return Found(dict(zip(CHANNELS, masks, strict=True)), intercept)
 
 
 def fine_tuned(network: MicrographNet, each: RealSet, number: int, watch: Watch) -> Tuned:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +15,7 @@ from rich.console import Console
 
 from agent.evaluate_exam import Examination
 from agent.evaluate_real import real_figures, real_sets
+from agent.evaluate_reasons import said
 from agent.evaluate_tables import show
 from agent.evaluate_watch import Watch
 from agent.wiring import micrograph_examination
@@ -125,12 +125,6 @@ def refusals(reader: MicrographReader, pictures: Iterable[tuple[str, Grey]]) -> 
         name: {"pictures": total, "refused": sum(reasons[name].values()), "reasons": dict(reasons[name])}
         for name, total in number.items()
     }
-
-
-def said(reason: str) -> str:
-    """What kind of reason it is: its words before the figures, and n for a number among them."""
-    words = reason.partition(":")[0].partition("(")[0].strip()
-    return re.sub(r"[0-9][0-9.]*", "n", words)
 
 
 def split_figures(rows: Sequence[tuple[Row, Row]]) -> dict[str, object]:

@@ -26,12 +26,12 @@ from surrogates.micrograph_cnn import MicrographNet, load_heads, load_network, s
 from surrogates.micrograph_finetuning import CROP, FINE_TUNING, extended
 from surrogates.micrograph_label_scores import scores
 from surrogates.micrograph_labels.folder import read_labelled
-from surrogates.micrograph_labels.vocabulary import ClassifiedSet, LabelledSet, split
+from surrogates.micrograph_labels.vocabulary import ClassifiedSet, LabelledImage, LabelledSet, split
 from surrogates.micrograph_own_classes import PREFIX as OWN_PREFIX
 from surrogates.micrograph_reader import SHIPPED
 from surrogates.micrograph_scales import Look
 from surrogates.micrograph_taught import TAUGHT
-from surrogates.micrograph_training import CHECKPOINT, TrainingConfig
+from surrogates.micrograph_training import CHECKPOINT, TrainingConfig, TrainingReport
 
 MODEL, CARD, CONFIG, SPLIT, EVALUATION = (
     "micrograph.safetensors", "micrograph.md", "training.toml", "split.json", "evaluation.json",
@@ -113,20 +113,10 @@ def _fine_tune(
     names = {"trained": [each.name for each in trained], "held_out": [each.name for each in held]}
     _claim(out, {"form": found.form, "channels": list(found.channels), **names, "base": start.digest,
                  "data": _digest(found)})  # fmt: skip
-    write_config(out / CONFIG, settings)
     _say_what(console, found, len(held))
-    with stage(console, "Drawing virtual images", N_REHEARSED) as tell:
-        virtual = rehearsal(settings.seed, lambda done: tell(done, ""))
-    with stage(console, "Fine-tuning", settings.steps) as tell:
-        report = fine_tune(
-            start.network,
-            trained,
-            found.channels,
-            settings,
-            out,
-            virtual=virtual,
-            progress=lambda done, _total, loss: tell(done, f"loss {loss:.3f}"),
-        )
+    report = _tuned(console, out, found, trained, start, settings)
+    # Only now: the settings of another training in this folder are not written over.
+    write_config(out / CONFIG, settings)
     network = report.network
     figures = {
         "before": scores(start.network, held, found.channels),
@@ -147,6 +137,29 @@ def _fine_tune(
     (out / CARD).write_text(card(metadata, by_channel(figures)), encoding="utf-8")
     _show(console, figures, len(held))
     console.print(f"Wrote {out / MODEL}; its card is {out / CARD}")
+
+
+def _tuned(
+    console: Console,
+    out: Path,
+    found: LabelledSet,
+    trained: Sequence[LabelledImage],
+    start: Base,
+    settings: TrainingConfig,
+) -> TrainingReport:
+    """The fine-tuning itself, told while it runs."""
+    with stage(console, "Drawing virtual images", N_REHEARSED) as tell:
+        virtual = rehearsal(settings.seed, lambda done: tell(done, ""))
+    with stage(console, "Fine-tuning", settings.steps) as tell:
+        return fine_tune(
+            start.network,
+            trained,
+            found.channels,
+            settings,
+            out,
+            virtual=virtual,
+            progress=lambda done, _total, loss: tell(done, f"loss {loss:.3f}"),
+        )
 
 
 def _heads(

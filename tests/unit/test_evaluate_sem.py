@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 from typing_extensions import override
 
-from agent.evaluate_sem import evaluate_sem, said, tone_of, virtual_figures, write_json
+from agent.evaluate_reasons import said
+from agent.evaluate_sem import evaluate_sem, tone_of, virtual_figures, write_json
 from agent.evaluate_tables import show
 from agent.evaluate_watch import Watch
 from agent.wiring import micrograph_examination
