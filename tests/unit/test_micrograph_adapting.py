@@ -9,11 +9,14 @@ import pytest
 import torch
 from typing_extensions import override
 
+from simulators.reader_data import fields
 from surrogates.micrograph_adapting import MOST_WRONG, adapted, admitting, looks_at, recalibrated
 from surrogates.micrograph_calibration import Calibration, Correction
 from surrogates.micrograph_classes import CLASSES, ClassHead, class_features
 from surrogates.micrograph_cnn import CHANNELS, MicrographNet, NetworkShape
+from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_labels.vocabulary import LabelledImage
+from surrogates.micrograph_reader import MicrographReader
 from surrogates.micrograph_scales import look
 from surrogates.micrograph_taught import further, taught
 from surrogates.quality import kind_problem, sharpness
@@ -120,3 +123,26 @@ def test_a_channel_that_was_taught_counts_as_it_looks_in_its_own_pixels() -> Non
     assert share.value == pytest.approx(0.25, abs=0.01)
     assert taught({"taught": ["phase"]}) == ("phase",)
     assert taught({}) == ()
+
+
+@pytest.mark.parametrize("told", [(), ("phase",), ("boundary",), ("mine",)])
+def test_few_grains_make_a_picture_invalid_only_for_who_wants_to_count_them(told: tuple[str, ...]) -> None:
+    class _Tiles(MicrographNet):
+        """Sees some thirty square grains."""
+
+        @override
+        def features(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            logits = torch.full((1, 5, *image.shape[2:]), -9.0)
+            logits[:, 0, ::40] = logits[:, 0, :, ::40] = 9.0
+            logits[:, 4, 10:30, 10:30] = 9.0
+            logits[:, 2, 130:150, 130:150] = 9.0
+            return logits, torch.zeros(1, 4, 2, 2), torch.zeros(1, 4, 2, 2)
+
+    net = _Tiles(replace(TINY, channels=(*CHANNELS, "mine")))
+    image = next(fields(4242, 1, (240, 240))).image
+    reading = MicrographReader(net, Calibration(), {"taught": list(told)}).read(Micrograph(image, None, "none"))
+    assert reading.accepted == (told not in {(), ("boundary",)})
+    assert (reading.grain_size is None) == reading.accepted
+    words = reading.withheld["grain_size"] if reading.accepted else reading.reason
+    assert "grains in the field (at least 50)" in words
+    assert reading.further["mine"].value > 0.0
