@@ -46,6 +46,7 @@ class Segmentation:
         phase_doubt: mean of 4 p (1 - p) of the phase map.
         at_phases: share of the boundary that lies at the rim of the second phase.
         descriptors: all that is counted, or None where nothing was.
+        clarity: median boundary probability on the found boundaries.
         disagreement: logarithm of the mean intercept at another scale over that at this one.
         factor: pixels of the map that was segmented for one of the image.
     """
@@ -66,6 +67,7 @@ class Segmentation:
     phase_doubt: float = 0.0
     at_phases: float = 0.0
     descriptors: Descriptors | None = None
+    clarity: float = 1.0
     disagreement: float = 0.0
     factor: float = 1.0
 
@@ -104,6 +106,7 @@ def measure(maps: Maps) -> Segmentation:
         phase_fraction=share,
         phase_doubt=phase_doubt,
         at_phases=_at_rims(boundaries, phase),
+        clarity=float(np.median(on_boundary)) if len(on_boundary) else 0.0,
         descriptors=found,
     )
 

@@ -19,24 +19,11 @@ from surrogates.micrograph_measure import Segmentation
 from surrogates.micrograph_own_classes import OwnClasses
 from surrogates.micrograph_reading import Estimate, MicrographReading
 from surrogates.micrograph_scales import look
+from surrogates.micrograph_shows import GRAIN_QUANTITIES, empty_problem, grain_problem, hidden_grains, solid_problem
 from surrogates.micrograph_taught import further, taught
-from surrogates.quality import (
-    LARGEST_POROSITY,
-    Problem,
-    exposure_problem,
-    focus_problem,
-    kind_problem,
-    magnification_problem,
-    unresolved_problem,
-)
+from surrogates.quality import Problem, exposure_problem, focus_problem, kind_problem
 
 SHIPPED = Path(__file__).parent / "models" / "micrograph.safetensors"
-FEWEST_ACROSS = 1.5
-"""Boundaries crossed on a way across the frame below which none are said to show."""
-ALL_AT_PHASES = 0.85
-"""Share of the boundary at rims of the second phase from which no other is said to show."""
-LEAST_SHOWN = 0.003
-"""Area fraction of pores, second phase and cracks below which a picture without boundaries shows nothing."""
 
 
 class MicrographReader:
@@ -92,8 +79,8 @@ class MicrographReader:
         known = taught(self.metadata)
         taken = look(self.network, image, known)
         shares = further(taken.seen, self.network.shape.channels)
-        hidden = hidden_grains(taken.found)
-        doubts = None if hidden else self._grain_problem(micrograph, taken.found)
+        hidden = hidden_grains(taken.found, self.calibration)
+        doubts = None if hidden else grain_problem(image, taken.found)
         if doubts is not None and known and "boundary" not in known:
             # Labels that tell of no boundaries are not there for the grains: only these are withheld.
             hidden, doubts = dict.fromkeys(GRAIN_QUANTITIES, doubts.reason), None
@@ -101,8 +88,8 @@ class MicrographReader:
         problem = (
             focus_problem(image, self.calibration.sharpness_limit, taken.found)
             or (None if verdict is None else kind_problem(verdict))
-            or _solid_problem(taken.found)
-            or (_empty_problem(taken.found, shares) if hidden else doubts)
+            or solid_problem(taken.found)
+            or (self._empty_problem(micrograph, taken.found, hidden, shares) if hidden else doubts)
         )
         reading = self._reading(micrograph, taken.found, hidden, problem, verdict)
         reading = replace(reading, further=shares)
@@ -111,18 +98,11 @@ class MicrographReader:
         own = self.own_classes.judge(taken.seen)
         return replace(reading, microstructure=max(own, key=lambda name: own[name]), class_probabilities=own)
 
-    def _grain_problem(self, micrograph: Micrograph, found: Segmentation) -> Problem | None:
-        """What the segmentation itself says against the sizes of its grains."""
-        problem = unresolved_problem(micrograph.image, found.diameter) or magnification_problem(
-            found.n_grains, found.diameter
-        )
-        if problem is None and found.doubt > self.calibration.doubt_limit:
-            limit = self.calibration.doubt_limit
-            return Problem(
-                f"boundaries cannot be told apart (doubt {found.doubt:.3f}, at most {limit:.3f})",
-                "refocus, raise the contrast, scan more slowly, or etch again",
-            )
-        return problem
+    def _empty_problem(
+        self, micrograph: Micrograph, found: Segmentation, hidden: Mapping[str, str], shares: Mapping[str, Estimate]
+    ) -> Problem | None:
+        own = {name: share.value for name, share in shares.items()}
+        return empty_problem(micrograph.image, found, own, hidden["grain_size"])
 
     def _reading(
         self,
@@ -168,47 +148,8 @@ class MicrographReader:
         )
 
 
-GRAIN_QUANTITIES = ("grain_size", "intercept", "astm_g", "d10", "d50", "d90", "boundary_length", "elongation")
-
-
-def hidden_grains(found: Segmentation) -> dict[str, str]:
-    """Why the grain quantities cannot be told, by their names; empty where boundaries show."""
-    across = found.descriptors.boundary_length * float(np.sqrt(found.labels.size)) if found.descriptors else 0.0
-    if across * 2.0 / np.pi < FEWEST_ACROSS:
-        reason = "no grain boundary shows in this picture"
-    elif found.at_phases > ALL_AT_PHASES:
-        reason = (
-            f"{found.at_phases:.0%} of the boundaries that show are those of the second phase: no grains of the matrix"
-        )
-    else:
-        return {}
-    return dict.fromkeys(GRAIN_QUANTITIES, reason)
-
-
 def nothing(shape: tuple[int, ...]) -> Segmentation:
     """The segmentation of a picture that shows nothing."""
     empty = np.zeros(shape, dtype=np.bool_)
     labels = np.zeros(shape, dtype=np.int32)
     return Segmentation(labels, empty, empty, empty, empty, 0.0, 0.0, 0.0, 0, 1.0, 1.0)
-
-
-def _solid_problem(found: Segmentation) -> Problem | None:
-    """A body must be solid for the most part."""
-    if found.porosity <= LARGEST_POROSITY:
-        return None
-    return Problem(
-        f"porosity of {found.porosity:.0%}: too little solid for a grain size",
-        "measure the density in another way; this body is barely sintered",
-    )
-
-
-def _empty_problem(found: Segmentation, own: Mapping[str, Estimate]) -> Problem | None:
-    """A picture in which no boundary shows must show something else, of the package's kinds or of the user's own."""
-    shown = float((found.pores | found.phase | found.cracks).mean())
-    if max(shown, *(share.value for share in own.values()), 0.0) >= LEAST_SHOWN:
-        return None
-    return Problem(
-        "no grain boundary, pore, second phase or crack shows",
-        "etch the section, raise the contrast, or take a wider field",
-        2.0,
-    )

@@ -27,6 +27,9 @@ DETAIL_OF_NOISE = ((9.0, 1.8), (16.0, 2.6))
 """Measured grain diameter in pixels, and the detail of 2 to 4 pixels over that of 4 to 8 from which smaller grains are
 taken for noise: white noise has about 3.5, grains of 12 pixels at most 1.7 and such of 25 at most 1 in clear frames
 (virtual fields). Of noisy frames with grains of 8 to 10 pixels it refuses a part, too."""
+EVEN_DETAIL = (2.0, 1.8)
+"""Detail of 2 to 4 pixels over that of 4 to 8, and of this over that of 8 to 16, from which both are noise. Frames
+taken from too far have 2.4 and more; such from too near up to 2.1 and 1.3, and real sections up to 0.9 and 1.6."""
 WANTED_GRAINS, WANTED_GRAIN_PX = 200.0, 25.0
 LARGEST_POROSITY = 0.5
 LARGEST_BLUR, WIDEST_BLUR = 2.6, 3.0
@@ -161,6 +164,21 @@ def unresolved_problem(image: Grey, diameter_px: float) -> Problem | None:
     fine, coarse = (float(np.median(np.abs(_band(image, sigma)))) ** 2 for sigma in (2.0, 4.0))
     if not any(diameter_px < size and fine > detail * coarse for size, detail in DETAIL_OF_NOISE):
         return None
+    return _too_far()
+
+
+def noise_problem(image: Grey) -> Problem | None:
+    """Refuse what has the same detail at every size, as noise has, and grains that no pixel resolves.
+
+    For a picture in which no boundary is sure: a clear one may well be noisy between its boundaries.
+    """
+    finest, fine, coarse = (float(np.median(np.abs(_band(image, sigma)))) ** 2 for sigma in (2.0, 4.0, 8.0))
+    if finest > EVEN_DETAIL[0] * fine and fine > EVEN_DETAIL[1] * coarse:
+        return _too_far()
+    return None
+
+
+def _too_far() -> Problem:
     return Problem(
         "grains are finer than the picture resolves: its detail is that of noise",
         "take a closer field: raise the magnification about 4 times",
