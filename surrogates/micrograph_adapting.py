@@ -17,8 +17,6 @@ from surrogates.quality import sharpness
 
 ROOM = 0.5
 """How much stranger than the strangest of n images of the user's another may be, times the root of n."""
-MOST_WRONG = 0.99
-"""Probability of being no section from which any picture is refused."""
 MEASURED_WITH = {
     "boundary": ("diameter", "intercept", "d10", "d50", "d90", "boundary_length", "elongation"),
     "pore": ("porosity", "pore_size"),
@@ -36,6 +34,8 @@ def looks_at(net: MicrographNet, images: Sequence[LabelledImage], told: Sequence
 def admitting(head: ClassHead, looks: Sequence[Look]) -> ClassHead:
     """The same head with limits wide enough for images that the user labelled, and so calls good.
 
+    Where the network takes these for something else than sections, no picture is refused for its kind any more.
+
     Args:
         head: of the network that was started from.
         looks: of the fine-tuned network at the user's images; at least one.
@@ -47,7 +47,7 @@ def admitting(head: ClassHead, looks: Sequence[Look]) -> ClassHead:
     return replace(
         head,
         limit=np.array(max(float(head.limit), room * strange)),
-        wrong_from=np.array(max(float(head.wrong_from), min(room * wrong, MOST_WRONG))),
+        wrong_from=np.array(max(float(head.wrong_from), min(room * wrong, 1.0))),
     )
 
 

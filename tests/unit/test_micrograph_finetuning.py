@@ -11,7 +11,7 @@ import torch
 from typing_extensions import override
 
 from envs.errors import UserError
-from surrogates.micrograph_cnn import CHANNELS, MicrographNet, NetworkShape, Seen, segment
+from surrogates.micrograph_cnn import CHANNELS, MicrographNet, NetworkShape, Seen, see, segment
 from surrogates.micrograph_finetuning import FINE_TUNING, LabelledCrops, extended
 from surrogates.micrograph_label_scores import scores
 from surrogates.micrograph_labels.vocabulary import LabelledImage
@@ -49,6 +49,12 @@ def test_a_new_channel_changes_nothing_that_was_told_before() -> None:
     assert np.allclose(segment(net, image)[:4], segment(base, image), atol=1e-6)
     assert (segment(net, image)[4] < 0.5).all()
     assert extended(base, ["phase"]) is base
+
+
+def test_the_branch_for_classes_of_pictures_stays() -> None:
+    base = MicrographNet(replace(TINY, kinds=3)).eval()
+    image = np.random.default_rng(1).random((64, 64), dtype=np.float32)
+    assert see(extended(base, ["spots"]), image).kinds == pytest.approx(see(base, image).kinds, abs=1e-6)
 
 
 def test_channels_of_an_older_network_come_to_their_places() -> None:
