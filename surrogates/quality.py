@@ -27,9 +27,9 @@ DETAIL_OF_NOISE = ((9.0, 1.8), (16.0, 2.6))
 """Measured grain diameter in pixels, and the detail of 2 to 4 pixels over that of 4 to 8 from which smaller grains are
 taken for noise: white noise has about 3.5, grains of 12 pixels at most 1.7 and such of 25 at most 1 in clear frames
 (virtual fields). Of noisy frames with grains of 8 to 10 pixels it refuses a part, too."""
-EVEN_DETAIL = (2.0, 1.8)
+EVEN_DETAIL = (1.3, 1.8)
 """Detail of 2 to 4 pixels over that of 4 to 8, and of this over that of 8 to 16, from which both are noise. Frames
-taken from too far have 2.4 and more; such from too near up to 2.1 and 1.3, and real sections up to 0.9 and 1.6."""
+taken from too far have 1.4 and 1.85 or more; such from too near up to 2.1 and 1.3, and real sections 0.9 and 1.6."""
 WANTED_GRAINS, WANTED_GRAIN_PX = 200.0, 25.0
 LARGEST_POROSITY = 0.5
 LARGEST_BLUR, WIDEST_BLUR = 2.6, 3.0
