@@ -96,6 +96,11 @@ def test_files_folders_and_patterns_in_order_each_once(tmp_path: Path, monkeypat
     ]  # fmt: skip
     assert [w.name for w in wanted(["set/"])] == ["set/a.PNG", "set/b.tif"]
     assert [w.name for w in wanted(["**/*.tif"])] == ["set/b.tif"]
+    Path("set/round").symlink_to(".", target_is_directory=True)
+    Path("set/again").symlink_to(".", target_is_directory=True)
+    assert [w.name for w in wanted(["**/**/*.tif", "[s]et/**"])] == [
+        "set/b.tif", "set/a.PNG", "set/a_overlay.png", "set/notes.txt",
+    ]  # fmt: skip
     (lost,) = wanted(["set/q*.tif"])
     assert (lost.name, lost.path) == ("set/q*.tif", None)
     Path("bare").mkdir()
