@@ -18,7 +18,7 @@ from agent.evaluate_real import real_figures, real_sets
 from agent.evaluate_reasons import said
 from agent.evaluate_tables import show
 from agent.evaluate_watch import Watch
-from agent.wiring import micrograph_examination
+from agent.wiring_reader import micrograph_examination
 from envs.errors import UserError
 from surrogates.micrograph_classical import Tone, classical
 from surrogates.micrograph_evaluation import (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.wiring import micrograph_stream
+from agent.wiring_reader import micrograph_stream
 from surrogates.micrograph_cnn import MicrographNet
 from surrogates.micrograph_finetuning import CROP, LabelledCrops, extended
 from surrogates.micrograph_labels.vocabulary import LabelledImage

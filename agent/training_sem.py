@@ -16,7 +16,7 @@ from rich.console import Console
 
 from agent.training_config import configured, write_config
 from agent.training_progress import Tell, stage
-from agent.wiring import calibration_fields, class_pictures, class_stream, micrograph_stream
+from agent.wiring_reader import calibration_fields, class_pictures, class_stream, micrograph_stream
 from envs.errors import UserError
 from surrogates.micrograph_calibration import Calibration
 from surrogates.micrograph_card import card

@@ -1,14 +1,14 @@
 """The composition root: the one module that chooses implementations.
 
-It alone of the agent may import the simulators. What it hands to the planner holds no truth: structures, and the labels
-that a campaign is given.
+It alone of the agent may import the simulators, with ``agent.wiring_reader``, which wires what a reader of micrographs
+is trained on. What it hands to the planner holds no truth: structures, and the labels that a campaign is given.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from agent.config import CampaignConfig
 from agent.core import CampaignRules
@@ -39,13 +38,11 @@ from surrogates.datasets import elastic
 
 if TYPE_CHECKING:
     # Checking a campaign file takes no model: torch is loaded by what needs it.
-    from agent.evaluate_exam import Examination
     from agent.planner import Planner
     from simulators.faulting.virtual_time import VirtualTime
     from simulators.faults import Faults
     from simulators.lab import Entry, VirtualLab
     from surrogates.design_features import DesignFeatures
-    from surrogates.micrograph_fields import LabelledField
 
 Broker = Literal["none", "embedded"] | RemoteBroker
 """Where the instruments are: in process, at a broker that ends with the campaign, or at one that others run."""
@@ -57,8 +54,6 @@ FAULTY_SPEED = 60.0
 and questions, and a message that is sent again after 5 s costs the laboratory five minutes."""
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """When every simulated campaign begins."""
-
-TrainingSample = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -309,44 +304,6 @@ async def check_broker(broker: RemoteBroker) -> None:
     from simulators.lab import INSTRUMENTS
 
     await remote_broker.check_broker(broker, INSTRUMENTS)
-
-
-def micrograph_stream(size: int) -> Callable[[np.random.Generator], TrainingSample]:
-    """Rendered training images with their exact masks; picklable, for processes that draw them ahead."""
-    from functools import partial
-
-    from simulators.reader_data import training_sample
-
-    return partial(training_sample, size=size)
-
-
-def calibration_fields(n: int) -> tuple[Iterator[LabelledField], int]:
-    """Labelled micrographs for calibration, and the seed that they are drawn from; training never sees them."""
-    from simulators.reader_data import CALIBRATION_SEED, fields
-
-    return fields(CALIBRATION_SEED, n), CALIBRATION_SEED
-
-
-def class_stream() -> Callable[[np.random.Generator], tuple[npt.NDArray[np.float32], str]]:
-    """Pictures of every class without end, one at a time; picklable, for processes that draw them ahead."""
-    from simulators.odd_pictures.stream import class_picture
-
-    return class_picture
-
-
-def class_pictures(n: int) -> tuple[Iterator[tuple[npt.NDArray[np.float32], str]], int]:
-    """Pictures of every class, and such as are no section, to fit a class head on; and the seed they are drawn from."""
-    from simulators.odd_pictures.stream import FIT_SEED
-    from simulators.odd_pictures.stream import class_pictures as drawn
-
-    return drawn(FIT_SEED, n), FIT_SEED
-
-
-def micrograph_examination() -> Examination:
-    """What a reader of micrographs is judged with: fields, faults and odd pictures of seeds kept for it alone."""
-    from simulators.reader_examination import examination
-
-    return examination()
 
 
 def virtual_catalogue() -> tuple[Entry, ...]:

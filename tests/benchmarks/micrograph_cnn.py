@@ -22,7 +22,7 @@ from rich.console import Console
 from agent.evaluate_sem import virtual_figures, write_json
 from agent.evaluate_tables import show
 from agent.evaluate_watch import Watch
-from agent.wiring import micrograph_examination
+from agent.wiring_reader import micrograph_examination
 from surrogates.micrograph_reader import SHIPPED, MicrographReader
 
 DATE = "2026-11-23"

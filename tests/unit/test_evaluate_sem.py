@@ -16,7 +16,7 @@ from agent.evaluate_reasons import said
 from agent.evaluate_sem import evaluate_sem, tone_of, virtual_figures, write_json
 from agent.evaluate_tables import show
 from agent.evaluate_watch import Watch
-from agent.wiring import micrograph_examination
+from agent.wiring_reader import micrograph_examination
 from envs.errors import UserError
 from simulators.reader_data import labelled_field
 from simulators.reader_examination import Examination, Named, fault_pictures
