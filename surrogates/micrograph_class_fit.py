@@ -28,13 +28,13 @@ SECTION = ""
 """Name of a picture of a polished section of which nobody says more."""
 FOLDS, WIDTH = 4, 64
 """Small networks, each fitted without one part of the pictures, and the hidden units of each."""
-EPOCHS, RATE, DECAY, DROPOUT, JITTER = 150, 4e-3, 3e-2, 0.4, 0.15
+EPOCHS, RATE, DECAY, DROPOUT, JITTER = 300, 4e-3, 3e-2, 0.4, 0.15
 """Of their fit: AdamW (Loshchilov and Hutter, ICLR 2019); the jitter is added to standardised features."""
 POOLED_WEIGHT = 0.3
 """Of the network's pooled features against counted ones: they are many, and tell sections apart less well."""
 AXES = 40
 """Principal axes along which strangeness is measured."""
-FALSE_ALARMS, LEAST_WRONG, MOST_WRONG = 0.03, 0.5, 0.9
+FALSE_ALARMS, LEAST_WRONG, MOST_WRONG = 0.03, 0.85, 0.95
 """Share of good pictures that may be refused as wrong ones, and where the probability that decides must lie."""
 WIDE = 1.5
 """Strangeness beyond this many times that of the strangest hundredth of good pictures is too much."""

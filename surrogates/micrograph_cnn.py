@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,6 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from typing_extensions import override
 
 from envs.errors import UserError
@@ -113,6 +115,15 @@ def channels_last(net: MicrographNet) -> MicrographNet:
     """The same network in the memory layout that convolutions on a CPU are fastest with."""
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net
+
+
+def folded(net: MicrographNet) -> MicrographNet:
+    """A copy for looking alone, in which each normalisation is part of the convolution before it: same, and faster."""
+    quick = copy.deepcopy(net).eval()
+    for block in [part for part in quick.modules() if isinstance(part, _Block)]:
+        block[0] = fuse_conv_bn_eval(block[0], block[1])
+        block[1] = nn.Identity()
+    return channels_last(quick)
 
 
 def standardised(images: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 from envs.errors import UserError
 from surrogates.micrograph_calibration import Calibration
 from surrogates.micrograph_classes import ClassHead, Verdict, class_features
-from surrogates.micrograph_cnn import MicrographNet, load_heads, load_network
+from surrogates.micrograph_cnn import MicrographNet, folded, load_heads, load_network
 from surrogates.micrograph_estimates import estimates_of
 from surrogates.micrograph_io import Micrograph
 from surrogates.micrograph_measure import Segmentation
@@ -46,6 +46,7 @@ class MicrographReader:
         own_classes: OwnClasses | None = None,
     ) -> None:
         self.network = network
+        self._quick = folded(network)
         self.calibration = calibration
         self.metadata = metadata
         self.head = head
@@ -77,7 +78,7 @@ class MicrographReader:
         if problem is not None:
             return self._reading(micrograph, nothing(image.shape), {}, problem, None)
         known = taught(self.metadata)
-        taken = look(self.network, image, known)
+        taken = look(self._quick, image, known)
         shares = further(taken.seen, self.network.shape.channels)
         hidden = hidden_grains(taken.found, self.calibration)
         doubts = None if hidden else grain_problem(image, taken.found)
