@@ -6,7 +6,7 @@ not done again, so that the later stages alone can be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -36,8 +36,8 @@ SHIPPED = TrainingConfig(steps=18000, seed=20261123)
 """Settings of the network in the package; about forty minutes on two quiet cores, one of which draws."""
 REFINED, REFINING_RATE, REFINING_BATCH = 5.0 / 9.0, 1.5e-3, (6, 3)
 """Steps of the second part over those of the first, its rate of learning, and its batch and how much of it is fresh."""
-KINDS_PART = 1.0 / 18.0
-"""Steps in which the branch for classes of pictures is fitted, over those of the first part."""
+ALONE, TOGETHER = 1.0 / 18.0, 13.0 / 90.0
+"""Steps in which the branch for classes of pictures learns alone, and then all together, over the first part's."""
 
 
 def train_virtual(
@@ -73,48 +73,19 @@ def train_virtual(
         raise UserError(f"--inliers {inliers}: no such folder of images")
     console = Console()
     out.mkdir(parents=True, exist_ok=True)
-    with stage(console, "Training", settings.steps) as tell:
-        report = train(
-            micrograph_stream(CROP),
-            settings,
-            out,
-            lambda done, _total, loss: tell(done, f"loss {loss:.3f}"),
-            workers=workers,
-        )
-    second = refining(settings)
-    with stage(console, "Refining", second.steps) as tell:
-        report = train(
-            micrograph_stream(WIDE_CROP),
-            second,
-            out / "refining",
-            lambda done, _total, loss: tell(done, f"loss {loss:.3f}"),
-            workers=workers,
-            start=report.network,
-        )
-    kinds = KindTraining(steps=max(round(settings.steps * KINDS_PART), 1), seed=settings.seed + 2)
-    with stage(console, "Classes of pictures", kinds.steps) as tell:
-        network = train_kinds(
-            report.network,
-            class_stream(),
-            kinds,
-            out / "kinds",
-            lambda done, _total, loss: tell(done, f"loss {loss:.3f}"),
-            workers=workers,
-        )
+    network, account = _learned(console, out, settings, workers)
     # Only now: the settings of another training in this folder are not written over.
     write_config(out / CONFIG, settings)
     constants, calibration_seed = calibrated(console, network, n_calibration)
     classes, class_seed = classified(console, network, n_pictures, inliers)
     metadata: dict[str, object] = {
         "file": MODEL,
-        "network": {**asdict(settings.network), "weights": sum(part.numel() for part in network.parameters())},
-        "data": "virtual micrographs alone (simulators.reader_data.training_sample), drawn afresh for each step",
-        "training": {**_plain(settings), "crop": CROP},
-        "refining": {**_plain(second), "crop": WIDE_CROP, "loss": round(report.loss, 4)},
+        "network": {**asdict(network.shape), "weights": sum(part.numel() for part in network.parameters())},
+        "data": "virtual micrographs, odd pictures (simulators.reader_data, odd_pictures), drawn anew for each step",
+        **account,
         "calibration": constants.to_dict(),
         "calibration_fields": n_calibration,
         "calibration_note": f"{n_calibration} virtual fields that were not trained on",
-        "kinds": asdict(kinds),
         "classes": classes.to_dict(),
         "class_head": classes.to_dict(),
         "seeds": {"training": settings.seed, "calibration": calibration_seed, "classes": class_seed},
@@ -123,6 +94,42 @@ def train_virtual(
     save_network(network, out / MODEL, metadata, classes.head.to_tensors())
     (out / CARD).write_text(card(metadata), encoding="utf-8")
     console.print(f"Wrote {out / MODEL}; its card is {out / CARD}")
+
+
+def _learned(
+    console: Console, out: Path, settings: TrainingConfig, workers: int
+) -> tuple[MicrographNet, dict[str, object]]:
+    """The network after all parts of its training, each with a checkpoint of its own, and the account of them."""
+    second = refining(settings)
+    with stage(console, "Training", settings.steps) as tell:
+        first = train(micrograph_stream(CROP), settings, out, _told(tell), workers=workers)
+    with stage(console, "Refining", second.steps) as tell:
+        refined = train(
+            micrograph_stream(WIDE_CROP), second, out / "refining", _told(tell), workers=workers, start=first.network
+        )
+    network = refined.network
+    for name, part in class_parts(settings).items():
+        with stage(console, f"Classes, {name}", part.steps) as tell:
+            network = train_kinds(network, class_stream(), part, out / name, _told(tell), workers)
+    account: dict[str, object] = {
+        "training": {**_plain(settings), "crop": CROP},
+        "refining": {**_plain(second), "crop": WIDE_CROP, "loss": round(refined.loss, 4)},
+        **{f"classes_{name}": asdict(part) for name, part in class_parts(settings).items()},
+    }
+    return network, account
+
+
+def class_parts(first: TrainingConfig) -> dict[str, KindTraining]:
+    """How classes of pictures are learned: by their branch alone, and then by the whole network."""
+    steps = [max(round(first.steps * share), 1) for share in (ALONE, TOGETHER)]
+    return {
+        "alone": KindTraining(steps=steps[0], seed=first.seed + 2),
+        "together": KindTraining(steps=steps[1], batch=4, learning_rate=1e-3, seed=first.seed + 3, frozen=False),
+    }
+
+
+def _told(tell: Tell) -> Callable[[int, int, float], None]:
+    return lambda done, _total, loss: tell(done, f"loss {loss:.3f}")
 
 
 def refining(first: TrainingConfig) -> TrainingConfig:

@@ -35,11 +35,11 @@ def calibration_fields(n: int) -> tuple[Iterator[LabelledField], int]:
     return fields(CALIBRATION_SEED, n), CALIBRATION_SEED
 
 
-def class_stream() -> Callable[[np.random.Generator], tuple[npt.NDArray[np.float32], str]]:
-    """Pictures of every class without end, one at a time; picklable, for processes that draw them ahead."""
-    from simulators.odd_pictures.stream import class_picture
+def class_stream() -> Callable[[np.random.Generator], tuple[npt.NDArray[np.float32], int]]:
+    """Pictures of every class with their masks, one at a time; picklable, for processes that draw them ahead."""
+    from simulators.odd_pictures.stream import class_sample
 
-    return class_picture
+    return class_sample
 
 
 def class_pictures(n: int) -> tuple[Iterator[tuple[npt.NDArray[np.float32], str]], int]:

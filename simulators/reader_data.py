@@ -29,6 +29,10 @@ SMALLEST, LARGEST = 8.0, 52.0
 """Grains in pixels that are learned from; larger ones are reduced before they are read, and smaller ones refused."""
 CLOSE_ENOUGH = {Kind.CRACKED: 30.0, Kind.TWO_PHASE: 24.0}
 """Pixels: grains from which cracks and the films of a residue are about three pixels wide, which the beam resolves."""
+CLEAR_CRACKS = 0.7
+"""Share of the cracked sections in which cracks are darker than any boundary."""
+TOLD_UNETCHED = (Kind.POROUS_OPEN, Kind.POROUS_CLOSED, Kind.TWO_PHASE, Kind.CRACKED)
+"""Classes that show without etching."""
 _NEIGHBOURS = (
     ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
     ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
@@ -50,6 +54,25 @@ def training_sample(rng: np.random.Generator, size: int = 128) -> npt.NDArray[np
     image = render(ms, unetched(settings, rng) if bare else settings, rng).astype(np.float32) / np.float32(255.0)
     seen = (boundaries_shown(ms, only_phases=bare), ms.pores, ms.phase, ms.cracks)
     return np.stack([exported(image, rng), *(mask.astype(np.float32) for mask in seen)])
+
+
+def masked_sample(kind: Kind, rng: np.random.Generator, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """As ``training_sample``, of a class that is given: some of those that etching does not tell are left unetched."""
+    diameter = float(np.exp(rng.uniform(np.log(SMALLEST + 1.0), np.log(LARGEST - 4.0))))
+    ms = draw(section(kind, diameter, shape, rng), rng)
+    settings = shown(settings_drawn(rng), ms.spec, rng)
+    if kind is Kind.CRACKED and rng.random() < CLEAR_CRACKS:
+        settings = with_dark_cracks(settings)
+    bare = kind in TOLD_UNETCHED and rng.random() < 2.0 * UNETCHED_SHARE
+    image = render(ms, unetched(settings, rng) if bare else settings, rng).astype(np.float32) / np.float32(255.0)
+    seen = (boundaries_shown(ms, only_phases=bare), ms.pores, ms.phase, ms.cracks)
+    return np.stack([exported(image, rng), *(mask.astype(np.float32) for mask in seen)])
+
+
+def with_dark_cracks(settings: SemSettings) -> SemSettings:
+    """The same where cracks are told from boundaries: both show, and cracks are the deeper ones."""
+    darkest = max(settings.pore_darkness, abs(settings.groove_depth) + 0.25)
+    return replace(settings, pore_darkness=darkest, defocus=min(settings.defocus, 0.9))
 
 
 def boundaries_shown(ms: Microstructure, *, only_phases: bool = False) -> npt.NDArray[np.bool_]:
@@ -88,9 +111,7 @@ def labelled_field(
     ms = draw(section(kind, max(diameter, CLOSE_ENOUGH.get(kind, 0.0)), shape, rng), rng)
     taken = shown(settings_drawn(rng) if settings is None else settings, ms.spec, rng)
     if kind is Kind.CRACKED:
-        # What is judged is whether cracks are told from boundaries, so both must show: cracks are the deeper ones.
-        darkest = max(taken.pore_darkness, abs(taken.groove_depth) + 0.25)
-        taken = replace(taken, pore_darkness=darkest, defocus=min(taken.defocus, 0.9))
+        taken = with_dark_cracks(taken)
     image = render(ms, replace(taken, **(mistake or {})), rng).astype(np.float32) / np.float32(255.0)
     return LabelledField(
         image=image,

@@ -26,7 +26,7 @@ KIND_SHARES = {
     Kind.TWO_PHASE: 0.26, Kind.ELONGATED: 0.06, Kind.CRACKED: 0.14, Kind.POWDER: 0.04, Kind.FRACTURE: 0.04,
 }  # fmt: skip
 """How often each class is learned from."""
-RESIDUE_SHARE, MOST_RESIDUE = 0.25, 0.045
+RESIDUE_SHARE, MOST_RESIDUE = 0.25, 0.035
 """Share of the sections of other classes that hold a little of an additive, and the most of it."""
 SMALLEST_OF = {Kind.CRACKED: 20.0, Kind.TWO_PHASE: 16.0}
 """Pixels: cracks and residues are as wide as a share of a grain, and between smaller ones none is seen."""
@@ -57,11 +57,11 @@ def _porous(kind: Kind, base: SectionSpec, rng: np.random.Generator) -> SectionS
         is_open = kind is Kind.POROUS_OPEN
         return replace(
             base,
-            porosity=0.03 + (0.4 if is_open else 0.2) * float(rng.random() ** 1.5),
+            porosity=0.045 + (0.39 if is_open else 0.19) * float(rng.random() ** 1.5),
             open_share=float(rng.uniform(0.5, 1.0) if is_open else rng.uniform(0.0, 0.45)),
         )
     if kind in {Kind.EQUIAXED_DENSE, Kind.BIMODAL, Kind.ELONGATED}:
-        return replace(base, porosity=0.0 if rng.random() < 0.4 else 0.025 * float(rng.random()))
+        return replace(base, porosity=0.0 if rng.random() < 0.4 else 0.018 * float(rng.random()))
     return replace(base, porosity=_porosity(rng, 0.2), open_share=float(rng.random()))
 
 
@@ -70,12 +70,12 @@ def _marked(kind: Kind, base: SectionSpec, rng: np.random.Generator) -> SectionS
     if kind is Kind.TWO_PHASE:
         between = bool(rng.random() < 0.5)
         most = 0.22 if between else 0.35
-        return replace(base, second_phase=0.05 + (most - 0.05) * float(rng.random()), phase_at_boundaries=between)
+        return replace(base, second_phase=0.07 + (most - 0.07) * float(rng.random()), phase_at_boundaries=between)
     base = replace(base, second_phase=MOST_RESIDUE * float(rng.random()) if rng.random() < RESIDUE_SHARE else 0.0)
     if kind is Kind.BIMODAL:
-        return replace(base, abnormal=float(rng.uniform(0.1, 0.5)))
+        return replace(base, abnormal=float(rng.uniform(0.16, 0.55)))
     if kind is Kind.ELONGATED:
-        return replace(base, elongation=float(rng.uniform(1.7, 4.0)), direction=float(rng.uniform(0.0, np.pi)))
+        return replace(base, elongation=float(rng.uniform(1.8, 4.0)), direction=float(rng.uniform(0.0, np.pi)))
     if kind is Kind.CRACKED:
         # At least half a side long, whatever the frame: shorter ones are flaws of the polishing.
         return replace(base, cracks=1000.0 * float(rng.uniform(0.6, 2.5)) / max(base.shape))

@@ -265,9 +265,14 @@ def _step(run: _Run, samples: Iterator[Array], config: TrainingConfig) -> None:
     run.schedule.step()
     run.step += 1
     run.loss += (loss.item() - run.loss) * max(0.02, 1.0 / run.step)
-    decay = min(AVERAGING, run.step / (run.step + 10.0))
+    follow(run.average, run.net, run.step)
+
+
+def follow(average: MicrographNet, net: MicrographNet, step: int) -> None:
+    """Draw the running mean of the weights towards what they are after so many steps."""
+    decay = min(AVERAGING, step / (step + 10.0))
     with torch.no_grad():
-        for mine, new in zip(run.average.state_dict().values(), run.net.state_dict().values(), strict=True):
+        for mine, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
             mine.lerp_(new, 1.0 - decay) if mine.is_floating_point() else mine.copy_(new)
 
 
@@ -280,12 +285,12 @@ def _batch(run: _Run, samples: Iterator[Array], config: TrainingConfig) -> tuple
         for _ in range(config.batch - config.fresh)
     ]
     run.recent.extend(batch[: config.fresh])
-    stack = torch.from_numpy(np.stack([_turned(sample, int(run.rng.integers(8))) for sample in batch]))
+    stack = torch.from_numpy(np.stack([turned(sample, int(run.rng.integers(8))) for sample in batch]))
     images = standardised(stack[:, :1]).contiguous(memory_format=torch.channels_last)
     return images, stack[:, 1:].contiguous(memory_format=torch.channels_last)
 
 
-def _turned(sample: Array, which: int) -> Array:
+def turned(sample: Array, which: int) -> Array:
     """One of the eight orientations of (C, H, W)."""
     rotated = np.rot90(sample, which % 4, axes=(1, 2))
     return np.ascontiguousarray(rotated[:, :, ::-1] if which >= 4 else rotated)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from simulators.odd_pictures.foreign_sections import FOREIGN
 from simulators.odd_pictures.kinds import odd_picture
 from simulators.odd_pictures.photographs import FITTED, JUDGED
-from simulators.reader_data import labelled_field
+from simulators.reader_data import labelled_field, masked_sample
 from simulators.reader_sections import exported, unusual_settings
 from simulators.sections.microstructure import Kind
 from surrogates.micrograph_classes import CLASSES
@@ -24,6 +24,12 @@ SIDES = ((256, 256), (256, 384), (320, 320), (384, 512), (384, 288), (448, 448),
 SIDE_SHARES = (0.28, 0.2, 0.16, 0.08, 0.12, 0.05, 0.05, 0.04, 0.02)
 SECTION = ""
 """Class of a polished section of which nobody says more: good to look at, and so not 'not a micrograph'."""
+SAMPLED_ODD, SAMPLED_FOREIGN = 0.24, 0.12
+SAMPLED = {
+    Kind.EQUIAXED_DENSE: 0.1, Kind.BIMODAL: 0.1, Kind.POROUS_OPEN: 0.12, Kind.POROUS_CLOSED: 0.12, Kind.TWO_PHASE: 0.2,
+    Kind.ELONGATED: 0.08, Kind.CRACKED: 0.14, Kind.POWDER: 0.06, Kind.FRACTURE: 0.08,
+}  # fmt: skip
+"""Shares of what the class branch learns from, and among the rest those of the classes."""
 ODD_SHARE, FOREIGN_SHARE, EXPORTED_SHARE = 0.28, 0.16, 0.5
 
 
@@ -55,10 +61,27 @@ def class_pictures(seed: int, number: int) -> Iterator[ClassPicture]:
         yield _picture(rng, shape, kinds[index % len(kinds)])
 
 
-def class_picture(rng: np.random.Generator, side: int = 256) -> ClassPicture:
-    """One such picture of a square frame, its class drawn, too: for the stream that the class branch learns from."""
-    kinds = list(Kind)
-    return _picture(rng, (side, side), kinds[int(rng.integers(len(kinds)))])
+def class_sample(rng: np.random.Generator, side: int = 256) -> tuple[Grey, int]:
+    """A picture of any class with its masks, for the stream that the class branch learns from.
+
+    Args:
+        rng: source of every random choice.
+        side: edge of the square frame.
+
+    Returns:
+        float32 (5, side, side), image and masks as ``simulators.reader_data.training_sample``, the masks of odd
+        pictures and foreign sections NaN; and the number of the class in ``CLASSES``, -1 for a foreign section.
+    """
+    drawn, shape = rng.random(), (side, side)
+    unknown = np.full((4, *shape), np.nan, dtype=np.float32)
+    if drawn < SAMPLED_ODD:
+        return np.concatenate((exported(odd_picture(rng, shape), rng)[None], unknown)), len(CLASSES) - 1
+    if drawn < SAMPLED_ODD + SAMPLED_FOREIGN:
+        foreign = list(FOREIGN)[int(rng.integers(len(FOREIGN)))]
+        return np.concatenate((FOREIGN[foreign](rng, shape)[None], unknown)), -1
+    kinds = list(SAMPLED)
+    kind = kinds[int(rng.choice(len(kinds), p=list(SAMPLED.values())))]
+    return masked_sample(kind, rng, shape), CLASSES.index(str(kind))
 
 
 def _picture(rng: np.random.Generator, shape: tuple[int, int], kind: Kind) -> ClassPicture:
@@ -95,5 +118,5 @@ def judged_pictures(seed: int, number: int, *, unusual: bool = True) -> Iterator
 
 
 __all__ = [
-    "FITTED", "FIT_SEED", "JUDGED", "JUDGE_SEED", "ClassPicture", "class_picture", "class_pictures", "judged_pictures",
+    "FITTED", "FIT_SEED", "JUDGED", "JUDGE_SEED", "ClassPicture", "class_pictures", "class_sample", "judged_pictures",
 ]  # fmt: skip

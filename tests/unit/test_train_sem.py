@@ -175,7 +175,7 @@ def test_training_from_nothing_repeats_only_its_later_stages(tmp_path: Path, mon
     head = SimpleNamespace(to_tensors=lambda: {"class.limit": torch.tensor(1.0)})
     fit = SimpleNamespace(head=head, to_dict=lambda: {"accuracy": 0.9})
     monkeypatch.setattr(agent.training_sem, "micrograph_stream", stream)
-    monkeypatch.setattr(agent.training_sem, "class_stream", lambda: lambda rng: (rng.random((32, 32)), ""))
+    monkeypatch.setattr(agent.training_sem, "class_stream", lambda: lambda rng: (rng.random((5, 32, 32)), -1))
     monkeypatch.setattr(agent.training_sem, "calibrated", lambda *_: (Calibration({}, 0.25, 0.5), 7001))
     monkeypatch.setattr(agent.training_sem, "classified", lambda *_: (fit, 7201))
     (tmp_path / "a.toml").write_text(CONFIG + "fine = 4\nmiddle = 4\ncoarse = 4\n")
