@@ -129,7 +129,7 @@ def train_sem(
 ) -> None:
     """Train the micrograph network on the virtual microscope, or go on with labelled images of your own.
 
-    Continues from its last checkpoint. The shipped model takes about forty minutes on two cores, images of one's own a
+    Continues from its last checkpoint. The shipped model takes about two hours on two cores, images of one's own a
     minute or less.
     """
     needs("lab", "labwright train sem", "agent.training").train_sem(

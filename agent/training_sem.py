@@ -33,7 +33,7 @@ MODEL, CARD, CONFIG = "micrograph.safetensors", "micrograph.md", "training.toml"
 CROP, WIDE_CROP = 128, 160
 N_CALIBRATION, N_PICTURES = 360, 2000
 SHIPPED = TrainingConfig(steps=18000, seed=20261123)
-"""Settings of the network in the package; about forty minutes on two quiet cores, one of which draws."""
+"""Settings of the first part for the network in the package; about forty minutes on two cores, one of which draws."""
 REFINED, REFINING_RATE, REFINING_BATCH = 5.0 / 9.0, 1.5e-3, (6, 3)
 """Steps of the second part over those of the first, its rate of learning, and its batch and how much of it is fresh."""
 ALONE, TOGETHER = 1.0 / 18.0, 13.0 / 90.0
