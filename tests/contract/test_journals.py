@@ -194,7 +194,7 @@ def test_a_second_writer_is_refused_and_told_who_writes(place: Path | str) -> No
 
 def test_a_killed_writer_leaves_the_lease_and_what_it_committed(place: Path | str) -> None:
     code = (
-        "import os, sys\nsys.path.insert(0, sys.argv[2])\nimport journal_events as je\n"
+        "import os, sys\nsys.path[:0] = [sys.argv[2], os.path.dirname(sys.argv[2])]\nimport journal_events as je\n"
         "from agent.journal import Journal\n"
         "journal = Journal(sys.argv[1], write=True)\n"
         "journal.append([je.created('hard'), je.proposed('hard', 1)], je.AT)\n"

@@ -126,8 +126,8 @@ def test_refused_images_are_shown_with_their_reason(page: Page) -> None:
 
 def test_a_micrograph_is_told_with_its_class_and_what_was_measured_in_it(page: Page) -> None:
     for expected in (
-        "two-phase (91%)", "mean intercept 2.81 ± 0.11\N{NO-BREAK SPACE}µm, ASTM grain size number 13.62 ± 0.11",
-        "D10 1.42 ± 0.09", "D90 5.6 ± 0.3", "second phase 12.3 ± 1.1\N{NO-BREAK SPACE}%, elongation 1.43 ± 0.06",
+        "two-phase (91%)", "mean intercept 2.81 ± 0.11 µm, ASTM grain size number 13.62 ± 0.11",
+        "D10 1.42 ± 0.09", "D90 5.7 ± 0.3", "second phase 12.3 ± 1.1 %, elongation 1.43 ± 0.06",
     ):  # fmt: skip
         assert expected in page.text
 
